@@ -1,0 +1,112 @@
+defmodule Hotpush.Scanner do
+  @moduledoc """
+  What reads the beam files of a project: scan, diff and pack.
+
+  Two modules answer alike: `Hotpush.Scanner.Native` (in Rust, in parallel) and
+  `Hotpush.Scanner.Portable` (OTP alone). The second one is used where there is no native
+  library, and is the oracle for the first one's tests.
+
+  Module names are strings (`"Elixir.Example"`) as long as it is not known that they are needed,
+  so that a folder full of files cannot fill the atom table.
+  """
+
+  @typedoc "The first bytes of a digest, or `\"\"` where there is none."
+  @type prefix :: binary()
+
+  @typedoc """
+  One beam file as it stands on the disk.
+
+    * `:dir` - index of its folder in the list that was scanned
+    * `:path` - absolute or relative path, as it was reached
+    * `:module` - the name in the file (its first atom)
+    * `:md5` - 16 bytes, the identity that `erlang:get_module_info(M, md5)` answers
+    * `:bare_md5` - the same without the `Meta` chunk: what a release made by
+      Elixir <= 1.15.3 runs. Equal to `:md5` where there is no such chunk
+    * `:line_md5` - MD5 of the data of the `Line` chunk, `""` where there is none
+    * `:digest` - 32 bytes, BLAKE3 of the stripped content: see `digest_chunks/0`
+    * `:size` - of the file, in bytes
+  """
+  @type entry :: %{
+          dir: non_neg_integer(),
+          path: String.t(),
+          module: String.t(),
+          md5: <<_::128>>,
+          bare_md5: <<_::128>>,
+          line_md5: binary(),
+          digest: <<_::256>>,
+          size: non_neg_integer()
+        }
+
+  @typedoc """
+  A file that could not be used, and why. The others go on.
+
+  Kinds: `:truncated`, `:empty`, `:not_a_beam`, `:bad_gzip`, `:too_large`, `:bad_chunk`,
+  `:unreadable`, `:dangling_link`, `:vanished`, `:changed_while_reading`, `:wrong_name`,
+  `:duplicate_module`, `:missing_folder`.
+  """
+  @type problem :: %{path: String.t(), kind: atom(), detail: String.t()}
+
+  @typedoc "`:read` counts files that were read, `:cached` those that the manifest answered for."
+  @type scan :: %{
+          entries: [entry()],
+          problems: [problem()],
+          read: non_neg_integer(),
+          cached: non_neg_integer()
+        }
+
+  @typedoc """
+  What a device says of one module; digests may be cut to a prefix of at least 8 bytes.
+  `stamp` is the digest that came with an earlier push, `line` the MD5 of the `Line` chunk of the
+  device's own file.
+  """
+  @type answer :: {module :: String.t(), md5 :: prefix(), stamp :: prefix(), line :: prefix()}
+
+  @type reason :: :new | :code | :lines
+
+  @typedoc "`:changed` is sorted by module name, and so is `:gone` (on the device only)."
+  @type diff :: %{
+          changed: [{String.t(), reason()}],
+          gone: [String.t()],
+          unchanged: non_neg_integer()
+        }
+
+  @typedoc "A module ready to travel: stripped, stamped, gzipped."
+  @type packed :: %{
+          module: String.t(),
+          beam: binary(),
+          md5: <<_::128>>,
+          digest: <<_::256>>
+        }
+
+  @doc """
+  Reads every `*.beam` directly inside each folder.
+
+  Options: `:keep` (names of further chunks to keep, such as `"Docs"`), `:manifest` (path of the
+  cache file, or `nil`).
+  """
+  @callback scan(dirs :: [Path.t()], keyword()) :: scan()
+
+  @doc "Says which local modules the device does not run, and which it runs that are not local."
+  @callback diff([entry()], [answer()]) :: diff()
+
+  @doc """
+  Strips, stamps and gzips files, in the order given. `app` goes into the stamp.
+
+  Option: `:keep`, as for `c:scan/2`.
+  """
+  @callback pack([{path :: String.t(), app :: String.t()}], keyword()) ::
+              [{:ok, packed()} | {:error, problem()}]
+
+  @doc """
+  Names of the chunks that are kept when a beam is stripped, and that the digest covers,
+  in the order of the file. (`CInf` is replaced by the stamp and is not covered.)
+  """
+  @spec digest_chunks() :: [String.t()]
+  def digest_chunks, do: ~w(Atom AtU8 Code StrT ImpT ExpT FunT LitT Meta Line Type Attr)
+
+  @doc "The scanner to use: the native one where its library could be loaded."
+  @spec default() :: module()
+  def default do
+    if Hotpush.Native.loaded?(), do: Hotpush.Scanner.Native, else: Hotpush.Scanner.Portable
+  end
+end
