@@ -1,0 +1,42 @@
+defmodule Hotpush.Native do
+  @moduledoc """
+  The functions of the native library, as they are. Use `Hotpush.Scanner.Native`.
+
+  A library that is missing or that does not load is no error: `loaded?/0` says so.
+  `HOTPUSH_NATIVE=off` in the environment leaves it alone.
+  """
+
+  @on_load :load
+
+  # Has to equal the library's own: one that was built from other sources is refused.
+  @interface 1
+
+  @doc false
+  @spec load() :: :ok
+  def load do
+    with false <- System.get_env("HOTPUSH_NATIVE") == "off",
+         dir when is_list(dir) <- :code.priv_dir(:hotpush) do
+      _ = :erlang.load_nif(:filename.join(dir, ~c"native/hotpush_nif"), @interface)
+    end
+
+    # Anything else would take this module away, and its callers with it.
+    :ok
+  end
+
+  @doc "Says whether the native library answers."
+  @spec loaded?() :: boolean()
+  def loaded?, do: false
+
+  @doc false
+  @spec scan([binary()], [binary()], binary(), non_neg_integer()) ::
+          {[tuple()], [tuple()], non_neg_integer(), non_neg_integer()}
+  def scan(_dirs, _keep, _manifest, _overlay), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  @spec diff([tuple()], [tuple()]) :: {[{binary(), atom()}], [binary()], non_neg_integer()}
+  def diff(_entries, _answers), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  @spec pack([{binary(), binary()}], [binary()]) :: [tuple()]
+  def pack(_files, _keep), do: :erlang.nif_error(:nif_not_loaded)
+end

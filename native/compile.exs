@@ -1,0 +1,244 @@
+defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
+  @moduledoc false
+  # Everything that is asked of cargo and rustc, away from whatever the project around us has
+  # put into the environment for its device.
+
+  @minimum {1, 91, 0}
+
+  @scrubbed ~w(CC CXX CPP AR AS LD NM RANLIB STRIP OBJCOPY CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
+    CROSSCOMPILE CMAKE_TOOLCHAIN_FILE RUSTFLAGS RUSTDOCFLAGS RUSTLER_TARGET RUSTLER_NIF_VERSION
+    RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER HOST_CC HOST_CXX HOST_AR HOST_CFLAGS HOST_CXXFLAGS)
+
+  @scrubbed_prefixes ~w(CARGO_TARGET_ CARGO_BUILD_ CARGO_PROFILE_ PKG_CONFIG TARGET_ CC_ CXX_ AR_
+    CFLAGS_ CXXFLAGS_)
+
+  @doc "Builds the library. The path of the artifact, or why there is none."
+  @spec build(Path.t()) :: {:ok, Path.t()} | {:error, {atom(), String.t()}}
+  def build(native_dir) do
+    with {:ok, cargo} <- find("cargo"),
+         {:ok, rustc} <- find("rustc"),
+         :ok <- check_version(cargo),
+         {:ok, triple} <- host_triple(rustc) do
+      build(native_dir, cargo, triple)
+    end
+  end
+
+  defp build(native_dir, cargo, triple) do
+    target_dir = System.get_env("HOTPUSH_CARGO_TARGET_DIR") || Path.join(native_dir, "target")
+
+    args =
+      ~w(build --quiet --release --locked --package hotpush_nif --target #{triple}) ++
+        ["--manifest-path", Path.join(native_dir, "Cargo.toml")]
+
+    case run(cargo, args, [{"CARGO_TARGET_DIR", target_dir}]) do
+      {_output, 0} -> artifact(Path.join([target_dir, triple, "release"]))
+      {output, _status} -> {:error, {:build_failed, tail(output)}}
+    end
+  end
+
+  defp artifact(dir) do
+    names = ~w(libhotpush_nif.so libhotpush_nif.dylib)
+
+    case Enum.find(Enum.map(names, &Path.join(dir, &1)), &File.regular?/1) do
+      nil -> {:error, {:build_failed, "cargo left no library in #{dir}"}}
+      path -> {:ok, path}
+    end
+  end
+
+  defp find(name) do
+    case System.find_executable(name) do
+      nil -> {:error, {:no_cargo, "#{name} is not installed"}}
+      path -> {:ok, path}
+    end
+  end
+
+  defp check_version(cargo) do
+    with {output, 0} <- run(cargo, ["--version"], []),
+         [_, major, minor, patch] <- Regex.run(~r/cargo (\d+)\.(\d+)\.(\d+)/, output) do
+      version = {String.to_integer(major), String.to_integer(minor), String.to_integer(patch)}
+
+      if version >= @minimum,
+        do: :ok,
+        else: {:error, {:old_cargo, "cargo #{major}.#{minor}.#{patch} is older than 1.91"}}
+    else
+      _ -> {:error, {:no_cargo, "cargo --version does not work"}}
+    end
+  end
+
+  defp host_triple(rustc) do
+    with {output, 0} <- run(rustc, ["-vV"], []),
+         [_, triple] <- Regex.run(~r/^host: (\S+)$/m, output) do
+      {:ok, triple}
+    else
+      _ -> {:error, {:no_cargo, "rustc -vV does not work"}}
+    end
+  end
+
+  # From "/", so that neither a .cargo/config.toml nor a rust-toolchain.toml of the project
+  # around us is found: both are looked for from the current directory upwards.
+  defp run(command, args, env) do
+    System.cmd(command, args, cd: "/", env: scrubbed() ++ env, stderr_to_stdout: true)
+  rescue
+    error in [ErlangError, File.Error] -> {Exception.message(error), 127}
+  end
+
+  # An empty CARGO_ENCODED_RUSTFLAGS also outdoes the flags in a user's own config file.
+  defp scrubbed do
+    by_prefix =
+      for {name, _value} <- System.get_env(),
+          String.starts_with?(name, @scrubbed_prefixes),
+          do: name
+
+    [{"CARGO_ENCODED_RUSTFLAGS", ""} | Enum.map(@scrubbed ++ by_prefix, &{&1, nil})]
+  end
+
+  defp tail(output) do
+    output |> String.trim() |> String.split("\n") |> Enum.take(-20) |> Enum.join("\n")
+  end
+end
+
+defmodule Mix.Tasks.Compile.HotpushNative do
+  @moduledoc false
+  # Builds the native library for the host, whatever the target of the project around us is.
+  # Without it everything works, only slower: so a failure is told once and is no error.
+
+  use Mix.Task.Compiler
+
+  alias Mix.Tasks.Compile.HotpushNative.Cargo
+
+  @native_dir __DIR__
+  @retry_after_seconds 600
+
+  @impl true
+  def run(args) do
+    case System.get_env("HOTPUSH_NATIVE") do
+      "off" -> {:noop, []}
+      mode -> ensure(required?: mode == "required", force?: "--force" in args)
+    end
+  end
+
+  @impl true
+  def clean do
+    Enum.each([library(), stamp_file(), skipped_file()], &File.rm/1)
+  end
+
+  defp ensure(opts) do
+    wanted = fingerprint()
+
+    cond do
+      File.regular?(library()) and File.read(stamp_file()) == {:ok, wanted} -> {:noop, []}
+      skip?(wanted, opts) -> {:noop, []}
+      true -> build(wanted, opts)
+    end
+  end
+
+  defp build(wanted, opts) do
+    # A library of other sources must not be the one that answers.
+    Enum.each([stamp_file(), library()], &File.rm/1)
+
+    if System.find_executable("cargo"),
+      do: Mix.shell().info("Compiling native library (cargo)")
+
+    with {:ok, artifact} <- Cargo.build(@native_dir),
+         :ok <- install(artifact, wanted) do
+      File.rm(skipped_file())
+      {:ok, []}
+    else
+      {:error, reason} -> without(reason, wanted, opts)
+    end
+  end
+
+  # Written beside and renamed: the old library may be mapped by a running VM. The stamp comes
+  # last, so what it stands for is there.
+  defp install(artifact, wanted) do
+    beside = library() <> ".#{System.pid()}"
+
+    with :ok <- File.mkdir_p(Path.dirname(beside)),
+         {:ok, _bytes} <- File.copy(artifact, beside),
+         :ok <- File.rename(beside, library()),
+         :ok <- File.write(stamp_file(), wanted) do
+      :ok
+    else
+      {:error, posix} ->
+        File.rm(beside)
+        {:error, {:not_installed, "#{library()}: #{:file.format_error(posix)}"}}
+    end
+  end
+
+  defp without({kind, detail}, wanted, opts) do
+    if opts[:required?] do
+      Mix.raise("The native library of hotpush could not be built: #{detail}")
+    end
+
+    marker = "#{kind} #{wanted}"
+    told? = File.read(skipped_file()) == {:ok, marker}
+    File.mkdir_p(Path.dirname(skipped_file()))
+    File.write(skipped_file(), marker)
+    unless told?, do: Mix.shell().info(message(kind, detail))
+    {:noop, []}
+  end
+
+  # A missing cargo is cheap to look for again; a failed build is not.
+  defp skip?(wanted, opts) do
+    not opts[:required?] and not opts[:force?] and
+      case {File.read(skipped_file()), File.stat(skipped_file(), time: :posix)} do
+        {{:ok, "no_cargo " <> ^wanted}, _stat} ->
+          System.find_executable("cargo") == nil
+
+        {{:ok, marker}, {:ok, stat}} ->
+          String.ends_with?(marker, " " <> wanted) and
+            System.os_time(:second) - stat.mtime < @retry_after_seconds
+
+        _ ->
+          false
+      end
+  end
+
+  defp message(kind, detail) do
+    """
+    hotpush: no native library (#{detail}).
+    Everything works without it; only scanning and packing are slower.
+    #{advice(kind)} HOTPUSH_NATIVE=off in the environment stops trying.\
+    """
+  end
+
+  defp advice(kind) when kind in [:no_cargo, :old_cargo],
+    do: "To get it, install Rust 1.91 or later (rustup.rs) and compile again."
+
+  defp advice(_kind), do: "To try again now: mix deps.compile hotpush --force."
+
+  # What the library depends on: the sources, the versions of their dependencies, and the
+  # machine (one checkout may be seen by machines of different kinds).
+  defp fingerprint do
+    files =
+      for top <- ~w(Cargo.toml Cargo.lock hotpush_core hotpush_nif),
+          file <- sources(top),
+          do: {file, File.read!(Path.join(@native_dir, file))}
+
+    architecture = List.to_string(:erlang.system_info(:system_architecture))
+
+    {architecture, files}
+    |> :erlang.term_to_binary(minor_version: 2)
+    |> :erlang.md5()
+    |> Base.encode16(case: :lower)
+  end
+
+  # No wildcard: the checkout's own path may hold its special characters.
+  defp sources(path) do
+    case File.ls(Path.join(@native_dir, path)) do
+      {:ok, names} ->
+        for name <- Enum.sort(names),
+            name not in ~w(tests examples benches proptest-regressions),
+            file <- sources(Path.join(path, name)),
+            do: file
+
+      {:error, _not_a_folder} ->
+        [path]
+    end
+  end
+
+  defp library, do: Path.join(folder(), "hotpush_nif.so")
+  defp stamp_file, do: Path.join(folder(), "hotpush_nif.stamp")
+  defp skipped_file, do: Path.join(folder(), "hotpush_nif.skipped")
+  defp folder, do: Path.join(Mix.Project.app_path(), "priv/native")
+end
