@@ -1,0 +1,175 @@
+defmodule Hotpush.Test.Device do
+  @moduledoc """
+  A real device node in its own OS process.
+
+  It ends with the process that started it, with this VM, or when stopped. The
+  test looks at it by `call/4`, which goes over a socket of its own, so that what
+  distribution shows (`nodes(hidden)`, atoms, links) is what the thing under test
+  left there.
+  """
+
+  alias Hotpush.Test.{Epmd, Link, Run}
+  alias Hotpush.Test.Device.{Launch, Server}
+
+  @derive {Inspect, except: [:cookie]}
+  defstruct [:pid, :node, :cookie, :log, :link, :os_pid, :dist_port]
+
+  @type t :: %__MODULE__{
+          pid: pid,
+          node: node,
+          cookie: atom,
+          log: Path.t(),
+          link: Link.t() | nil,
+          os_pid: pos_integer,
+          dist_port: :inet.port_number()
+        }
+
+  @doc """
+  Starts a device and waits until it answers. Raises with its log if it does not.
+
+    * `release:` - path of a release; without it, a plain `erl`
+    * `code_paths:` - for a plain node; loaded one by one where `mode:` is `:embedded`
+    * `mode:` - `:embedded` (default of a release) or `:interactive` (of `erl`)
+    * `erlang_only:` - a plain node without Elixir
+    * `apps:` - applications to start on a plain node
+    * `link:` - round trip in ms of a link, at which alone the host then reaches it
+    * `names:` - `:long` (default) or `:short`
+    * `name:`, `cookie:` - random by default; `host:` - `127.0.0.1` by default
+    * `cpu:` - the share of a core that it gets once it is ready
+    * `args:`, `env:` - more arguments for `erl`, more environment; `erl:` - another `erl`
+  """
+  @spec start(keyword) :: t
+  def start(opts \\ []) do
+    opts = opts |> with_defaults() |> with_node() |> with_cpu()
+    Epmd.ensure()
+
+    case Server.start(opts, self()) do
+      {:ok, pid} ->
+        info = GenServer.call(pid, :info)
+
+        device =
+          struct!(
+            __MODULE__,
+            Map.merge(info, Map.new(Keyword.take(opts, [:node, :cookie, :log])))
+          )
+
+        device = %{device | pid: pid}
+        prepare(device, opts)
+        Hotpush.Test.DeviceLogs.note(device)
+        device
+
+      {:error, reason} ->
+        raise "#{opts[:node]} did not start: #{inspect(reason)}\n" <> File.read!(opts[:log])
+    end
+  end
+
+  defp with_defaults(opts) do
+    dir = Run.dir("device")
+
+    defaults = [
+      names: :long,
+      name: Run.name("device"),
+      cookie: :"#{Base.encode16(:crypto.strong_rand_bytes(8))}",
+      code_paths: [],
+      args: [],
+      env: [],
+      dir: dir,
+      log: Path.join(dir, "log")
+    ]
+
+    Keyword.merge(defaults, opts)
+  end
+
+  defp with_node(opts) do
+    host =
+      cond do
+        opts[:host] -> opts[:host]
+        opts[:names] == :short -> "localhost"
+        opts[:link] -> "127.0.0.2"
+        true -> "127.0.0.1"
+      end
+
+    Keyword.merge(opts, node: :"#{opts[:name]}@#{host}", split: {to_string(opts[:name]), host})
+  end
+
+  defp with_cpu(opts) do
+    if opts[:cpu], do: Keyword.update!(opts, :args, &(&1 ++ ["+S", "1:1"])), else: opts
+  end
+
+  defp prepare(device, opts) do
+    plain? = is_nil(opts[:release])
+    elixir = if plain? and not Keyword.get(opts, :erlang_only, false), do: [:elixir], else: []
+    if plain? and opts[:mode] == :embedded, do: load_all(device, Launch.code_paths(opts))
+
+    for app <- elixir ++ Keyword.get(opts, :apps, []) do
+      {:ok, _} = call(device, :application, :ensure_all_started, [app])
+    end
+  end
+
+  # What a boot script does in embedded mode.
+  defp load_all(device, paths) do
+    for path <- paths, beam <- Path.wildcard(Path.join(path, "*.beam")) do
+      {:module, _} = call(device, :code, :load_abs, [beam |> Path.rootname() |> to_charlist()])
+    end
+  end
+
+  @doc "Applies a function on the device, without distribution; raises what it raised."
+  @spec call(t, module, atom, [term], timeout) :: term
+  def call(device, module, function, args, timeout \\ 30_000) do
+    case GenServer.call(device.pid, {:call, {module, function, args}}, timeout) do
+      {:ok, value} -> value
+      {:down, reason} -> raise "#{device.node} is down (#{inspect(reason)})"
+      {class, reason, stack} -> :erlang.raise(class, reason, stack)
+    end
+  end
+
+  @doc "Evaluates Elixir `code` on the device and returns its value."
+  @spec eval(t, String.t(), keyword) :: term
+  def eval(device, code, bindings \\ []) do
+    device |> call(Code, :eval_string, [code, bindings]) |> elem(0)
+  end
+
+  @doc "Starts a process on the device that evaluates Elixir `code`; returns its pid there."
+  @spec spawn(t, String.t()) :: pid
+  def spawn(device, code), do: call(device, :erlang, :spawn, [Code, :eval_string, [code]])
+
+  @doc "Whether the device's OS process runs and answers."
+  @spec alive?(t) :: boolean
+  def alive?(device) do
+    call(device, :erlang, :is_alive, [])
+  rescue
+    RuntimeError -> false
+  end
+
+  @doc "Power loss: kills the device at once. `restart/1` brings it back."
+  @spec kill(t) :: :ok
+  def kill(device), do: GenServer.call(device.pid, :kill, 30_000)
+
+  @doc "Reboot: kills the device and starts it again, same name and port; returns it anew."
+  @spec restart(t) :: t
+  def restart(device) do
+    :ok = GenServer.call(device.pid, :restart, 120_000)
+    struct!(device, GenServer.call(device.pid, :info))
+  end
+
+  @doc "Freezes the device: it keeps its connections and answers nothing. See `thaw/1`."
+  @spec freeze(t) :: :ok
+  def freeze(device), do: signal(device, "STOP")
+
+  @doc "Undoes `freeze/1`."
+  @spec thaw(t) :: :ok
+  def thaw(device), do: signal(device, "CONT")
+
+  defp signal(device, name) do
+    {_, 0} = System.cmd("kill", ["-#{name}", to_string(device.os_pid)])
+    :ok
+  end
+
+  @doc "Stops the device; returns when its OS process is gone."
+  @spec stop(t) :: :ok
+  def stop(device), do: GenServer.stop(device.pid, :normal, 30_000)
+
+  @doc "What the device wrote so far."
+  @spec log(t) :: String.t()
+  def log(device), do: File.read!(device.log)
+end

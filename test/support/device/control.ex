@@ -1,0 +1,76 @@
+defmodule Hotpush.Test.Device.Control do
+  @moduledoc """
+  A way of its own into a device: a loopback socket, no distribution.
+
+  The device connects back to a listener of ours with an expression given by
+  `-eval`, so nothing is loaded there, on any OTP and in any mode. A device whose
+  socket closes halts.
+  """
+
+  defstruct [:listener, :socket, :token]
+
+  @type t :: %__MODULE__{}
+
+  @doc "Listens for one device."
+  @spec listen() :: t
+  def listen do
+    options = [:binary, ip: {127, 0, 0, 1}, packet: 4, active: false, nodelay: true]
+    {:ok, listener} = :gen_tcp.listen(0, options)
+    %__MODULE__{listener: listener, token: Base.encode16(:crypto.strong_rand_bytes(8))}
+  end
+
+  @doc "The Erlang expression that makes a device connect to `control`."
+  @spec expression(t) :: String.t()
+  def expression(control) do
+    {:ok, port} = :inet.port(control.listener)
+
+    squeeze("""
+    spawn(fun() ->
+      {ok, S} = gen_tcp:connect({127,0,0,1}, #{port},
+        [binary, {packet,4}, {active,false}, {nodelay,true}]),
+      ok = gen_tcp:send(S, <<"#{control.token}">>),
+      (fun Loop() ->
+        case gen_tcp:recv(S, 0) of
+          {ok, Call} ->
+            spawn(fun() ->
+              {Ref, M, F, A} = binary_to_term(Call),
+              Answer = try {ok, apply(M, F, A)} catch C:E:T -> {C, E, T} end,
+              gen_tcp:send(S, term_to_binary({Ref, Answer}))
+            end),
+            Loop();
+          _ -> erlang:halt(9, [{flush,false}])
+        end
+      end)()
+    end).
+    """)
+  end
+
+  defp squeeze(text), do: text |> String.split() |> Enum.join(" ")
+
+  @doc """
+  Takes the device's connection, if it is there within `timeout` milliseconds.
+
+  From then on the calling process gets `{:tcp, socket, answer}`.
+  """
+  @spec accept(t, timeout) :: {:ok, t} | {:error, :timeout}
+  def accept(control, timeout) do
+    with {:ok, socket} <- :gen_tcp.accept(control.listener, timeout) do
+      case :gen_tcp.recv(socket, 0, 5_000) do
+        {:ok, token} when token == control.token ->
+          :gen_tcp.close(control.listener)
+          :inet.setopts(socket, active: true)
+          {:ok, %{control | socket: socket}}
+
+        _stranger ->
+          :gen_tcp.close(socket)
+          accept(control, timeout)
+      end
+    end
+  end
+
+  @doc "Sends a call; its answer comes as `{ref, {:ok, value} | {class, reason, stack}}`."
+  @spec send_call(t, reference, {module, atom, [term]}) :: :ok | {:error, term}
+  def send_call(control, ref, {m, f, a}) do
+    :gen_tcp.send(control.socket, :erlang.term_to_binary({ref, m, f, a}))
+  end
+end

@@ -1,0 +1,61 @@
+defmodule Hotpush.Test.Device.Launch do
+  @moduledoc "The command line and environment that start a device of each kind. Pure."
+
+  @doc """
+  Executable, arguments and environment for the options of
+  `Hotpush.Test.Device.start/1`, where `expression` is evaluated on the device.
+  """
+  @spec command(keyword, String.t()) :: {String.t(), [String.t()], [{String.t(), String.t()}]}
+  def command(opts, expression) do
+    if opts[:release], do: release(opts, expression), else: erl(opts, expression)
+  end
+
+  defp release(opts, expression) do
+    [script] =
+      for path <- Path.wildcard(Path.join(opts[:release], "bin/*")),
+          Path.extname(path) == "",
+          do: path
+
+    env = [
+      {"RELEASE_DISTRIBUTION", if(opts[:names] == :short, do: "sname", else: "name")},
+      {"RELEASE_NODE", to_string(opts[:node])},
+      {"RELEASE_COOKIE", to_string(opts[:cookie])},
+      {"RELEASE_MODE", to_string(opts[:mode] || :embedded)},
+      {"RELEASE_TMP", opts[:dir]},
+      {"ERL_AFLAGS", Enum.map_join(common(opts, expression), " ", &quoted/1)}
+    ]
+
+    {script, ["start"], env ++ opts[:env]}
+  end
+
+  defp erl(opts, expression) do
+    name = if opts[:names] == :short, do: "-sname", else: "-name"
+    paths = Enum.flat_map(code_paths(opts), &["-pa", &1])
+
+    args =
+      ["-noshell", name, to_string(opts[:node]), "-setcookie", to_string(opts[:cookie])] ++
+        ["-mode", to_string(opts[:mode] || :interactive)] ++ paths ++ common(opts, expression)
+
+    {opts[:erl] || System.find_executable("erl"), args, opts[:env]}
+  end
+
+  # The distribution port is bound on loopback only, which leaves the same port
+  # of 127.0.0.2 to a link.
+  defp common(opts, expression) do
+    port = opts[:dist_port]
+    ports = ["inet_dist_listen_min", "#{port}", "inet_dist_listen_max", "#{port}"]
+
+    ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"] ++
+      if(port, do: ports, else: []) ++ opts[:args] ++ ["-eval", expression]
+  end
+
+  @doc "The code paths of a plain node, Elixir's among them unless it is `erlang_only:`."
+  @spec code_paths(keyword) :: [Path.t()]
+  def code_paths(opts) do
+    apps = if opts[:erlang_only], do: [], else: [:compiler, :elixir, :logger]
+    for(app <- apps, do: app |> :code.lib_dir() |> Path.join("ebin")) ++ opts[:code_paths]
+  end
+
+  # For ERL_AFLAGS, which erl splits like a shell.
+  defp quoted(arg), do: "'" <> arg <> "'"
+end

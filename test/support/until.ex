@@ -1,0 +1,29 @@
+defmodule Hotpush.Test.Until do
+  @moduledoc "Waits for a condition, never for a time."
+
+  @doc """
+  Calls `fun` until it answers something truthy, which is returned.
+
+  Raises after `timeout` milliseconds, saying what `label` was waited for.
+  """
+  @spec until(String.t(), (() -> value), timeout :: pos_integer) :: value when value: term
+  def until(label, fun, timeout \\ 10_000) do
+    poll(label, fun, System.monotonic_time(:millisecond) + timeout, timeout)
+  end
+
+  defp poll(label, fun, deadline, timeout) do
+    cond do
+      value = fun.() -> value
+      System.monotonic_time(:millisecond) > deadline -> raise "waited #{timeout} ms for #{label}"
+      true -> pause() && poll(label, fun, deadline, timeout)
+    end
+  end
+
+  # Between two looks; nothing relies on how long.
+  defp pause do
+    receive do
+    after
+      10 -> true
+    end
+  end
+end
