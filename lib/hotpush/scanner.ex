@@ -81,12 +81,25 @@ defmodule Hotpush.Scanner do
   @doc """
   Reads every `*.beam` directly inside each folder.
 
-  Options: `:keep` (names of further chunks to keep, such as `"Docs"`), `:manifest` (path of the
-  cache file, or `nil`).
+  Entries come sorted by module name, problems by path. Where two folders have the same module,
+  the first one's stays, and the other is a problem.
+
+  Options:
+
+    * `:keep` - names of further chunks to keep, such as `"Docs"`
+    * `:manifest` - path of the cache file, or `nil`
+    * `:overlay` - how many of the first folders silently win over those behind them, such as
+      that of the consolidated protocols; default 0. There a bad file still hides the one that
+      it stands for
   """
   @callback scan(dirs :: [Path.t()], keyword()) :: scan()
 
-  @doc "Says which local modules the device does not run, and which it runs that are not local."
+  @doc """
+  Says which local modules the device does not run, and which it runs that are not local.
+
+  An answer with no MD5 counts as no answer. A stamp outweighs the `Line` chunk: that one is of
+  the device's file, the stamp of the code that runs.
+  """
   @callback diff([entry()], [answer()]) :: diff()
 
   @doc """
@@ -103,6 +116,18 @@ defmodule Hotpush.Scanner do
   """
   @spec digest_chunks() :: [String.t()]
   def digest_chunks, do: ~w(Atom AtU8 Code StrT ImpT ExpT FunT LitT Meta Line Type Attr)
+
+  @doc false
+  # Both scanners build the same paths, whether or not the folder ends with a slash.
+  @spec folder(Path.t()) :: String.t()
+  def folder(dir) do
+    dir = IO.chardata_to_string(dir)
+
+    case String.trim_trailing(dir, "/") do
+      "" when dir != "" -> "/"
+      trimmed -> trimmed
+    end
+  end
 
   @doc "The scanner to use: the native one where its library could be loaded."
   @spec default() :: module()

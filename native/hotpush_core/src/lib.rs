@@ -1,0 +1,30 @@
+//! Reads, compares and packs BEAM files, for a host that wants to know which code on a running
+//! device is stale.
+//!
+//! Nothing here knows of Erlang terms or of the library that calls it. No input makes it panic:
+//! a file that cannot be used is a [`Problem`], and the others go on.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod beam;
+mod diff;
+mod digest;
+mod gzip;
+mod identity;
+mod manifest;
+mod pack;
+mod pool;
+mod problem;
+mod read;
+mod scan;
+
+pub use beam::{Beam, Chunk};
+pub use diff::{diff, Answer, Diff, Local, Reason};
+pub use digest::{Kept, DIGEST_CHUNKS};
+pub use gzip::{inflate, MAX_BYTES};
+pub use identity::Identity;
+pub use manifest::Manifest;
+pub use pack::{pack, pack_bytes, Packed};
+pub use problem::{Flaw, Kind, Problem};
+pub use scan::{scan, Entry, Options, Scan};

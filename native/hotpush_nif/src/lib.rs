@@ -1,0 +1,32 @@
+//! The Erlang side of `hotpush_core`: three functions and a handshake.
+//!
+//! Terms are flat tuples of binaries and numbers; `Hotpush.Scanner.Native` makes maps of them.
+//! No atom is made from what a file holds, nothing is printed, and a panic is an error in the
+//! calling process.
+
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+mod diff;
+mod pack;
+mod scan;
+mod terms;
+
+use rustler::{Env, Term};
+
+/// Equal to the number in `Hotpush.Native`, or the library is of another version.
+const INTERFACE: i64 = 1;
+
+/// Replaces the function that says `false`.
+#[rustler::nif(name = "loaded?")]
+fn loaded() -> bool {
+    true
+}
+
+fn load(_env: Env<'_>, info: Term<'_>) -> bool {
+    // A panic becomes an error term; its text has no place on a terminal that others write on.
+    std::panic::set_hook(Box::new(|_| {}));
+    matches!(info.decode::<i64>(), Ok(INTERFACE))
+}
+
+rustler::init!("Elixir.Hotpush.Native", load = load);

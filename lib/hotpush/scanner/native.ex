@@ -1,0 +1,64 @@
+defmodule Hotpush.Scanner.Native do
+  @moduledoc """
+  The scanner of the native library: in parallel, on dirty schedulers, with a manifest.
+  """
+
+  @behaviour Hotpush.Scanner
+
+  alias Hotpush.{Native, Scanner}
+
+  @impl true
+  @spec scan([Path.t()], keyword()) :: Scanner.scan()
+  def scan(dirs, opts \\ []) do
+    dirs = Enum.map(dirs, &Scanner.folder/1)
+    manifest = IO.chardata_to_string(opts[:manifest] || "")
+
+    {entries, problems, read, cached} =
+      Native.scan(dirs, Keyword.get(opts, :keep, []), manifest, Keyword.get(opts, :overlay, 0))
+
+    %{
+      entries: Enum.map(entries, &entry/1),
+      problems: Enum.map(problems, &problem/1),
+      read: read,
+      cached: cached
+    }
+  end
+
+  @impl true
+  @spec diff([Scanner.entry()], [Scanner.answer()]) :: Scanner.diff()
+  def diff(entries, answers) do
+    locals = for e <- entries, do: {e.module, e.md5, e.bare_md5, e.line_md5, e.digest}
+    {changed, gone, unchanged} = Native.diff(locals, answers)
+    %{changed: changed, gone: gone, unchanged: unchanged}
+  end
+
+  @impl true
+  @spec pack([{String.t(), String.t()}], keyword()) ::
+          [{:ok, Scanner.packed()} | {:error, Scanner.problem()}]
+  def pack(files, opts \\ []) do
+    for result <- Native.pack(files, Keyword.get(opts, :keep, [])) do
+      case result do
+        {:ok, {module, beam, md5, digest}} ->
+          {:ok, %{module: module, beam: beam, md5: md5, digest: digest}}
+
+        {:error, problem} ->
+          {:error, problem(problem)}
+      end
+    end
+  end
+
+  defp entry({dir, path, module, {md5, bare_md5, line_md5, digest}, size}) do
+    %{
+      dir: dir,
+      path: path,
+      module: module,
+      md5: md5,
+      bare_md5: bare_md5,
+      line_md5: line_md5,
+      digest: digest,
+      size: size
+    }
+  end
+
+  defp problem({path, kind, detail}), do: %{path: path, kind: kind, detail: detail}
+end

@@ -1,0 +1,56 @@
+//! Which chunks travel, and the digest over them.
+
+use crate::beam::{Beam, Chunk};
+
+/// What the loader needs or a running system shows.
+pub const DIGEST_CHUNKS: [&[u8; 4]; 12] = [
+    b"Atom", b"AtU8", b"Code", b"StrT", b"ImpT", b"ExpT", b"FunT", b"LitT", b"Meta", b"Line",
+    b"Type", b"Attr",
+];
+
+/// The chunks to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    ids: Vec<[u8; 4]>,
+}
+
+impl Kept {
+    /// The usual ones and these. `CInf` is never among them: the stamp takes its place.
+    pub fn with<I, S>(further: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<[u8]>,
+    {
+        let mut extra: Vec<[u8; 4]> = further
+            .into_iter()
+            .filter_map(|id| id.as_ref().try_into().ok())
+            .filter(|id| id != b"CInf" && !DIGEST_CHUNKS.contains(&id))
+            .collect();
+        extra.sort_unstable();
+        extra.dedup();
+        let mut ids: Vec<[u8; 4]> = DIGEST_CHUNKS.iter().map(|id| **id).collect();
+        ids.append(&mut extra);
+        Kept { ids }
+    }
+
+    /// Their names.
+    pub fn ids(&self) -> &[[u8; 4]] {
+        &self.ids
+    }
+
+    /// Says whether the chunk stays.
+    pub fn keeps(&self, chunk: &Chunk<'_>) -> bool {
+        self.ids.contains(&chunk.id)
+    }
+
+    /// BLAKE3 over the kept chunks in the order of the file: name, size, data.
+    pub fn digest(&self, beam: &Beam<'_>) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for chunk in beam.chunks().iter().filter(|chunk| self.keeps(chunk)) {
+            hasher.update(&chunk.id);
+            hasher.update(&(chunk.data.len() as u32).to_be_bytes());
+            hasher.update(chunk.data);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}

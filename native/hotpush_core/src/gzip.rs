@@ -1,0 +1,83 @@
+//! Compression. OTP reads a beam either way, and so does this.
+
+use std::borrow::Cow;
+use std::io::{Read, Write};
+
+use flate2::read::GzDecoder;
+use flate2::{Compression, GzBuilder};
+
+use crate::problem::{Flaw, Kind};
+
+/// No beam is larger, compressed or not.
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The bytes that start with `FOR1`: these, or what they unpack to.
+pub fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Flaw> {
+    if bytes.is_empty() {
+        return Err(Flaw::new(Kind::Empty, "the file has no bytes"));
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return gunzip(bytes).map(Cow::Owned);
+    }
+    Ok(Cow::Borrowed(bytes))
+}
+
+fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, Flaw> {
+    let mut out = Vec::with_capacity(bytes.len().saturating_mul(3).min(MAX_BYTES));
+    // One byte above the limit is enough to know.
+    let read = GzDecoder::new(bytes)
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut out);
+    if out.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    match read {
+        Ok(_) => Ok(out),
+        Err(error) => Err(Flaw::new(Kind::BadGzip, error.to_string())),
+    }
+}
+
+/// Compresses, with nothing in the header that differs from one run to the next.
+pub(crate) fn deflate(bytes: &[u8]) -> Result<Vec<u8>, Flaw> {
+    let out = Vec::with_capacity(bytes.len() / 2 + 64);
+    let mut encoder = GzBuilder::new().mtime(0).write(out, Compression::new(6));
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .map_err(|error| Flaw::new(Kind::BadGzip, error.to_string()))
+}
+
+fn too_large() -> Flaw {
+    Flaw::new(Kind::TooLarge, format!("more than {MAX_BYTES} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip() {
+        let data = b"FOR1 and more".repeat(100);
+        let packed = deflate(&data).unwrap();
+        assert_eq!(&*inflate(&packed).unwrap(), &data[..]);
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let packed = deflate(&vec![0; MAX_BYTES + 1]).unwrap();
+        assert_eq!(inflate(&packed).unwrap_err().kind, Kind::TooLarge);
+    }
+
+    #[test]
+    fn a_cut_or_changed_stream_is_bad() {
+        let mut packed = deflate(&[7; 5000]).unwrap();
+        let cut = &packed[..packed.len() - 3];
+        assert_eq!(inflate(cut).unwrap_err().kind, Kind::BadGzip);
+        let last = packed.len() - 6;
+        packed[last] ^= 1;
+        assert_eq!(inflate(&packed).unwrap_err().kind, Kind::BadGzip);
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a file could not be used.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// It ends before its own header says so.
+    Truncated,
+    /// It has no bytes at all.
+    Empty,
+    /// It is something else.
+    NotABeam,
+    /// It is compressed, but not well.
+    BadGzip,
+    /// It, or what it unpacks to, is above the limit.
+    TooLarge,
+    /// Its chunks make no sense.
+    BadChunk,
+    /// It cannot be read.
+    Unreadable,
+    /// It is a symbolic link to nothing, or to itself.
+    DanglingLink,
+    /// It was there a moment ago.
+    Vanished,
+    /// It did not hold still, twice.
+    ChangedWhileReading,
+    /// It holds another module than its name says.
+    WrongName,
+    /// An earlier folder has the same module.
+    DuplicateModule,
+    /// The folder to scan is not there, or is not a folder.
+    MissingFolder,
+}
+
+/// A problem whose file is not named yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// What it is.
+    pub kind: Kind,
+    /// A few words more, for a human.
+    pub detail: String,
+}
+
+impl Flaw {
+    /// A flaw of a kind, with a few words more.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Flaw { kind, detail }
+    }
+
+    /// Names the file.
+    pub fn at(self, path: &Path) -> Problem {
+        Problem {
+            path: path.to_path_buf(),
+            kind: self.kind,
+            detail: self.detail,
+        }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.detail)
+    }
+}
+
+impl std::error::Error for Flaw {}
+
+/// A file that could not be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, or the folder.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub kind: Kind,
+    /// A few words more, for a human.
+    pub detail: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {:?}: {}",
+            self.path.display(),
+            self.kind,
+            self.detail
+        )
+    }
+}
+
+impl std::error::Error for Problem {}

@@ -1,0 +1,218 @@
+//! From folders to identities.
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use walkdir::WalkDir;
+
+use crate::digest::Kept;
+use crate::identity::Identity;
+use crate::manifest::Manifest;
+use crate::pool;
+use crate::problem::{Flaw, Kind, Problem};
+use crate::read::{self, Stat};
+
+/// One beam as it stands on the disk.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Index of its folder.
+    pub dir: usize,
+    /// As it was reached.
+    pub path: PathBuf,
+    /// What it is known by.
+    pub identity: Identity,
+    /// Of the file, in bytes.
+    pub size: u64,
+}
+
+/// How to scan.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The chunks that count.
+    pub kept: Kept,
+    /// Where earlier answers are kept.
+    pub manifest: Option<PathBuf>,
+    /// How many of the first folders silently win over those behind them.
+    pub overlay: usize,
+}
+
+/// What a scan found, entries sorted by module and problems by path.
+#[derive(Debug)]
+pub struct Scan {
+    /// The usable files.
+    pub entries: Vec<Entry>,
+    /// The others.
+    pub problems: Vec<Problem>,
+    /// How many files were read.
+    pub read: usize,
+    /// How many the manifest answered for.
+    pub cached: usize,
+}
+
+/// One file, and how its identity was found.
+pub(crate) struct Seen {
+    pub dir: usize,
+    pub path: PathBuf,
+    pub result: Result<(Stat, Identity), Flaw>,
+    pub source: Source,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Not even its content was seen.
+    Nowhere,
+    Manifest,
+    /// Read; may the next scan rely on it?
+    File {
+        settled: bool,
+    },
+}
+
+/// Reads every `*.beam` directly inside each folder.
+pub fn scan(dirs: &[PathBuf], options: &Options) -> Scan {
+    let manifest = match &options.manifest {
+        Some(path) => Manifest::load(path, &options.kept),
+        None => Manifest::default(),
+    };
+    let (files, mut problems) = list(dirs);
+    let mut seen: Vec<Seen> = pool::within(|| {
+        files
+            .into_par_iter()
+            .with_min_len(16)
+            .map(|(dir, path)| look(dir, path, &manifest, &options.kept))
+            .collect()
+    });
+    // The order of the folders decides who wins.
+    seen.sort_by_key(|file| file.dir);
+    if let Some(path) = &options.manifest {
+        manifest.update(path, &seen, &options.kept);
+    }
+    let count = |wanted: fn(Source) -> bool| seen.iter().filter(|f| wanted(f.source)).count();
+    let read = count(|source| matches!(source, Source::File { .. }));
+    let cached = count(|source| source == Source::Manifest);
+    let mut entries = choose(seen, options.overlay, &mut problems);
+    entries.sort_unstable_by(|a, b| a.identity.module.cmp(&b.identity.module));
+    problems.sort_by(|a, b| (&a.path, a.kind).cmp(&(&b.path, b.kind)));
+    Scan {
+        entries,
+        problems,
+        read,
+        cached,
+    }
+}
+
+fn list(dirs: &[PathBuf]) -> (Vec<(usize, PathBuf)>, Vec<Problem>) {
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for (index, dir) in dirs.iter().enumerate() {
+        for item in WalkDir::new(dir).max_depth(1) {
+            match item {
+                // At depth 0 it is the folder itself, or what stands in its place.
+                Ok(item) if item.depth() == 0 => {
+                    if !dir.is_dir() {
+                        problems.push(missing(dir, "not a folder"));
+                    }
+                }
+                Ok(item) => {
+                    if is_beam(item.file_name()) {
+                        files.push((index, item.into_path()));
+                    }
+                }
+                Err(error) => problems.push(missing(dir, &error.to_string())),
+            }
+        }
+    }
+    (files, problems)
+}
+
+fn is_beam(name: &OsStr) -> bool {
+    Path::new(name).extension() == Some(OsStr::new("beam"))
+}
+
+fn missing(dir: &Path, detail: &str) -> Problem {
+    Flaw::new(Kind::MissingFolder, detail).at(dir)
+}
+
+fn look(dir: usize, path: PathBuf, manifest: &Manifest, kept: &Kept) -> Seen {
+    let (result, source) = find(&path, manifest, kept);
+    Seen {
+        dir,
+        path,
+        result,
+        source,
+    }
+}
+
+fn find(path: &Path, manifest: &Manifest, kept: &Kept) -> (Result<(Stat, Identity), Flaw>, Source) {
+    let stat = match read::stat(path) {
+        Ok(stat) => stat,
+        Err(flaw) => return (Err(flaw), Source::Nowhere),
+    };
+    if let Some(identity) = manifest.find(path, stat) {
+        return (Ok((stat, identity)), Source::Manifest);
+    }
+    match read::read(path, stat) {
+        Ok(content) => {
+            let settled = Manifest::settled(&content.stat, content.read_at_ns);
+            let identity = Identity::of_bytes(&content.bytes, kept);
+            let result = identity.map(|identity| (content.stat, identity));
+            (result, Source::File { settled })
+        }
+        Err(flaw) => (Err(flaw), Source::Nowhere),
+    }
+}
+
+/// The file has to be named as its module is, or the loader on the device refuses it.
+pub(crate) fn check_name(path: &Path, identity: &Identity) -> Result<(), Flaw> {
+    if path.file_stem() == Some(OsStr::new(&identity.module)) {
+        return Ok(());
+    }
+    let detail = format!("holds {}", identity.module);
+    Err(Flaw::new(Kind::WrongName, detail))
+}
+
+/// The first folder wins. A bad file in an overlay still hides the one that it stands for: that
+/// one is known to be the wrong one.
+fn choose(seen: Vec<Seen>, overlay: usize, problems: &mut Vec<Problem>) -> Vec<Entry> {
+    let mut winners: HashMap<String, usize> = HashMap::with_capacity(seen.len());
+    let mut hidden: HashSet<OsString> = HashSet::new();
+    let mut entries = Vec::with_capacity(seen.len());
+    for file in seen {
+        let name = file.path.file_name().unwrap_or_default();
+        if hidden.contains(name) {
+            continue;
+        }
+        let checked = file.result.and_then(|(stat, identity)| {
+            check_name(&file.path, &identity)?;
+            Ok((stat, identity))
+        });
+        match checked {
+            Err(flaw) => {
+                if file.dir < overlay {
+                    hidden.insert(name.to_owned());
+                }
+                problems.push(flaw.at(&file.path));
+            }
+            Ok((stat, identity)) => match winners.entry(identity.module.clone()) {
+                Slot::Vacant(slot) => {
+                    slot.insert(file.dir);
+                    entries.push(Entry {
+                        dir: file.dir,
+                        path: file.path,
+                        identity,
+                        size: stat.size,
+                    });
+                }
+                Slot::Occupied(slot) if *slot.get() < overlay => {}
+                Slot::Occupied(_) => {
+                    let detail = format!("{} is in an earlier folder too", identity.module);
+                    problems.push(Flaw::new(Kind::DuplicateModule, detail).at(&file.path));
+                }
+            },
+        }
+    }
+    entries
+}
