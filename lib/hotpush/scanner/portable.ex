@@ -1,0 +1,145 @@
+defmodule Hotpush.Scanner.Portable do
+  @moduledoc """
+  The scanner that needs nothing but OTP. It answers as `Hotpush.Scanner.Native` does, more
+  slowly, and has no manifest.
+  """
+
+  @behaviour Hotpush.Scanner
+
+  alias Hotpush.Scanner
+  alias Hotpush.Scanner.Portable.{Beam, Diff, Gzip, Identity, Source}
+
+  @impl true
+  @spec scan([Path.t()], keyword()) :: Scanner.scan()
+  def scan(dirs, opts \\ []) do
+    keep = Keyword.get(opts, :keep, [])
+    {files, missing} = list(dirs)
+    seen = parallel(files, fn {dir, path} -> {dir, path, look(path, keep)} end)
+    {entries, problems} = choose(seen, Keyword.get(opts, :overlay, 0), missing)
+
+    %{
+      entries: Enum.sort_by(entries, & &1.module),
+      problems: Enum.sort_by(problems, &{&1.path, &1.kind}),
+      read: Enum.count(seen, fn {_dir, _path, {source, _result}} -> source == :read end),
+      cached: 0
+    }
+  end
+
+  @impl true
+  defdelegate diff(entries, answers), to: Diff
+
+  @impl true
+  @spec pack([{String.t(), String.t()}], keyword()) ::
+          [{:ok, Scanner.packed()} | {:error, Scanner.problem()}]
+  def pack(files, opts \\ []) do
+    keep = Keyword.get(opts, :keep, [])
+
+    parallel(files, fn {path, app} ->
+      with {:error, flaw} <- pack_file(path, app, keep), do: {:error, problem(path, flaw)}
+    end)
+  end
+
+  defp list(dirs) do
+    dirs = Enum.map(dirs, &Scanner.folder/1)
+
+    for {dir, index} <- Enum.with_index(dirs), reduce: {[], []} do
+      {files, missing} ->
+        case Source.list(dir) do
+          {:ok, paths} -> {files ++ Enum.map(paths, &{index, &1}), missing}
+          {:error, flaw} -> {files, [problem(dir, flaw) | missing]}
+        end
+    end
+  end
+
+  defp look(path, keep) do
+    with {:ok, content} <- Source.read(path) do
+      case Identity.of_bytes(content, keep) do
+        {:ok, identity, _chunks} -> {:read, {:ok, Map.put(identity, :size, byte_size(content))}}
+        {:error, flaw} -> {:read, {:error, flaw}}
+      end
+    else
+      {:error, flaw} -> {:nowhere, {:error, flaw}}
+    end
+  end
+
+  # The first folder wins. A bad file in an overlay still hides the one that it stands for: that
+  # one is known to be the wrong one.
+  defp choose(seen, overlay, missing) do
+    {entries, problems, _winners, _hidden} =
+      Enum.reduce(seen, {[], missing, %{}, MapSet.new()}, fn
+        {dir, path, {_source, result}}, {entries, problems, winners, hidden} = acc ->
+          name = Path.basename(path)
+
+          with false <- name in hidden,
+               {:ok, identity} <- result,
+               :ok <- check_name(path, identity),
+               :error <- Map.fetch(winners, identity.module) do
+            entry = Map.merge(identity, %{dir: dir, path: path})
+            {[entry | entries], problems, Map.put(winners, identity.module, dir), hidden}
+          else
+            true ->
+              acc
+
+            {:ok, winner} when winner < overlay ->
+              acc
+
+            {:ok, _winner} ->
+              flaw = {:duplicate_module, "#{Path.rootname(name)} is in an earlier folder too"}
+              {entries, [problem(path, flaw) | problems], winners, hidden}
+
+            {:error, flaw} ->
+              hidden = if dir < overlay, do: MapSet.put(hidden, name), else: hidden
+              {entries, [problem(path, flaw) | problems], winners, hidden}
+          end
+      end)
+
+    {entries, problems}
+  end
+
+  # The file has to be named as its module is, or the loader on the device refuses it.
+  defp check_name(path, %{module: module}) do
+    if Path.basename(path) == module <> ".beam",
+      do: :ok,
+      else: {:error, {:wrong_name, "holds #{module}"}}
+  end
+
+  defp pack_file(path, app, keep) do
+    with {:ok, content} <- Source.read(path),
+         {:ok, identity, chunks} <- Identity.of_bytes(content, keep),
+         {:ok, stamp} <- stamp(app, identity.digest),
+         :ok <- check_name(path, identity) do
+      beam = chunks |> stamped(stamp, keep) |> Beam.build() |> Gzip.deflate()
+      {:ok, identity |> Map.take([:module, :md5, :digest]) |> Map.put(:beam, beam)}
+    end
+  end
+
+  # The stamp stands where `CInf` stood, or last.
+  defp stamped(chunks, stamp, keep) do
+    kept = Identity.kept_ids(keep)
+
+    stamped =
+      Enum.flat_map(chunks, fn
+        {"CInf", _data} -> [{"CInf", stamp}]
+        {id, data} -> if id in kept, do: [{id, data}], else: []
+      end)
+
+    if List.keymember?(stamped, "CInf", 0), do: stamped, else: stamped ++ [{"CInf", stamp}]
+  end
+
+  # Written byte by byte, so that the name of an application does not become an atom here.
+  defp stamp(app, digest) when byte_size(app) < 256 do
+    {:ok,
+     <<131, 108, 1::32, 104, 2, 119, 7, "hotpush", 104, 2, 119, byte_size(app), app::binary, 109,
+       32::32, digest::binary, 106>>}
+  end
+
+  defp stamp(_app, _digest), do: {:error, {:wrong_name, "the application's name is too long"}}
+
+  defp parallel(items, fun) do
+    items
+    |> Task.async_stream(fun, ordered: true, timeout: :infinity)
+    |> Enum.map(fn {:ok, result} -> result end)
+  end
+
+  defp problem(path, {kind, detail}), do: %{path: path, kind: kind, detail: detail}
+end

@@ -1,0 +1,65 @@
+defmodule Hotpush.Scanner.Portable.Identity do
+  @moduledoc """
+  What a module is known by.
+  """
+
+  alias Hotpush.Scanner
+  alias Hotpush.Scanner.Portable.{Beam, Blake3, Gzip}
+
+  # The order in which the emulator's MD5 covers them, whatever the order of the file.
+  @md5_chunks ~w(Atom AtU8 Code StrT ImpT ExpT FunT LitT)
+
+  @type t :: %{
+          module: String.t(),
+          md5: binary(),
+          bare_md5: binary(),
+          line_md5: binary(),
+          digest: binary()
+        }
+
+  @doc "The chunks of a file's content, compressed or not, and its identity."
+  @spec of_bytes(binary(), [String.t()]) ::
+          {:ok, t(), [Beam.chunk()]} | {:error, {atom(), String.t()}}
+  def of_bytes(bytes, keep) do
+    with {:ok, plain} <- Gzip.inflate(bytes),
+         {:ok, chunks} <- Beam.parse(plain),
+         {:ok, module} <- Beam.module(chunks) do
+      {:ok, identity(module, chunks, kept_ids(keep)), chunks}
+    end
+  end
+
+  @doc "Names of the chunks that travel as they are. `CInf` is not: the stamp takes its place."
+  @spec kept_ids([String.t()]) :: [String.t()]
+  def kept_ids(keep), do: (Scanner.digest_chunks() ++ keep) -- ["CInf"]
+
+  defp identity(module, chunks, kept) do
+    bare = for id <- @md5_chunks, {^id, data} <- chunks, do: significant(id, data)
+    meta = for {"Meta", data} <- chunks, do: data
+
+    %{
+      module: module,
+      md5: :erlang.md5([bare, meta]),
+      bare_md5: :erlang.md5(bare),
+      line_md5: line_md5(List.keyfind(chunks, "Line", 0)),
+      digest: digest(chunks, kept)
+    }
+  end
+
+  defp digest(chunks, kept) do
+    Blake3.hash(for {id, data} <- chunks, id in kept, do: [id, <<byte_size(data)::32>>, data])
+  end
+
+  defp line_md5(nil), do: ""
+  defp line_md5({_id, data}), do: :erlang.md5(data)
+
+  # The last word of each entry is an older hash, and counts as zero.
+  defp significant("FunT", <<count::binary-size(4), entries::binary>>),
+    do: [count | funs(entries)]
+
+  defp significant(_id, data), do: data
+
+  defp funs(<<entry::binary-size(20), _::32, rest::binary>>),
+    do: [entry, <<0::32>> | funs(rest)]
+
+  defp funs(rest), do: [rest]
+end

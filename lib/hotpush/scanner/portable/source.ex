@@ -1,0 +1,90 @@
+defmodule Hotpush.Scanner.Portable.Source do
+  @moduledoc """
+  Finds the files, and reads one that a compiler may be writing at this moment.
+  """
+
+  alias Hotpush.Scanner.Portable.Gzip
+
+  @type flaw :: {kind :: atom(), detail :: String.t()}
+
+  @doc "The paths of the beams directly inside a folder."
+  @spec list(String.t()) :: {:ok, [String.t()]} | {:error, flaw()}
+  def list(dir) do
+    case :file.list_dir_all(dir) do
+      {:ok, names} ->
+        {:ok, for(name <- names, name = bytes(name), beam?(name), do: join(dir, name))}
+
+      {:error, reason} ->
+        {:error, {:missing_folder, describe(reason)}}
+    end
+  end
+
+  @doc "The content of a file that stayed the same around the reading, tried twice."
+  @spec read(String.t(), (String.t() -> {:ok, binary()} | {:error, term()})) ::
+          {:ok, binary()} | {:error, flaw()}
+  def read(path, reader \\ &:file.read_file/1) do
+    with {:ok, before} <- stat(path), do: read(path, reader, before, 2)
+  end
+
+  defp read(_path, _reader, _before, 0),
+    do: {:error, {:changed_while_reading, "changed twice"}}
+
+  defp read(path, reader, before, times) do
+    with :ok <- small_enough(before),
+         {:ok, content} <- content(reader.(path)),
+         {:ok, later} <- stat(path) do
+      if later == before,
+        do: {:ok, content},
+        else: read(path, reader, later, times - 1)
+    end
+  end
+
+  defp content({:ok, content}), do: {:ok, content}
+  defp content({:error, :enoent}), do: {:error, {:vanished, "was there a moment ago"}}
+  defp content({:error, reason}), do: {:error, {:unreadable, describe(reason)}}
+
+  # Only a regular file is one: anything else could block, or never end.
+  defp stat(path) do
+    case File.stat(path, time: :posix) do
+      {:ok, %File.Stat{type: :regular} = stat} ->
+        {:ok, {stat.size, stat.mtime, stat.ctime, stat.inode}}
+
+      {:ok, _other} ->
+        {:error, {:unreadable, "not a regular file"}}
+
+      {:error, reason} ->
+        {:error, no_stat(reason, File.lstat(path))}
+    end
+  end
+
+  defp no_stat(reason, {:ok, %File.Stat{type: :symlink}}) when reason != :eacces,
+    do: {:dangling_link, describe(reason)}
+
+  defp no_stat(_reason, {:error, :enoent}), do: {:vanished, "was there a moment ago"}
+  defp no_stat(reason, _lstat), do: {:unreadable, describe(reason)}
+
+  defp small_enough({size, _mtime, _ctime, _inode}) do
+    if size <= Gzip.max_bytes(),
+      do: :ok,
+      else: {:error, {:too_large, "more than #{Gzip.max_bytes()} bytes"}}
+  end
+
+  # A name of ".beam" alone has no extension.
+  defp beam?(name), do: String.ends_with?(name, ".beam") and name != ".beam"
+
+  defp join("/", name), do: "/" <> name
+  defp join(dir, name), do: dir <> "/" <> name
+
+  # File names are bytes, whatever the locale says.
+  defp bytes(name) when is_binary(name), do: name
+  defp bytes(name), do: :unicode.characters_to_binary(name, :unicode, encoding())
+
+  defp encoding do
+    case :file.native_name_encoding() do
+      :latin1 -> :latin1
+      :utf8 -> :unicode
+    end
+  end
+
+  defp describe(reason), do: List.to_string(:file.format_error(reason))
+end
