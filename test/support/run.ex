@@ -68,7 +68,7 @@ defmodule Hotpush.Test.Run do
     for {name, _value} <- System.get_env(), leaks?(name), do: {name, nil}
   end
 
-  @kept ~w(HOTPUSH_NATIVE MIX_HOME MIX_ARCHIVES)
+  @kept ~w(HOTPUSH_NATIVE HOTPUSH_CARGO_TARGET_DIR)
   @prefixes ~w(MIX_ RELEASE_ HOTPUSH_ ELIXIR_ ERL_ BINDIR ROOTDIR PROGNAME EMU)
   defp leaks?(name), do: name not in @kept and String.starts_with?(name, @prefixes)
 end

@@ -1,0 +1,62 @@
+defmodule Hotpush.Test.Project.Command do
+  @moduledoc "Runs the real `mix` in its own OS process, as a user at a shell without a terminal."
+
+  alias Hotpush.Test.{Leash, Run}
+
+  @seconds 180
+
+  @doc """
+  Runs `mix` with `args` in `dir`; `home` is its HOME.
+
+  `env` adds to a clean environment. Answers the output, standard error within
+  it, and the exit status (137 when it took over three minutes and was killed).
+  """
+  @spec mix(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}]) ::
+          {String.t(), non_neg_integer}
+  def mix(dir, home, args, env), do: run(["mix" | args], dir, home, env, stderr_to_stdout: true)
+
+  @doc "As `mix/4`, with standard output and standard error apart."
+  @spec mix_apart(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}]) ::
+          {stdout :: String.t(), stderr :: String.t(), non_neg_integer}
+  def mix_apart(dir, home, args, env) do
+    errors = Path.join(Run.dir("stderr"), "text")
+    shell = ["sh", "-c", ~s(errors=$1; shift; exec "$@" 2>"$errors"), "sh", errors, "mix" | args]
+    {output, status} = run(shell, dir, home, env, [])
+    {output, File.read!(errors), status}
+  end
+
+  @doc "As `mix/4`, on a pseudo terminal (by util-linux' `script`)."
+  @spec mix_on_terminal(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}]) ::
+          {String.t(), non_neg_integer}
+  def mix_on_terminal(dir, home, args, env) do
+    line = Enum.map_join(["mix" | args], " ", &"'#{&1}'")
+    env = [{"TERM", "xterm"}, {"SHELL", "/bin/sh"} | env]
+    run(["script", "-qefc", line, "/dev/null"], dir, home, env, stderr_to_stdout: true)
+  end
+
+  defp run(command, dir, home, env, options) do
+    {sh, args} = Leash.wrap("timeout", ["-s", "KILL", "#{@seconds}" | command])
+    System.cmd(sh, args, [cd: dir, env: environment(home) ++ env] ++ options)
+  end
+
+  defp environment(home) do
+    Run.clean_env() ++
+      [
+        {"HOME", home},
+        {"CARGO_HOME", own("CARGO_HOME", ".cargo")},
+        {"RUSTUP_HOME", own("RUSTUP_HOME", ".rustup")},
+        {"XDG_CONFIG_HOME", nil},
+        {"XDG_CACHE_HOME", nil},
+        {"XDG_STATE_HOME", nil},
+        {"XDG_RUNTIME_DIR", nil},
+        {"MIX_ENV", "dev"},
+        {"TERM", "dumb"},
+        {"LANG", "C.UTF-8"},
+        {"LC_ALL", "C.UTF-8"}
+      ]
+  end
+
+  defp own(variable, folder) do
+    System.get_env(variable) || Path.join(System.user_home!(), folder)
+  end
+end

@@ -1,0 +1,60 @@
+defmodule Hotpush.Test.Project.Template do
+  @moduledoc """
+  hotpush compiled once per run, as a dependency, and copied into each generated
+  project. Mix checks the copy against the sources as it checks its own work.
+  """
+
+  alias Hotpush.Test.Run
+  alias Hotpush.Test.Project.{Command, Source}
+
+  @doc "Puts compiled hotpush into the build of the project at `dir`."
+  @spec install(Path.t()) :: :ok
+  def install(dir) do
+    template = :global.trans({__MODULE__, self()}, &built/0, [node()])
+    lib = Path.join(dir, "_build/dev/lib")
+    File.mkdir_p!(lib)
+    {_, 0} = System.cmd("cp", ["-a", Path.join(template, "_build/dev/lib/hotpush"), lib])
+    move(Path.join(lib, "hotpush/.mix/compile.erlang"), template, dir)
+  end
+
+  # The Erlang compiler's manifest has absolute paths, and what it does not find
+  # at its place it deletes at the old one.
+  defp move(manifest, from, to) do
+    with {:ok, bytes} <- File.read(manifest),
+         {:ok, %{mtime: mtime}} <- File.stat(manifest, time: :posix) do
+      moved = bytes |> :erlang.binary_to_term() |> replace(from, to)
+      File.write!(manifest, :erlang.term_to_binary(moved))
+      File.touch!(manifest, mtime)
+    end
+
+    :ok
+  end
+
+  defp replace(path, from, to) when is_binary(path), do: String.replace_prefix(path, from, to)
+
+  defp replace(list, from, to) when is_list(list), do: Enum.map(list, &replace(&1, from, to))
+
+  defp replace(tuple, from, to) when is_tuple(tuple) do
+    tuple |> Tuple.to_list() |> replace(from, to) |> List.to_tuple()
+  end
+
+  defp replace(other, _from, _to), do: other
+
+  defp built do
+    with nil <- :persistent_term.get(__MODULE__, nil) do
+      # As deep as the projects: the link to hotpush's priv is relative.
+      dir = Path.join(Run.dir("template"), "app")
+      home = Path.join(dir, "home")
+      File.mkdir_p!(home)
+      spec = [app: :template, deps: [Source.hotpush_dep()]]
+      File.write!(Path.join(dir, "mix.exs"), Source.app(spec))
+
+      case Command.mix(dir, home, ["compile"], []) do
+        {_output, 0} -> :persistent_term.put(__MODULE__, dir)
+        {output, _status} -> raise "hotpush does not compile as a dependency:\n" <> output
+      end
+
+      dir
+    end
+  end
+end
