@@ -1,0 +1,203 @@
+defmodule Hotpush.Config do
+  @moduledoc """
+  What was asked for: the command line over the environment over the project's config.
+
+  Nothing else reads the environment or the application's config. The cookie is never inspected.
+  """
+
+  alias Hotpush.Error
+
+  @derive {Inspect, except: [:cookie]}
+  defstruct app_names: [],
+            nodes: [],
+            cookie: nil,
+            modules: [],
+            apps: [],
+            all?: false,
+            dry_run?: false,
+            json: nil,
+            compile?: true,
+            timeout: 30_000,
+            purge: :soft,
+            force?: false,
+            docs?: false,
+            verbosity: :normal
+
+  @type t :: %__MODULE__{
+          app_names: [atom()],
+          nodes: [node()],
+          cookie: atom() | nil,
+          modules: [String.t()],
+          apps: [atom()],
+          all?: boolean(),
+          dry_run?: boolean(),
+          json: Path.t() | nil,
+          compile?: boolean(),
+          timeout: pos_integer(),
+          purge: :soft | :kill,
+          force?: boolean(),
+          docs?: boolean(),
+          verbosity: :quiet | :normal | :verbose
+        }
+
+  @switches [
+    node: [:string, :keep],
+    module: [:string, :keep],
+    app: [:string, :keep],
+    all: :boolean,
+    dry_run: :boolean,
+    json: :string,
+    compile: :boolean,
+    timeout: :integer,
+    purge: :string,
+    force: :boolean,
+    docs: :boolean,
+    cookie: :string,
+    verbose: :boolean,
+    quiet: :boolean
+  ]
+
+  @doc """
+  Builds the config from `argv`, the environment (a map) and the application environments
+  (`%{hotpush: keyword, mix_tasks_upload_hotswap: keyword}`).
+
+  The second one is what the older task was configured by; it counts where the first is empty.
+  """
+  @spec build([String.t()], %{String.t() => String.t()}, %{atom() => keyword()}) ::
+          {:ok, t()} | {:error, Error.t()}
+  def build(argv, env, app_envs) do
+    with {:ok, options} <- parse(argv),
+         base = app_env(app_envs),
+         {:ok, timeout} <- timeout(options),
+         {:ok, purge} <- purge(options),
+         {:ok, nodes} <- nodes(options, base),
+         {:ok, app_names} <- atoms(base[:app_name], :app_name),
+         {:ok, cookie} <- cookie(options[:cookie] || env["HOTPUSH_COOKIE"] || base[:cookie]) do
+      {:ok,
+       %__MODULE__{
+         app_names: app_names,
+         nodes: nodes,
+         cookie: cookie,
+         modules: Keyword.get_values(options, :module),
+         apps: options |> Keyword.get_values(:app) |> Enum.map(&to_app/1),
+         all?: Keyword.get(options, :all, false),
+         dry_run?: Keyword.get(options, :dry_run, false),
+         json: options[:json],
+         compile?: Keyword.get(options, :compile, true),
+         timeout: timeout,
+         purge: purge,
+         force?: Keyword.get(options, :force, false),
+         docs?: Keyword.get(options, :docs, false),
+         verbosity: verbosity(options)
+       }}
+    end
+  end
+
+  defp parse(argv) do
+    case OptionParser.parse(argv, strict: @switches) do
+      {options, [], []} -> {:ok, options}
+      {_, _, [{option, nil} | _]} -> {:error, unknown_or_valueless(option)}
+      {_, _, [{option, value} | _]} -> bad(option, value, expected(option))
+      {_, [argument | _], _} -> {:error, Error.new(:usage, argument, :unexpected_argument)}
+    end
+  end
+
+  defp unknown_or_valueless(option) do
+    known = Enum.map(@switches, fn {name, _} -> "--" <> dashed(name) end)
+
+    if option in known,
+      do: Error.new(:usage, option, {:bad_value, "nothing", expected(option)}),
+      else: Error.new(:usage, option, :unknown_option)
+  end
+
+  defp dashed(name), do: name |> to_string() |> String.replace("_", "-")
+
+  defp expected("--timeout"), do: "a number of milliseconds"
+  defp expected("--purge"), do: "soft or kill"
+  defp expected("--node"), do: "a node name such as example@nerves.local"
+  defp expected("--json"), do: "a path, or - for standard output"
+  defp expected("--cookie"), do: "the device's cookie"
+  defp expected("--module"), do: "a module name such as Example.Foo or :erlang_mod"
+  defp expected("--app"), do: "the name of an application"
+  defp expected(_flag), do: "no value"
+
+  # A cookie never gets into a message, not even a badly given one.
+  defp bad("--cookie", _value, expected), do: bad_value("--cookie", "something else", expected)
+  defp bad(option, value, expected), do: bad_value(option, value, expected)
+
+  defp bad_value(option, value, expected),
+    do: {:error, Error.new(:usage, option, {:bad_value, value, expected})}
+
+  defp app_env(%{hotpush: [_ | _] = own}), do: own
+  defp app_env(app_envs), do: Map.get(app_envs, :mix_tasks_upload_hotswap, [])
+
+  defp timeout(options) do
+    case Keyword.get(options, :timeout, 30_000) do
+      ms when ms > 0 -> {:ok, ms}
+      ms -> bad("--timeout", ms, expected("--timeout"))
+    end
+  end
+
+  defp purge(options) do
+    case Keyword.get(options, :purge, "soft") do
+      "soft" -> {:ok, :soft}
+      "kill" -> {:ok, :kill}
+      other -> bad("--purge", other, expected("--purge"))
+    end
+  end
+
+  defp nodes(options, base) do
+    case Keyword.get_values(options, :node) do
+      [] -> atoms(base[:nodes], :nodes)
+      names -> {:ok, Enum.map(names, &String.to_atom/1)}
+    end
+    |> check_nodes()
+  end
+
+  defp check_nodes({:ok, []}), do: {:error, Error.new(:usage, nil, :no_nodes)}
+
+  defp check_nodes({:ok, nodes}) do
+    case Enum.reject(nodes, &(to_string(&1) =~ ~r/\A[^@\s\/]+@[^@\s\/]+\z/)) do
+      [] -> {:ok, Enum.uniq(nodes)}
+      [bad | _] -> {:error, Error.new(:usage, bad, :bad_node)}
+    end
+  end
+
+  defp check_nodes(error), do: error
+
+  defp atoms(nil, _key), do: {:ok, []}
+  defp atoms(atom, _key) when is_atom(atom), do: {:ok, [atom]}
+  defp atoms(text, _key) when is_binary(text), do: {:ok, [String.to_atom(text)]}
+
+  defp atoms(list, key) when is_list(list) do
+    if Enum.all?(list, &((is_atom(&1) and &1 != nil) or is_binary(&1))),
+      do: {:ok, Enum.map(list, &to_atom/1)},
+      else: atoms(:error, key, list)
+  end
+
+  defp atoms(other, key), do: atoms(:error, key, other)
+
+  defp atoms(:error, key, _got) do
+    expected = if key == :nodes, do: "a list of node names", else: "the name of an application"
+    {:error, Error.new(:usage, key, {:bad_config, expected})}
+  end
+
+  defp to_atom(atom) when is_atom(atom), do: atom
+  defp to_atom(text) when is_binary(text), do: String.to_atom(text)
+
+  defp to_app(text), do: text |> String.trim_leading(":") |> String.to_atom()
+
+  defp cookie(nil), do: {:ok, nil}
+  defp cookie(""), do: {:ok, nil}
+  defp cookie(text) when is_binary(text), do: {:ok, String.to_atom(text)}
+  defp cookie(atom) when is_atom(atom), do: {:ok, atom}
+  defp cookie(_), do: {:error, Error.new(:usage, :cookie, {:bad_config, "an atom or a string"})}
+
+  defp verbosity(options) do
+    cond do
+      options[:quiet] -> :quiet
+      options[:verbose] -> :verbose
+      true -> :normal
+    end
+  end
+end

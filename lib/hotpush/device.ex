@@ -1,0 +1,126 @@
+defmodule Hotpush.Device do
+  @moduledoc "What a device said of itself. Pure."
+
+  defmodule Module do
+    @moduledoc """
+    One module on the device. Digests are prefixes, `""` where there is none.
+
+    `:removed?` says that an earlier push put an empty module in its place.
+    """
+    defstruct [:name, :app, md5: "", stamp: "", line: "", loaded?: false, removed?: false]
+
+    @type t :: %__MODULE__{
+            name: String.t(),
+            app: String.t(),
+            md5: binary(),
+            stamp: binary(),
+            line: binary(),
+            loaded?: boolean(),
+            removed?: boolean()
+          }
+  end
+
+  defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware] ++
+              [apps: %{}, modules: %{}, files: %{}, impls: [], nifs: [], old: []]
+
+  @typedoc """
+    * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware` - text; the last three and
+      `:elixir` are `nil` where the device cannot say
+    * `:mode` - `:interactive` or `:embedded`
+    * `:apps` - name => `%{vsn, running?, known?}`
+    * `:files` - what the device's files were: for `Hotpush.Device.Memory`
+    * `:impls` - consolidated protocols it runs, with the types that they dispatch
+    * `:nifs` - modules with native code
+    * `:old` - `{pid, who, module}` of processes that run old code
+  """
+  @type t :: %__MODULE__{}
+
+  @doc """
+  Reads the answer to `Hotpush.Question.ask/5`. `remembered` gives the identities of files for
+  which the device only answered "as you know them": `%{{app, fingerprint} => files}`.
+  """
+  @spec decode(binary(), map()) :: {:ok, t()} | {:error, term()}
+  def decode(binary, remembered) do
+    answer = :erlang.binary_to_term(binary)
+    files = Map.new(answer.files, &files(&1, remembered))
+    {:ok, build(answer, files)}
+  rescue
+    # Another program may listen under that name, or another version of this one may have asked.
+    error in [ArgumentError, KeyError, MatchError, FunctionClauseError] ->
+      {:error, error.__struct__}
+  end
+
+  defp files({app, fingerprint, :known}, remembered) do
+    {app, {fingerprint, Map.fetch!(remembered, {app, fingerprint})}}
+  end
+
+  defp files({app, fingerprint, list}, _), do: {app, {fingerprint, list}}
+
+  defp build(answer, files) do
+    on_disk =
+      for {_, {_, list}} <- files, {name, md5, line} <- list, into: %{}, do: {name, {md5, line}}
+
+    modules =
+      Enum.flat_map(answer.apps, fn {app, _, _, _, shown} ->
+        modules(shown, app, on_disk, answer)
+      end) ++ modules(answer.pushed, nil, on_disk, answer)
+
+    %__MODULE__{
+      otp: answer.otp,
+      erts: answer.erts,
+      elixir: maybe(answer.elixir),
+      arch: answer.arch,
+      mode: answer.mode,
+      boot: answer.boot,
+      target: maybe(answer.target),
+      firmware: maybe(answer.firmware),
+      apps:
+        for({name, vsn, running?, known?, _} <- answer.apps, name != "", into: %{}) do
+          {name, %{vsn: vsn, running?: running?, known?: known?}}
+        end,
+      modules: Map.new(modules, &{&1.name, &1}),
+      files: files,
+      impls: answer.impls,
+      nifs: answer.nifs,
+      old: answer.old
+    }
+  end
+
+  defp maybe(:none), do: nil
+  defp maybe(text) when is_binary(text), do: text
+  defp maybe(other), do: inspect(other)
+
+  defp modules({names, md5s, stamped, not_loaded}, app, on_disk, answer) do
+    plain =
+      for {name, md5} <- Enum.zip(names, cut(md5s, answer.cut)) do
+        {_, line} = Map.get(on_disk, name, {"", ""})
+        %Module{name: name, app: app, md5: md5, line: line, loaded?: true}
+      end
+
+    pushed =
+      for {name, md5, stamp_app, stamp} <- stamped do
+        module = %Module{name: name, app: stamp_app, md5: md5, loaded?: true}
+        if stamp == :removed, do: %{module | removed?: true}, else: %{module | stamp: stamp}
+      end
+
+    # A module that is not loaded counts by its file, where it would be loaded on demand.
+    waiting =
+      for name <- not_loaded,
+          answer.mode == :interactive,
+          {md5, line} = on_disk[name] || {"", ""} do
+        %Module{name: name, app: app, md5: md5, line: line}
+      end
+
+    plain ++ pushed ++ Enum.reject(waiting, &(&1.md5 == ""))
+  end
+
+  defp cut(binary, size), do: for(<<digest::binary-size(size) <- binary>>, do: digest)
+
+  @doc "The modules as the scanner's `diff` takes them."
+  @spec answers(t()) :: [Hotpush.Scanner.answer()]
+  def answers(device) do
+    for {_, module} <- device.modules, not module.removed? do
+      {module.name, module.md5, module.stamp, module.line}
+    end
+  end
+end

@@ -1,0 +1,47 @@
+defmodule Hotpush.Device.Memory do
+  @moduledoc """
+  What the host remembers of the files on a device's disk, so that a small board hashes them once.
+
+  The key is the device's own fingerprint over path, size and time of those files: what is
+  remembered is used only if the device answers the same one. Losing it costs time, not truth.
+  """
+
+  @version 1
+
+  @doc "`%{{app, fingerprint} => files}` for a device, empty where nothing is remembered."
+  @spec recall(Path.t(), node()) :: %{{String.t(), binary()} => list()}
+  def recall(state_dir, node) do
+    with {:ok, <<sum::binary-16, body::binary>>} <- File.read(path(state_dir, node)),
+         true <- :erlang.md5(body) == sum,
+         {@version, files} when is_map(files) <- :erlang.binary_to_term(body, [:safe]) do
+      files
+    else
+      _ -> %{}
+    end
+  end
+
+  @doc "Remembers what a device answered. A failure to write is no failure of the push."
+  @spec remember(Path.t(), node(), map(), Hotpush.Device.t()) :: :ok
+  def remember(state_dir, node, before, device) do
+    now =
+      for {app, {fingerprint, list}} <- device.files, into: %{}, do: {{app, fingerprint}, list}
+
+    if now != %{} and now != before do
+      body = :erlang.term_to_binary({@version, now}, [:compressed])
+      path = path(state_dir, node)
+      beside = path <> ".#{System.unique_integer([:positive])}"
+      File.mkdir_p(Path.dirname(path))
+
+      case File.write(beside, [:erlang.md5(body), body]) do
+        :ok -> File.rename(beside, path)
+        _ -> File.rm(beside)
+      end
+    end
+
+    :ok
+  end
+
+  defp path(state_dir, node) do
+    Path.join([state_dir, "devices", Base.url_encode64(to_string(node), padding: false)])
+  end
+end

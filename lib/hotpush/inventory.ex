@@ -1,0 +1,101 @@
+defmodule Hotpush.Inventory do
+  @moduledoc "What this project would run: every module of its applications, and its identity."
+
+  alias Hotpush.{Error, Project}
+
+  defmodule Beam do
+    @moduledoc "One module of the project: what the scanner read, and whose it is."
+    defstruct [:module, :app, :kind, :entry]
+
+    @type t :: %__MODULE__{
+            module: String.t(),
+            app: atom(),
+            kind: :own | :dep | :dev | :elixir,
+            entry: Hotpush.Scanner.entry()
+          }
+  end
+
+  defstruct beams: %{},
+            apps: [],
+            problems: [],
+            broken: MapSet.new(),
+            system: MapSet.new(),
+            target: nil
+
+  @typedoc """
+    * `:beams` - by module name
+    * `:problems` - files that could not be used
+    * `:broken` - names of those files: such a module is not "gone"
+    * `:system` - modules of Elixir's own applications, which are there on every device
+  """
+  @type t :: %__MODULE__{
+          beams: %{String.t() => Beam.t()},
+          apps: [Project.App.t()],
+          problems: [Error.t()],
+          broken: MapSet.t(String.t()),
+          system: MapSet.t(String.t()),
+          target: atom()
+        }
+
+  @doc "Scans the project's folders. Consolidated protocols win over the plain ones."
+  @spec scan(Project.t(), module()) :: t()
+  def scan(%Project{} = project, scanner) do
+    overlay = List.wrap(project.consolidated)
+    dirs = overlay ++ Enum.map(project.apps, & &1.ebin)
+    File.mkdir_p(project.state_dir)
+
+    scan =
+      scanner.scan(dirs,
+        keep: project.keep,
+        overlay: length(overlay),
+        manifest: Path.join(project.state_dir, "scan.manifest")
+      )
+
+    from_scan(project, length(overlay), scan)
+  end
+
+  @doc "Names the owner of every entry. Pure."
+  @spec from_scan(Project.t(), non_neg_integer(), Hotpush.Scanner.scan()) :: t()
+  def from_scan(project, overlay, scan) do
+    apps = List.to_tuple(project.apps)
+    owners = owners(project.apps)
+
+    beams =
+      for entry <- scan.entries, beam = beam(entry, overlay, apps, owners), into: %{} do
+        {beam.module, beam}
+      end
+
+    %__MODULE__{
+      beams: beams,
+      apps: project.apps,
+      problems: Enum.map(scan.problems, &Error.new(:scan, &1.path, {&1.kind, &1.detail})),
+      broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
+      system: MapSet.new(project.system),
+      target: project.target
+    }
+  end
+
+  @doc "The consolidated protocols that belong to Elixir itself."
+  @spec elixir_protocols(t()) :: [Beam.t()]
+  def elixir_protocols(inventory) do
+    for {_, %Beam{kind: :elixir} = beam} <- inventory.beams, do: beam
+  end
+
+  defp owners(apps),
+    do: for(app <- apps, module <- app.modules, into: %{}, do: {to_string(module), app})
+
+  # A consolidated protocol stands in no application's folder: the .app files name its owner.
+  defp beam(%{dir: dir} = entry, overlay, _apps, owners) when dir < overlay do
+    case Map.fetch(owners, entry.module) do
+      {:ok, app} -> beam(entry, app.name, app.kind)
+      :error -> beam(entry, :elixir, :elixir)
+    end
+  end
+
+  defp beam(entry, overlay, apps, _owners) do
+    app = elem(apps, entry.dir - overlay)
+    beam(entry, app.name, app.kind)
+  end
+
+  defp beam(entry, app, kind), do: %Beam{module: entry.module, app: app, kind: kind, entry: entry}
+end

@@ -1,0 +1,125 @@
+defmodule Hotpush.Outcome do
+  @moduledoc """
+  What became of one device.
+
+    * `:status` - `:done` (it runs the code, also when nothing differed), `:planned` (`--dry-run`),
+      `:refused`, `:failed`
+    * `:loaded`, `:added`, `:deleted` - names of modules that the device was seen to run, or not to
+      run, after the push
+    * `:failures` - errors; `:refusals` - errors; `:notices` - see `t:Hotpush.Plan.notice/0`
+    * `:ms` - milliseconds by step
+  """
+
+  alias Hotpush.{Error, Plan, Target}
+
+  defstruct [:target, :plan, status: :failed, loaded: [], added: [], deleted: [], unchanged: 0] ++
+              [checked: 0, connected?: false, refusals: [], failures: [], notices: []] ++
+              [sent: 0, received: 0, round_trips: 0, ms: %{}]
+
+  @type t :: %__MODULE__{
+          target: Target.t(),
+          plan: Plan.t() | nil,
+          status: :done | :planned | :refused | :failed,
+          loaded: [String.t()],
+          added: [String.t()],
+          deleted: [String.t()],
+          unchanged: non_neg_integer(),
+          checked: non_neg_integer(),
+          connected?: boolean(),
+          refusals: [Error.t()],
+          failures: [Error.t()],
+          notices: [Plan.notice()],
+          sent: non_neg_integer(),
+          received: non_neg_integer(),
+          round_trips: non_neg_integer(),
+          ms: %{optional(atom()) => float()}
+        }
+
+  @doc "An outcome that failed with one error."
+  @spec failed(t(), Error.t()) :: t()
+  def failed(outcome, error) do
+    %{outcome | status: :failed, failures: outcome.failures ++ [error]}
+  end
+
+  @doc "Takes a plan over: refused, or nothing to do, or planned."
+  @spec planned(t(), Plan.t()) :: t()
+  def planned(outcome, plan) do
+    %{
+      outcome
+      | plan: plan,
+        unchanged: plan.unchanged,
+        checked: plan.checked,
+        refusals: plan.refusals,
+        failures: plan.problems,
+        notices: plan.notices,
+        status: status(plan)
+    }
+  end
+
+  defp status(%{refusals: [_ | _]}), do: :refused
+  defp status(%{problems: [_ | _]}), do: :failed
+  defp status(_plan), do: :done
+
+  @doc """
+  Reads back: compares what the device says it runs now with what was sent (`packed`, by name).
+  Only what it then runs counts as deployed.
+  """
+  @spec read_back(t(), {:done, map()} | {:refused, term()} | :busy, map()) :: t()
+  def read_back(outcome, :busy, _packed), do: refused(outcome, :busy)
+
+  def read_back(outcome, {:refused, {:held, held}}, _), do: refused(outcome, {:held, held})
+
+  def read_back(outcome, {:refused, {kind, list}}, _) do
+    refused(outcome, {kind, Enum.map(list, &named/1)})
+  end
+
+  def read_back(outcome, {:done, result}, packed) do
+    runs = Map.new(result.identities, fn {module, identity} -> {to_string(module), identity} end)
+    reasons = Map.new(result.failed, fn {module, reason} -> {to_string(module), reason} end)
+    other = if result.error == :none, do: :other_code, else: {:not_loaded, :batch}
+
+    {deployed, not_deployed} =
+      Enum.split_with(outcome.plan.load, &runs?(runs[&1.module], packed[&1.module]))
+
+    {gone, still} = Enum.split_with(outcome.plan.remove, &gone?(runs[&1.module]))
+    {added, loaded} = Enum.split_with(deployed, &(&1.reason == :new))
+
+    failures =
+      Enum.map(not_deployed, fn action ->
+        reason = reasons[action.module]
+        Error.new(:load, action.module, (reason && {:not_loaded, reason}) || other)
+      end) ++ Enum.map(still, &Error.new(:load, &1.module, :still_there))
+
+    failures = outcome.failures ++ failures
+
+    %{
+      outcome
+      | status: if(failures == [], do: :done, else: :failed),
+        loaded: Enum.map(loaded, & &1.module),
+        added: Enum.map(added, & &1.module),
+        deleted: Enum.map(gone, & &1.module),
+        failures: failures,
+        notices:
+          outcome.notices ++ held(:killed, result.killed) ++ held(:still_running, result.held),
+        ms: Map.put(outcome.ms, :load, result.microseconds / 1000)
+    }
+  end
+
+  defp refused(outcome, reason) do
+    error = Error.new(:refusal, outcome.target.name, reason)
+    %{outcome | status: :refused, refusals: outcome.refusals ++ [error]}
+  end
+
+  defp named({module, reason}), do: {to_string(module), reason}
+  defp named(module), do: to_string(module)
+
+  defp runs?({md5, {_app, digest}}, packed), do: packed.md5 == md5 and packed.digest == digest
+  defp runs?(_identity, _packed), do: false
+
+  defp gone?(:not_loaded), do: true
+  defp gone?({_md5, {_app, :removed}}), do: true
+  defp gone?(_identity), do: false
+
+  defp held(_kind, []), do: []
+  defp held(kind, holders), do: [{kind, holders}]
+end

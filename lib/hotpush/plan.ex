@@ -1,0 +1,152 @@
+defmodule Hotpush.Plan do
+  @moduledoc "What has to happen on one device, in order, and what speaks against it. Pure."
+
+  alias Hotpush.{Config, Device, Error, Inventory, Scope}
+  alias Hotpush.Plan.Refusals
+
+  defmodule Action do
+    @moduledoc "One module to load (`:new`, `:code`, `:lines`, `:forced`) or to remove (`:gone`)."
+    defstruct [:module, :app, :reason, :beam]
+
+    @type t :: %__MODULE__{
+            module: String.t(),
+            app: atom(),
+            reason: :new | :code | :lines | :forced | :gone,
+            beam: Inventory.Beam.t() | nil
+          }
+  end
+
+  defstruct load: [],
+            remove: [],
+            unchanged: 0,
+            checked: 0,
+            refusals: [],
+            problems: [],
+            notices: []
+
+  @type t :: %__MODULE__{
+          load: [Action.t()],
+          remove: [Action.t()],
+          unchanged: non_neg_integer(),
+          checked: non_neg_integer(),
+          refusals: [Error.t()],
+          problems: [Error.t()],
+          notices: [notice()]
+        }
+
+  @typedoc "Loaded, but not (or not wholly) in effect, and why."
+  @type notice ::
+          {:new_app, String.t()}
+          | {:stale_dev, String.t(), [String.t()]}
+          | {:still_running, [{String.t(), String.t(), String.t()}]}
+          | {:killed, [{String.t(), String.t(), String.t()}]}
+          | {:nif_skipped, [String.t()]}
+
+  @doc """
+  Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and
+  `Hotpush.Device.answers/1`; `host` is `%{otp: _, elixir: _}`.
+  """
+  @spec build(
+          String.t(),
+          Inventory.t(),
+          Device.t(),
+          Hotpush.Scanner.diff(),
+          Scope.t(),
+          Config.t(),
+          map()
+        ) ::
+          t()
+  def build(name, inventory, device, diff, scope, config, host) do
+    {changes, dev} = changes(inventory, device, diff, scope)
+    {forced, skipped} = forced(config, inventory, device, diff, scope)
+    load = Enum.sort_by(changes ++ forced, & &1.module)
+    checked = Enum.count(inventory.beams, fn {_, beam} -> counted?(beam, device, scope) end)
+
+    plan = %__MODULE__{
+      load: load,
+      remove: removals(inventory, device, diff, scope),
+      checked: checked,
+      unchanged: checked - length(load),
+      problems: inventory.problems,
+      notices: notices(load, dev, skipped, device, config)
+    }
+
+    %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
+  end
+
+  @doc "Whether there is anything to do."
+  @spec empty?(t()) :: boolean()
+  def empty?(%__MODULE__{load: load, remove: remove}), do: load == [] and remove == []
+
+  defp changes(inventory, device, diff, scope) do
+    diff.changed
+    |> Enum.map(fn {name, reason} -> action(Map.fetch!(inventory.beams, name), reason, device) end)
+    |> Enum.filter(&(Scope.includes?(scope, &1.module) and wanted?(&1, device)))
+    |> Enum.split_with(&(&1.beam.kind != :dev))
+  end
+
+  # An Erlang or Elixir protocol is only ever refreshed; a development dependency that the device
+  # does not have is none of its business.
+  defp wanted?(%Action{reason: :new, beam: %{kind: kind}}, _) when kind in [:elixir, :dev],
+    do: false
+
+  defp wanted?(_action, _device), do: true
+
+  defp counted?(%{kind: :dev}, _device, _scope), do: false
+
+  defp counted?(%{kind: :elixir} = beam, device, scope),
+    do: Map.has_key?(device.modules, beam.module) and Scope.includes?(scope, beam.module)
+
+  defp counted?(beam, _device, scope), do: Scope.includes?(scope, beam.module)
+
+  # The line table is ours to compare only where the file on the device was read for it.
+  defp action(beam, reason, _device) do
+    %Action{module: beam.module, app: beam.app, reason: reason, beam: beam}
+  end
+
+  defp forced(%Config{all?: false}, _, _, _, _), do: {[], []}
+
+  defp forced(_config, inventory, device, diff, scope) do
+    changed = MapSet.new(diff.changed, &elem(&1, 0))
+
+    inventory.beams
+    |> Map.values()
+    |> Enum.filter(&(counted?(&1, device, scope) and not MapSet.member?(changed, &1.module)))
+    |> Enum.map(&action(&1, :forced, device))
+    # What has native code loaded and does not differ would only fail.
+    |> Enum.split_with(&(&1.module not in device.nifs))
+  end
+
+  # Those that belong to an application of this project on the device, by its .app file there or
+  # by an earlier push. Never by a narrowed view, never from a build for something else.
+  defp removals(_inventory, _device, _diff, scope) when scope != :all, do: []
+
+  defp removals(inventory, device, diff, _scope) do
+    apps =
+      for app <- inventory.apps, app.kind != :dev, into: %{}, do: {to_string(app.name), app.name}
+
+    if Refusals.target_differs?(inventory, device) do
+      []
+    else
+      for name <- diff.gone,
+          not MapSet.member?(inventory.broken, name),
+          app = apps[device.modules[name].app],
+          do: %Action{module: name, app: app, reason: :gone}
+    end
+  end
+
+  defp notices(load, dev, skipped, device, _config) do
+    new_apps =
+      for app <- load |> Enum.map(&to_string(&1.app)) |> Enum.uniq(),
+          app != "elixir",
+          match?(%{known?: false}, device.apps[app]),
+          do: {:new_app, app}
+
+    stale =
+      for {app, actions} <- Enum.group_by(dev, &to_string(&1.app)),
+          do: {:stale_dev, app, Enum.map(actions, & &1.module)}
+
+    skipped = if skipped == [], do: [], else: [{:nif_skipped, Enum.map(skipped, & &1.module)}]
+    new_apps ++ stale ++ skipped
+  end
+end

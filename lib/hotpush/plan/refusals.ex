@@ -1,0 +1,100 @@
+defmodule Hotpush.Plan.Refusals do
+  @moduledoc "What we will not do to a device, and why. Pure."
+
+  alias Hotpush.{Config, Device, Error, Inventory, Plan}
+
+  @doc "The refusals that stand: those that can be forced do not, with `--force`."
+  @spec of(String.t(), Plan.t(), Inventory.t(), Device.t(), Config.t(), map()) :: [Error.t()]
+  def of(name, plan, inventory, device, config, host) do
+    firm = versions(device, host) ++ held(plan, device, config)
+
+    forcible =
+      elixir(device, host) ++
+        project(inventory, device) ++
+        target(inventory, device) ++ protocols(plan, inventory, device) ++ nifs(plan, device)
+
+    reasons = if config.force?, do: firm, else: firm ++ forcible
+    Enum.map(reasons, &Error.new(:refusal, name, &1))
+  end
+
+  @doc "Whether the device says that it was built for another target."
+  @spec target_differs?(Inventory.t(), Device.t()) :: boolean()
+  def target_differs?(inventory, device) do
+    device.target != nil and device.target != to_string(inventory.target)
+  end
+
+  defp versions(%{elixir: nil}, _host), do: [:no_elixir]
+
+  defp versions(device, host) do
+    if major(device.otp) < major(host.otp), do: [{:otp_older, host.otp, device.otp}], else: []
+  end
+
+  defp major(otp), do: otp |> Integer.parse() |> elem(0)
+
+  defp elixir(%{elixir: nil}, _host), do: []
+
+  defp elixir(device, host) do
+    if minor(device.elixir) == minor(host.elixir),
+      do: [],
+      else: [{:elixir_differs, host.elixir, device.elixir}]
+  end
+
+  defp minor(version), do: version |> String.split(".") |> Enum.take(2)
+
+  defp project(inventory, device) do
+    own = for app <- inventory.apps, app.kind == :own, do: to_string(app.name)
+
+    if Enum.any?(own, &has?(device, &1)) do
+      []
+    else
+      [{:other_project, own, for({name, %{running?: true}} <- device.apps, do: name)}]
+    end
+  end
+
+  defp has?(device, app) do
+    match?(%{known?: true}, device.apps[app]) or
+      Enum.any?(device.modules, fn {_, module} -> module.app == app end)
+  end
+
+  defp target(inventory, device) do
+    if target_differs?(inventory, device),
+      do: [{:target_differs, inventory.target, device.target}],
+      else: []
+  end
+
+  # A consolidated protocol knows its implementations for good. One that the device dispatches to,
+  # and whose module it keeps, has to be known here too, or calls that worked would raise.
+  defp protocols(plan, inventory, device) do
+    pushed = MapSet.new(plan.load, & &1.module)
+    removed = MapSet.new(plan.remove, & &1.module)
+
+    for {protocol, types} <- device.impls,
+        MapSet.member?(pushed, protocol),
+        lost = Enum.filter(types, &lost?(implementation(protocol, &1), inventory, removed)),
+        lost != [],
+        do: {:protocol_loses, protocol, Enum.map(lost, &implementation(protocol, &1))}
+  end
+
+  defp implementation(protocol, "Elixir." <> type), do: protocol <> "." <> type
+  defp implementation(protocol, type), do: protocol <> "." <> type
+
+  defp lost?(module, inventory, removed) do
+    not (Map.has_key?(inventory.beams, module) or MapSet.member?(removed, module) or
+           MapSet.member?(inventory.system, module))
+  end
+
+  defp held(_plan, _device, %Config{purge: :kill}), do: []
+
+  defp held(plan, device, _config) do
+    touched = MapSet.new(plan.load ++ plan.remove, & &1.module)
+    held = for {_, _, module} = holder <- device.old, MapSet.member?(touched, module), do: holder
+    if held == [], do: [], else: [{:held, held}]
+  end
+
+  defp nifs(plan, device) do
+    case for(action <- plan.load, action.module in device.nifs, do: action.module) do
+      [] -> []
+      modules -> [{:nif_loaded, modules}]
+    end
+  end
+end

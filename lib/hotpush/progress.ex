@@ -1,0 +1,72 @@
+defmodule Hotpush.Progress do
+  @moduledoc """
+  One line that says what is being done, on a terminal, from the second second on.
+
+  In a pipe, with `--quiet` and with `--json -` there is none.
+  """
+
+  use GenServer
+
+  alias Hotpush.{Config, Text}
+
+  @after_ms 1_000
+  @every_ms 200
+
+  @doc "Starts it where there is a terminal to write on."
+  @spec start(Config.t()) :: pid() | nil
+  def start(%Config{verbosity: :quiet}), do: nil
+  def start(%Config{json: "-"}), do: nil
+
+  def start(%Config{}) do
+    # Only a terminal has columns.
+    case :io.columns() do
+      {:ok, columns} ->
+        {:ok, pid} = GenServer.start_link(__MODULE__, columns)
+        pid
+
+      {:error, _} ->
+        nil
+    end
+  end
+
+  @doc "Says what is being done now."
+  @spec step(pid() | nil, term()) :: :ok
+  def step(nil, _step), do: :ok
+  def step(pid, step), do: GenServer.cast(pid, step)
+
+  @doc "Takes the line away."
+  @spec stop(pid() | nil) :: :ok
+  def stop(nil), do: :ok
+  def stop(pid), do: GenServer.stop(pid)
+
+  @impl true
+  def init(columns) do
+    Process.send_after(self(), :show, @after_ms)
+    {:ok, %{columns: columns, text: "", shown: nil}}
+  end
+
+  @impl true
+  def handle_cast(step, state), do: {:noreply, %{state | text: text(step)}}
+
+  @impl true
+  def handle_info(:show, state) do
+    Process.send_after(self(), :show, @every_ms)
+    if state.text != state.shown, do: write(state.text, state.columns)
+    {:noreply, %{state | shown: state.text}}
+  end
+
+  @impl true
+  def terminate(_reason, %{shown: nil}), do: :ok
+  def terminate(_reason, state), do: write("", state.columns)
+
+  defp text({:connecting, name}), do: "connecting to #{name} ..."
+  defp text({:asking, name}), do: "asking #{name} what it runs ..."
+  defp text({:loading, name, count}), do: "loading #{count} modules on #{name} ..."
+  defp text({:sent, count, all}), do: "#{count} of #{all} modules sent ..."
+
+  defp write(text, columns) do
+    shown = text |> Text.printable() |> String.slice(0, max(columns - 1, 10))
+    # CSI K erases to the end of the line (ECMA-48, EL).
+    IO.write(["\r", shown, "\e[K\r"])
+  end
+end

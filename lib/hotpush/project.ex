@@ -1,0 +1,196 @@
+defmodule Hotpush.Project do
+  @moduledoc """
+  What Mix knows of the project: its applications, where their beams stand, what is kept in them.
+
+  Only this module and `lib/mix` ask Mix.
+  """
+
+  alias Hotpush.{Config, Error}
+
+  defmodule App do
+    @moduledoc """
+    One application of the project.
+
+    `:kind` is `:own` (of this project), `:dep` (a runtime dependency) or `:dev` (only in
+    development firmware: a dependency declared with an `only:` that leaves out `:prod`, or needed
+    by none but such).
+    """
+    defstruct [:name, :kind, :ebin, modules: [], needs: []]
+
+    @type t :: %__MODULE__{
+            name: atom(),
+            kind: :own | :dep | :dev,
+            ebin: Path.t(),
+            modules: [module()],
+            needs: [atom()]
+          }
+  end
+
+  defstruct [apps: [], consolidated: nil, keep: [], state_dir: nil, target: nil] ++
+              [system: [], protocols: []]
+
+  @type t :: %__MODULE__{
+          apps: [App.t()],
+          consolidated: Path.t() | nil,
+          keep: [String.t()],
+          state_dir: Path.t(),
+          target: atom(),
+          system: [String.t()],
+          protocols: [module()]
+        }
+
+  @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
+  @spec load(Config.t()) :: {:ok, t()} | {:error, Error.t()}
+  def load(%Config{} = config) do
+    lib = Path.join(Mix.Project.build_path(), "lib")
+    built = built_apps(lib)
+    own = own_apps(config, built)
+
+    with :ok <- known(config.app_names ++ config.apps, built) do
+      apps = kinds(built, own, dev_only_deps(), config.apps)
+
+      {:ok,
+       %__MODULE__{
+         apps: apps,
+         protocols: foreign_protocols(apps),
+         consolidated: consolidated(),
+         keep: keep(config),
+         state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
+         target: Mix.target(),
+         system: system_modules()
+       }}
+    end
+  end
+
+  @doc "Compiles the project, unless told not to."
+  @spec compile(Config.t()) :: :ok
+  def compile(%Config{compile?: false}), do: :ok
+
+  def compile(%Config{}) do
+    Mix.Task.run("compile", [])
+    :ok
+  end
+
+  defp own_apps(%Config{app_names: [_ | _] = names}, _built), do: names
+
+  defp own_apps(_config, built) do
+    case Mix.Project.apps_paths() do
+      nil -> [Mix.Project.config()[:app]]
+      paths -> paths |> Map.keys() |> Enum.filter(&Map.has_key?(built, &1)) |> Enum.sort()
+    end
+  end
+
+  # name => {ebin, keys of the .app file}; OTP's and Elixir's own applications are not built here.
+  defp built_apps(lib) do
+    for path <- Path.wildcard(Path.join(lib, "*/ebin/*.app")),
+        {:ok, [{:application, name, keys}]} <- [:file.consult(path)],
+        name != :hotpush,
+        into: %{},
+        do: {name, {Path.dirname(path), keys}}
+  end
+
+  defp known(names, built) do
+    case Enum.find(names, &(not Map.has_key?(built, &1))) do
+      nil ->
+        :ok
+
+      name ->
+        near = Hotpush.Scope.near(to_string(name), Enum.map(Map.keys(built), &to_string/1))
+        {:error, Error.new(:usage, name, {:no_such_app, near})}
+    end
+  end
+
+  defp kinds(built, own, dev_only, asked) do
+    runtime = closure(built, own, fn app -> if app in own, do: dev_only, else: [] end)
+    everything = closure(built, own, fn _app -> [] end)
+    # --app names a dependency on purpose, and so overrides that it is for development only.
+    chosen = Enum.uniq(runtime ++ asked)
+
+    for name <- Enum.uniq(chosen ++ everything) do
+      {ebin, keys} = Map.fetch!(built, name)
+
+      kind =
+        cond do
+          name in own -> :own
+          name in chosen -> :dep
+          true -> :dev
+        end
+
+      %App{name: name, kind: kind, ebin: ebin, modules: keys[:modules] || [], needs: needs(keys)}
+    end
+  end
+
+  defp closure(built, roots, without, seen \\ [])
+  defp closure(_built, [], _without, seen), do: Enum.reverse(seen)
+
+  defp closure(built, [app | rest], without, seen) do
+    if app in seen or not Map.has_key?(built, app) do
+      closure(built, rest, without, seen)
+    else
+      {_, keys} = Map.fetch!(built, app)
+      closure(built, rest ++ (needs(keys) -- without.(app)), without, [app | seen])
+    end
+  end
+
+  defp needs(keys), do: (keys[:applications] || []) ++ (keys[:included_applications] || [])
+
+  # Declared with an `only:` that leaves out :prod, here or in a child of the umbrella.
+  defp dev_only_deps do
+    children =
+      for {app, path} <- Mix.Project.apps_paths() || %{} do
+        Mix.Project.in_project(app, path, fn _ -> Mix.Project.config()[:deps] end)
+      end
+
+    for dep <- List.flatten([Mix.Project.config()[:deps] | children]),
+        only = dep_options(dep)[:only],
+        :prod not in List.wrap(only),
+        uniq: true,
+        do: elem(dep, 0)
+  end
+
+  defp dep_options({_app, options}) when is_list(options), do: options
+  defp dep_options({_app, _requirement, options}), do: options
+  defp dep_options(_), do: []
+
+  defp consolidated do
+    path = Mix.Project.consolidation_path()
+    if Mix.Project.config()[:consolidate_protocols] && File.dir?(path), do: path
+  end
+
+  # Consolidated here, but of no application of the project: Elixir's own.
+  defp foreign_protocols(apps) do
+    ours = MapSet.new(Enum.flat_map(apps, & &1.modules))
+
+    for dir <- List.wrap(consolidated()),
+        {:ok, files} <- [File.ls(dir)],
+        "Elixir." <> _ = file <- files,
+        module = file |> Path.basename(".beam") |> String.to_atom(),
+        not MapSet.member?(ours, module),
+        do: module
+  end
+
+  # Elixir's own applications stand side by side.
+  defp system_modules do
+    lib = Path.expand("..", :code.lib_dir(:elixir))
+
+    for app <- ~w(elixir eex logger iex ex_unit mix),
+        {:ok, files} <- [File.ls(Path.join([lib, app, "ebin"]))],
+        file <- files,
+        Path.extname(file) == ".beam",
+        do: Path.basename(file, ".beam")
+  end
+
+  # As `mix release` keeps them: strip_beams: [keep: ["Docs"]] in the release's options.
+  defp keep(config) do
+    kept =
+      for {_name, release} <- Mix.Project.config()[:releases] || [],
+          is_list(release),
+          strip = release[:strip_beams],
+          is_list(strip),
+          chunk <- strip[:keep] || [],
+          do: chunk
+
+    docs = if config.docs?, do: ["Docs"], else: []
+    Enum.sort(Enum.uniq(kept ++ docs) -- Hotpush.Scanner.digest_chunks())
+  end
+end

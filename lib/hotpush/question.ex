@@ -1,0 +1,56 @@
+defmodule Hotpush.Question do
+  @moduledoc """
+  The programs that a device evaluates, as parsed terms.
+
+  They are the bodies of the functions in `src/hotpush_question.erl`, read when this module is
+  compiled: `:erl_eval` runs them on a device where nothing of ours is installed.
+  """
+
+  @source Path.expand("../../src/hotpush_question.erl", __DIR__)
+  @external_resource @source
+  @external_resource Path.expand("../../src/hotpush_look.hrl", __DIR__)
+
+  {:ok, forms} = :epp.parse_file(String.to_charlist(@source), [{:includes, [~c"src"]}])
+
+  @programs (for {:function, _, name, _, [{:clause, _, arguments, [], body}]} <- forms,
+                 into: %{} do
+               # One line number for all: the positions are no use there, and bytes count.
+               block = :erl_parse.map_anno(fn _ -> 1 end, {:block, 1, body})
+               names = for {:var, _, variable} <- arguments, do: variable
+               {name, {:erlang.term_to_binary(block, compressed: 9), names}}
+             end)
+
+  # What unpacks a program there. `erl_eval:expr/5` with `value` answers no bindings: they would
+  # send everything back.
+  {:ok, tokens, _} = :erl_scan.string(~c"erl_eval:expr(binary_to_term(P), B, none, none, value).")
+  {:ok, [unpack]} = :erl_parse.parse_exprs(tokens)
+  @unpack unpack
+
+  @type t :: {:erl_eval, :expr, [term()]}
+
+  @doc "The call that asks for facts and identities: see `hotpush_question:ask/5`."
+  @spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) :: t()
+  def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
+
+  @doc "The call that asks which processes run old code of modules."
+  @spec holders([module()]) :: t()
+  def holders(modules), do: program(:holders, [modules])
+
+  @doc "The call that brings the agent and has it work: see `hotpush_question:transact/3`."
+  @spec transact(binary(), :run | :stage, term()) :: t()
+  def transact(agent, function, argument), do: program(:transact, [agent, function, argument])
+
+  @doc "The agent as it travels: stripped and compressed."
+  @spec agent() :: binary()
+  def agent do
+    {:hotpush_agent, beam, _} = :code.get_object_code(:hotpush_agent)
+    {:ok, {_, stripped}} = :beam_lib.strip(beam)
+    stripped
+  end
+
+  defp program(name, arguments) do
+    {packed, variables} = Map.fetch!(@programs, name)
+    bindings = Enum.sort(Enum.zip(variables, arguments))
+    {:erl_eval, :expr, [@unpack, [B: bindings, P: packed], :none, :none, :value]}
+  end
+end

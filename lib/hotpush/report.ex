@@ -1,0 +1,31 @@
+defmodule Hotpush.Report do
+  @moduledoc "What came of a run, over all devices. Pure."
+
+  alias Hotpush.{Config, Outcome}
+
+  defstruct [:outcomes, :verbosity, :dry_run?, ms: %{}]
+
+  @type t :: %__MODULE__{
+          outcomes: [Outcome.t()],
+          verbosity: :quiet | :normal | :verbose,
+          dry_run?: boolean(),
+          ms: %{compile: float(), scan: float()}
+        }
+
+  @doc "Puts the outcomes together."
+  @spec new(Config.t(), [Outcome.t()], %{compile: float(), scan: float()}) :: t()
+  def new(config, outcomes, ms) do
+    %__MODULE__{
+      outcomes: outcomes,
+      verbosity: config.verbosity,
+      dry_run?: config.dry_run?,
+      ms: ms
+    }
+  end
+
+  @doc "0 if every device runs the code (or would, with `--dry-run`), 1 otherwise."
+  @spec exit_status(t()) :: 0 | 1
+  def exit_status(report) do
+    if Enum.all?(report.outcomes, &(&1.status in [:done, :planned])), do: 0, else: 1
+  end
+end

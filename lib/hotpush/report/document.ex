@@ -1,0 +1,66 @@
+defmodule Hotpush.Report.Document do
+  @moduledoc "A report as the JSON document of `--json`. Its schema is `priv/report.schema.json`. Pure."
+
+  alias Hotpush.{Error, JSON, Outcome, Plan, Report}
+  alias Hotpush.Error.Prose
+  alias Hotpush.Report.Lines
+
+  @doc "The document, on one line, without a line break."
+  @spec of(Report.t()) :: String.t()
+  def of(%Report{} = report) do
+    JSON.encode(
+      version: 1,
+      ok: Report.exit_status(report) == 0,
+      dry_run: report.dry_run?,
+      nodes: Enum.map(report.outcomes, &node(&1, report))
+    )
+  end
+
+  @doc "The document of a run that ended before any device was visited."
+  @spec of_error(Error.t()) :: String.t()
+  def of_error(%Error{} = error) do
+    JSON.encode(version: 1, ok: false, dry_run: false, nodes: [], error: error(error))
+  end
+
+  defp node(%Outcome{} = outcome, report) do
+    plan = outcome.plan || %Plan{}
+
+    [
+      node: outcome.target.name,
+      status: outcome.status,
+      loaded: outcome.loaded,
+      added: outcome.added,
+      deleted: outcome.deleted,
+      unchanged: outcome.unchanged,
+      planned: [
+        load: Enum.map(plan.load, &[module: &1.module, app: &1.app, reason: &1.reason]),
+        remove: Enum.map(plan.remove, & &1.module)
+      ],
+      refused: Enum.map(outcome.refusals, &error/1),
+      failed: Enum.map(outcome.failures, &error/1),
+      notices: Enum.map(outcome.notices, &notice(&1, outcome.target.name)),
+      bytes: [sent: outcome.sent, received: outcome.received],
+      round_trips: outcome.round_trips,
+      ms: milliseconds(Map.merge(report.ms, outcome.ms))
+    ]
+  end
+
+  defp error(error) do
+    [
+      kind: Prose.kind(error),
+      subject: subject(error.subject),
+      message: Error.message(error)
+    ]
+  end
+
+  defp subject(nil), do: nil
+  defp subject(subject), do: to_string(subject)
+
+  defp notice(notice, name), do: [kind: elem(notice, 0), message: Lines.notice(notice, name)]
+
+  defp milliseconds(ms) do
+    for key <- [:compile, :scan, :connect, :ask, :send, :load] do
+      {key, Float.round((Map.get(ms, key) || 0) / 1, 3)}
+    end
+  end
+end

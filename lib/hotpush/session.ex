@@ -1,0 +1,152 @@
+defmodule Hotpush.Session do
+  @moduledoc """
+  One visit to one device over a transport: ask, then load, then leave. Counts round trips.
+
+  Every step takes what is left until the visit's deadline.
+  """
+
+  alias Hotpush.{Device, Error, Question, Target}
+
+  # Above this much, modules travel in chunks, so that progress shows and a slow link is not
+  # taken for a dead one.
+  @stage_above 256 * 1024
+  @chunk 64 * 1024
+
+  # Bytes of each digest that a device answers: 80 bits do not collide by accident, and keep the
+  # answer of a large project small. What was loaded is read back whole.
+  @cut 10
+
+  defstruct [:target, :conn, :deadline, :timeout, round_trips: 0]
+
+  @type t :: %__MODULE__{
+          target: Target.t(),
+          conn: term(),
+          deadline: integer(),
+          timeout: pos_integer(),
+          round_trips: non_neg_integer()
+        }
+
+  @type work :: %{
+          load: [{module(), app :: atom(), beam :: binary()}],
+          remove: [{module(), app :: atom(), stub :: binary()}],
+          purge: :soft | :kill,
+          force: boolean()
+        }
+
+  @doc "Reaches the device. `timeout` (ms) is for the whole visit."
+  @spec open(Target.t(), pos_integer()) :: {:ok, t()} | {:error, Error.t()}
+  def open(%Target{} = target, timeout) do
+    deadline = System.monotonic_time(:millisecond) + timeout
+
+    with {:ok, conn} <- target.transport.open(target, timeout) do
+      {:ok, %__MODULE__{target: target, conn: conn, deadline: deadline, timeout: timeout}}
+    end
+  end
+
+  @doc "Asks what the device is and runs. `remembered` is from `Hotpush.Device.Memory.recall/2`."
+  @spec ask(t(), [atom()], [atom()], [module()], map()) ::
+          {:ok, Device.t(), t()} | {:error, Error.t(), t()}
+  def ask(session, apps, own, extra, remembered) do
+    known = for {app, print} <- Map.keys(remembered), do: {String.to_atom(app), print}
+    question = Question.ask(apps, own, extra, known, @cut)
+
+    with {:ok, binary, session} <- call(session, :ask, question) do
+      case is_binary(binary) && Device.decode(binary, remembered) do
+        {:ok, device} -> {:ok, device, session}
+        {:error, what} -> {:error, error(session, :ask, {:unreadable, inspect(what)}), session}
+        false -> {:error, error(session, :ask, {:unreadable, "no binary"}), session}
+      end
+    end
+  end
+
+  @doc """
+  Brings the agent and has it carry out the work, in one round trip, or in two where the modules
+  travel in chunks. `progress` is called with `{:sent, modules, of}`.
+  """
+  @spec push(t(), work(), (term() -> any())) :: {:ok, term(), t()} | {:error, Error.t(), t()}
+  def push(session, work, progress) do
+    if size(work.load) <= @stage_above do
+      call(session, :load, Question.transact(Question.agent(), :run, work))
+    else
+      stage(session, work, progress)
+    end
+  end
+
+  @doc "Bytes sent and received so far."
+  @spec bytes(t()) :: {non_neg_integer(), non_neg_integer()}
+  def bytes(session), do: session.target.transport.bytes(session.conn)
+
+  @doc "Leaves the device."
+  @spec close(t()) :: :ok
+  def close(session), do: session.target.transport.close(session.conn)
+
+  defp stage(session, work, progress) do
+    transport = session.target.transport
+
+    question = fn address, tag ->
+      Question.transact(Question.agent(), :stage, {address, tag})
+    end
+
+    with {:ok, conversation} <- transport.start(session.conn, question, left(session)),
+         session = count(session),
+         {:ok, :ready} <- transport.receive(conversation, left(session)) do
+      # Nothing is waited for between the chunks: they and the commit are one round trip.
+      chunks = chunks(work.load)
+      Enum.each(chunks, &transport.send(conversation, {:chunk, &1}))
+      transport.send(conversation, {:commit, %{work | load: []}})
+      answers(count(session), conversation, progress, {0, length(work.load)})
+    else
+      # The agent was not let in: somebody else's is at work.
+      {:ok, answer} -> {:ok, answer, count(session)}
+      {:error, failure} -> {:error, error(session, :load, failure), session}
+    end
+  end
+
+  defp answers(session, conversation, progress, {sent, all}) do
+    case session.target.transport.receive(conversation, left(session)) do
+      {:ok, {:staged, count}} ->
+        progress.({:sent, sent + count, all})
+        answers(session, conversation, progress, {sent + count, all})
+
+      {:ok, answer} ->
+        {:ok, answer, session}
+
+      {:error, failure} ->
+        {:error, error(session, :load, failure), session}
+    end
+  end
+
+  defp call(session, stage, question) do
+    case session.target.transport.call(session.conn, question, left(session)) do
+      {:ok, answer} -> {:ok, answer, count(session)}
+      {:error, failure} -> {:error, error(session, stage, failure), count(session)}
+    end
+  end
+
+  defp count(session), do: %{session | round_trips: session.round_trips + 1}
+
+  defp left(session), do: max(session.deadline - System.monotonic_time(:millisecond), 0)
+
+  defp error(session, stage, {:timeout, _}),
+    do: error(session, stage, {:timeout_of, session.timeout})
+
+  defp error(session, stage, {:timeout_of, ms}),
+    do: Error.new(stage, session.target.name, {:timeout, ms})
+
+  defp error(session, stage, failure), do: Error.new(stage, session.target.name, failure)
+
+  defp size(load), do: Enum.reduce(load, 0, fn {_, _, beam}, sum -> sum + byte_size(beam) end)
+
+  defp chunks(load) do
+    Enum.chunk_while(
+      load,
+      {[], 0},
+      fn {_, _, beam} = module, {chunk, size} ->
+        if size + byte_size(beam) > @chunk and chunk != [],
+          do: {:cont, chunk, {[module], byte_size(beam)}},
+          else: {:cont, {[module | chunk], size + byte_size(beam)}}
+      end,
+      fn {chunk, _} -> {:cont, chunk, nil} end
+    )
+  end
+end

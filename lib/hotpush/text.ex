@@ -1,0 +1,70 @@
+defmodule Hotpush.Text do
+  @moduledoc "Text for a terminal."
+
+  @doc ~S"""
+  Escapes control characters and whatever is not valid text: a device or a network may answer
+  anything, and a terminal obeys.
+
+      iex> Hotpush.Text.printable("plain, Grüße")
+      "plain, Grüße"
+      iex> Hotpush.Text.printable("a\e[2Jb")
+      "a\\e[2Jb"
+      iex> Hotpush.Text.printable(<<"a", 255>>)
+      "a\\xFF"
+  """
+  @spec printable(String.t()) :: String.t()
+  def printable(text) do
+    text |> pieces() |> IO.iodata_to_binary()
+  end
+
+  defp pieces(<<char::utf8, rest::binary>>), do: [escape(char) | pieces(rest)]
+  defp pieces(<<byte, rest::binary>>), do: ["\\x", Base.encode16(<<byte>>) | pieces(rest)]
+  defp pieces(""), do: []
+
+  defp escape(?\e), do: "\\e"
+  defp escape(?\n), do: "\\n"
+  defp escape(?\r), do: "\\r"
+  defp escape(?\t), do: "\\t"
+
+  # C0, DEL, C1, and what turns the direction of writing.
+  defp escape(char)
+       when char < 32 or char in 0x7F..0x9F or char in 0x202A..0x202E or char in 0x2066..0x2069,
+       do: "\\x{" <> Integer.to_string(char, 16) <> "}"
+
+  defp escape(char), do: <<char::utf8>>
+
+  @doc """
+  A size in bytes, as people read it.
+
+      iex> Hotpush.Text.bytes(912)
+      "912 B"
+      iex> Hotpush.Text.bytes(1_434)
+      "1.4 kB"
+      iex> Hotpush.Text.bytes(2_500_000)
+      "2.5 MB"
+  """
+  @spec bytes(non_neg_integer()) :: String.t()
+  def bytes(count) when count < 1_000, do: "#{count} B"
+  def bytes(count) when count < 1_000_000, do: "#{Float.round(count / 1_000, 1)} kB"
+  def bytes(count), do: "#{Float.round(count / 1_000_000, 1)} MB"
+
+  @doc """
+  A number with its noun.
+
+      iex> {Hotpush.Text.count(1, "round trip"), Hotpush.Text.count(2, "module")}
+      {"1 round trip", "2 modules"}
+  """
+  @spec count(non_neg_integer(), String.t()) :: String.t()
+  def count(1, noun), do: "1 " <> noun
+  def count(number, noun), do: "#{number} #{noun}s"
+
+  @doc """
+  Milliseconds, rounded: below ten with one decimal.
+
+      iex> {Hotpush.Text.ms(3.14), Hotpush.Text.ms(38.4)}
+      {"3.1 ms", "38 ms"}
+  """
+  @spec ms(number()) :: String.t()
+  def ms(ms) when ms < 10, do: "#{Float.round(ms / 1, 1)} ms"
+  def ms(ms), do: "#{round(ms)} ms"
+end

@@ -1,0 +1,122 @@
+defmodule Hotpush.Transport.Dist do
+  @moduledoc """
+  Erlang distribution: hidden, without a listener, under a name that is kept between visits.
+
+  The only module, with those below it, that names `:erpc`, `:net_kernel` or `Node`.
+  Over distribution each side can do anything to the other.
+  """
+
+  @behaviour Hotpush.Transport
+
+  alias Hotpush.{Error, Target}
+  alias Hotpush.Transport.Dist.{Diagnosis, Host}
+
+  defstruct [:node, :was_connected?]
+
+  defmodule Conversation do
+    @moduledoc false
+    defstruct [:pid, :tag, :monitor]
+  end
+
+  @impl true
+  def prepare(%Target{} = target), do: Host.start(target.node, target.state_dir)
+
+  @impl true
+  def finish, do: Host.stop()
+
+  @impl true
+  def open(%Target{node: node} = target, timeout) do
+    if target.cookie, do: Node.set_cookie(node, target.cookie)
+    connected? = node in Node.list(:connected)
+    connect(%__MODULE__{node: node, was_connected?: connected?}, timeout)
+  end
+
+  # The attempt is made beside, since one that hangs cannot be told to stop.
+  defp connect(conn, timeout) do
+    task = Task.async(fn -> :net_kernel.hidden_connect_node(conn.node) end)
+
+    case Task.yield(task, timeout) || Task.shutdown(task, :brutal_kill) do
+      {:ok, true} ->
+        {:ok, conn}
+
+      {:ok, _} ->
+        {:error, Diagnosis.of(conn.node, 2_000)}
+
+      nil ->
+        {:error,
+         Diagnosis.of(conn.node, 2_000, Error.new(:connect, conn.node, {:timeout, timeout}))}
+    end
+  end
+
+  @impl true
+  def call(conn, {module, function, arguments}, timeout) do
+    {:ok, :erpc.call(conn.node, module, function, arguments, timeout)}
+  rescue
+    error in ErlangError -> {:error, failure(error.original, timeout)}
+  catch
+    kind, reason -> {:error, {:raised, Exception.format_banner(kind, reason)}}
+  end
+
+  defp failure({:erpc, :timeout}, timeout), do: {:timeout, timeout}
+  defp failure({:erpc, :noconnection}, _), do: :connection_lost
+  defp failure({:exception, reason, _stack}, _), do: {:raised, inspect(reason)}
+  defp failure(other, _), do: {:raised, inspect(other)}
+
+  @impl true
+  def start(conn, question, timeout) do
+    tag = make_ref()
+    {module, function, arguments} = question.(self(), tag)
+    request = :erlang.spawn_request(conn.node, module, function, arguments, [:monitor])
+
+    receive do
+      {:spawn_reply, ^request, :ok, pid} ->
+        {:ok, %Conversation{pid: pid, tag: tag, monitor: request}}
+
+      {:spawn_reply, ^request, :error, :noconnection} ->
+        {:error, :connection_lost}
+
+      {:spawn_reply, ^request, :error, reason} ->
+        {:error, {:raised, inspect(reason)}}
+    after
+      timeout ->
+        :erlang.spawn_request_abandon(request)
+        {:error, {:timeout, timeout}}
+    end
+  end
+
+  @impl true
+  def send(conversation, message) do
+    Kernel.send(conversation.pid, Tuple.insert_at(message, 0, conversation.tag))
+    :ok
+  end
+
+  @impl true
+  def receive(%Conversation{tag: tag, monitor: monitor}, timeout) do
+    receive do
+      {^tag, answer} -> {:ok, answer}
+      {:DOWN, ^monitor, :process, _, :noconnection} -> {:error, :connection_lost}
+      {:DOWN, ^monitor, :process, _, reason} -> {:error, {:raised, inspect(reason)}}
+    after
+      timeout -> {:error, {:timeout, timeout}}
+    end
+  end
+
+  @impl true
+  def bytes(conn) do
+    with {_, port} when is_port(port) <-
+           List.keyfind(:erlang.system_info(:dist_ctrl), conn.node, 0),
+         {:ok, stat} <- :inet.getstat(port, [:send_oct, :recv_oct]) do
+      {stat[:send_oct], stat[:recv_oct]}
+    else
+      _ -> {0, 0}
+    end
+  end
+
+  @impl true
+  def close(%__MODULE__{was_connected?: true}), do: :ok
+
+  def close(conn) do
+    Node.disconnect(conn.node)
+    :ok
+  end
+end

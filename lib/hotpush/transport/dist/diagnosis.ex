@@ -1,0 +1,77 @@
+defmodule Hotpush.Transport.Dist.Diagnosis do
+  @moduledoc """
+  Why a node could not be reached: the steps of a connection are taken one by one, and the first
+  that fails is the answer. A wrong cookie shows in the device's log alone, so it is what remains.
+  """
+
+  alias Hotpush.Error
+
+  @epmd_port 4369
+
+  @doc "The likely cause; `otherwise` where every step works by itself. Waits `timeout` ms a step."
+  @spec of(node(), pos_integer(), Error.t() | nil) :: Error.t()
+  def of(node, timeout, otherwise \\ nil) do
+    [name, host] = String.split(to_string(node), "@", parts: 2)
+
+    with {:ok, address} <- resolve(host),
+         :ok <- reach(address, epmd_port(), timeout, &{:no_epmd, host, &1}),
+         {:ok, port} <- registered(name, host, address, timeout),
+         :ok <- reach(address, port, timeout, &{:port_closed, host, port, &1}) do
+      otherwise || Error.new(:connect, node, :handshake_refused)
+    else
+      {:error, reason} -> Error.new(:connect, node, reason)
+    end
+  end
+
+  defp resolve(host) do
+    charlist = String.to_charlist(host)
+
+    case Enum.find_value([:inet, :inet6], &address(charlist, &1)) do
+      nil -> {:error, {:unresolved, host}}
+      address -> {:ok, address}
+    end
+  end
+
+  defp address(host, family) do
+    case :inet.getaddr(host, family) do
+      {:ok, address} -> address
+      {:error, _} -> nil
+    end
+  end
+
+  defp reach(address, port, timeout, reason) do
+    case :gen_tcp.connect(address, port, [], timeout) do
+      {:ok, socket} -> :gen_tcp.close(socket)
+      {:error, why} -> {:error, reason.(why)}
+    end
+  end
+
+  # The names come over a connection without a time limit of its own.
+  defp registered(name, host, address, timeout) do
+    task = Task.async(fn -> :erl_epmd.names(address) end)
+
+    case Task.yield(task, timeout) || Task.shutdown(task, :brutal_kill) do
+      {:ok, {:ok, names}} ->
+        names = Enum.map(names, fn {known, port} -> {to_string(known), port} end)
+
+        case List.keyfind(names, name, 0) do
+          {_, port} -> {:ok, port}
+          nil -> {:error, {:not_registered, host, names |> Enum.map(&elem(&1, 0)) |> Enum.sort()}}
+        end
+
+      {:ok, {:error, why}} ->
+        {:error, {:no_epmd, host, why}}
+
+      _ ->
+        {:error, {:no_epmd, host, :timeout}}
+    end
+  end
+
+  # As the emulator itself reads it (ERL_EPMD_PORT, described in epmd's manual).
+  defp epmd_port do
+    case Integer.parse(System.get_env("ERL_EPMD_PORT", "")) do
+      {port, ""} -> port
+      _ -> @epmd_port
+    end
+  end
+end

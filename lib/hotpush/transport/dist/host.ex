@@ -1,0 +1,140 @@
+defmodule Hotpush.Transport.Dist.Host do
+  @moduledoc """
+  This host's own node: started if there is none, under a name that is random per project but
+  kept, since every new name leaves an atom on the device.
+
+  Runs side by side need names of their own: there are a few slots. Whoever holds a UDP port on
+  loopback holds the slot; the system lets go of it when the process ends, however it ends.
+  """
+
+  alias Hotpush.Error
+
+  @slots 8
+  # Below the ports that systems give out by themselves (Linux from 32768, others from 49152).
+  @first_port 20_000
+  @ports 12_000
+
+  @doc "Makes sure that this VM is a node in the name domain of `node`."
+  @spec start(node(), Path.t()) :: :ok | {:error, Error.t()}
+  def start(node, state_dir) do
+    if Node.alive?(), do: same_domain(node), else: start_node(node, state_dir)
+  end
+
+  @doc "Takes this VM's node down again, if it was started here."
+  @spec stop() :: :ok
+  def stop do
+    case :persistent_term.get(__MODULE__, nil) do
+      nil ->
+        :ok
+
+      socket ->
+        :persistent_term.erase(__MODULE__)
+        _ = :net_kernel.stop()
+        if is_port(socket), do: :gen_udp.close(socket)
+        :ok
+    end
+  end
+
+  @doc "`:longnames` where the host part has a dot or is an IPv6 address, as OTP decides it."
+  @spec domain(node()) :: :longnames | :shortnames
+  def domain(node) do
+    [_, host] = String.split(to_string(node), "@", parts: 2)
+    if host =~ ~r/[.:]/, do: :longnames, else: :shortnames
+  end
+
+  defp same_domain(node) do
+    ours = if :net_kernel.longnames() == true, do: :longnames, else: :shortnames
+
+    if domain(node) == ours,
+      do: :ok,
+      else: {:error, Error.new(:connect, node, {:name_domain, domain(node)})}
+  end
+
+  defp start_node(node, state_dir) do
+    {name, socket} = slot(state_dir)
+    domain = domain(node)
+    host = if domain == :longnames, do: "127.0.0.1", else: "localhost"
+    # A VM that listens on nothing, is hidden, and needs no epmd of its own.
+    options = %{name_domain: domain, dist_listen: false, hidden: true}
+
+    case quietly(fn -> :net_kernel.start(:"#{name}@#{host}", options) end) do
+      {:ok, _} ->
+        :persistent_term.put(__MODULE__, socket)
+        :ok
+
+      {:error, reason} ->
+        if is_port(socket), do: :gen_udp.close(socket)
+        {:error, Error.new(:connect, node, why(reason))}
+    end
+  end
+
+  # What fails here is told in a sentence; the kernel would log its supervisor's report as well.
+  defp quietly(fun) do
+    level = :logger.get_primary_config().level
+    :logger.set_primary_config(:level, :none)
+
+    try do
+      fun.()
+    after
+      :logger.set_primary_config(:level, level)
+    end
+  end
+
+  defp why(reason) do
+    home = System.get_env("HOME")
+
+    if home in [nil, ""] or not writable?(home),
+      do: :no_home,
+      else: {:not_started, "net_kernel says #{inspect(reason, limit: 5, printable_limit: 100)}"}
+  end
+
+  defp writable?(dir) do
+    case File.stat(dir) do
+      {:ok, %{type: :directory, access: access}} -> access in [:write, :read_write]
+      _ -> false
+    end
+  end
+
+  defp slot(state_dir) do
+    token = token(state_dir)
+    base = @first_port + rem(:erlang.phash2(token), @ports)
+
+    Enum.find_value(0..(@slots - 1), fn slot ->
+      case :gen_udp.open(base + slot, ip: {127, 0, 0, 1}) do
+        {:ok, socket} -> {"hotpush_#{token}_#{slot}", socket}
+        {:error, _} -> nil
+      end
+    end) || {"hotpush_#{random()}", :no_slot}
+  end
+
+  defp token(state_dir) do
+    path = Path.join(state_dir, "host_name")
+
+    with {:ok, kept} <- File.read(path), true <- kept =~ ~r/\A[0-9a-f]{8}\z/ do
+      kept
+    else
+      _ ->
+        token = random()
+        File.mkdir_p(state_dir)
+        # Exclusively: of two first runs side by side both must use the same one.
+        case File.write(path, token, [:exclusive]) do
+          :ok -> token
+          {:error, :eexist} -> reread(path, token)
+          {:error, _} -> token
+        end
+    end
+  end
+
+  defp reread(path, token) do
+    case File.read(path) do
+      {:ok, <<kept::binary-8>>} ->
+        kept
+
+      _ ->
+        File.write(path, token)
+        token
+    end
+  end
+
+  defp random, do: Base.encode16(:rand.bytes(4), case: :lower)
+end

@@ -1,0 +1,137 @@
+defmodule Hotpush.Visit do
+  @moduledoc "One device from connecting to reading back. Decides nothing: see `Hotpush.Plan`."
+
+  alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Target}
+  alias Hotpush.Device.Memory
+
+  defstruct [:config, :project, :inventory, :scanner, progress: &Function.identity/1]
+
+  @typedoc """
+  What all visits of a run share. `:inventory` is a function that waits for the scan, which goes
+  on while devices are reached and asked; it answers `{:ok, inventory, scope}` or an error.
+  """
+  @type t :: %__MODULE__{
+          config: Config.t(),
+          project: Project.t(),
+          inventory: (() -> {:ok, Inventory.t(), Scope.t()} | {:error, Error.t()}),
+          scanner: module(),
+          progress: (term() -> any())
+        }
+
+  @doc "Visits a device."
+  @spec run(t(), Target.t()) :: Outcome.t()
+  def run(%__MODULE__{} = visit, %Target{} = target) do
+    outcome = %Outcome{target: target}
+    visit.progress.({:connecting, target.name})
+
+    case timed(fn -> Session.open(target, visit.config.timeout) end) do
+      {{:ok, session}, ms} ->
+        try do
+          visit.progress.({:asking, target.name})
+          visit_open(visit, %{put_ms(outcome, :connect, ms) | connected?: true}, session)
+        after
+          Session.close(session)
+        end
+
+      {{:error, error}, ms} ->
+        outcome |> put_ms(:connect, ms) |> Outcome.failed(error)
+    end
+  end
+
+  defp visit_open(visit, outcome, session) do
+    {outcome, session} = asked(visit, outcome, session)
+    {sent, received} = Session.bytes(session)
+    %{outcome | round_trips: session.round_trips, sent: sent, received: received}
+  end
+
+  defp asked(visit, outcome, session) do
+    project = visit.project
+    remembered = Memory.recall(project.state_dir, session.target.node)
+    apps = Enum.map(project.apps, & &1.name)
+    own = for app <- project.apps, app.kind == :own, do: app.name
+
+    case timed(fn -> Session.ask(session, apps, own, project.protocols, remembered) end) do
+      {{:ok, device, session}, ms} ->
+        Memory.remember(project.state_dir, session.target.node, remembered, device)
+        outcome = put_ms(outcome, :ask, ms)
+
+        case visit.inventory.() do
+          {:ok, inventory, scope} -> planned(visit, outcome, session, device, inventory, scope)
+          {:error, error} -> {Outcome.failed(outcome, error), session}
+        end
+
+      {{:error, error, session}, ms} ->
+        {outcome |> put_ms(:ask, ms) |> Outcome.failed(error), session}
+    end
+  end
+
+  defp planned(visit, outcome, session, device, inventory, scope) do
+    entries = for {_, beam} <- inventory.beams, do: beam.entry
+    diff = visit.scanner.diff(entries, Hotpush.Device.answers(device))
+    plan = Plan.build(session.target.name, inventory, device, diff, scope, visit.config, host())
+    outcome = Outcome.planned(outcome, plan)
+
+    cond do
+      visit.config.dry_run? and plan.refusals == [] -> {%{outcome | status: :planned}, session}
+      plan.refusals != [] or Plan.empty?(plan) -> {outcome, session}
+      true -> load(visit, outcome, session, plan)
+    end
+  end
+
+  defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
+
+  defp load(visit, outcome, session, plan) do
+    case pack(visit, plan) do
+      {packed, []} ->
+        work = work(visit.config, plan, packed)
+        visit.progress.({:loading, session.target.name, length(plan.load)})
+
+        case timed(fn -> Session.push(session, work, visit.progress) end) do
+          {{:ok, answer, session}, ms} ->
+            outcome = Outcome.read_back(outcome, answer, packed)
+            {put_ms(outcome, :send, ms - Map.get(outcome.ms, :load, 0)), session}
+
+          {{:error, error, session}, ms} ->
+            {outcome |> put_ms(:send, ms) |> Outcome.failed(error), session}
+        end
+
+      {_, problems} ->
+        {Enum.reduce(problems, outcome, &Outcome.failed(&2, &1)), session}
+    end
+  end
+
+  defp pack(visit, plan) do
+    files = for action <- plan.load, do: {action.beam.entry.path, to_string(action.app)}
+    results = visit.scanner.pack(files, keep: visit.project.keep)
+
+    {for({:ok, packed} <- results, into: %{}, do: {packed.module, packed}),
+     for({:error, p} <- results, do: Error.new(:scan, p.path, {p.kind, p.detail}))}
+  end
+
+  # Here, where they are known to be needed, names become atoms.
+  defp work(config, plan, packed) do
+    %{
+      load: for(a <- plan.load, do: {String.to_atom(a.module), a.app, packed[a.module].beam}),
+      remove: for(a <- plan.remove, do: {String.to_atom(a.module), a.app, stub(a)}),
+      purge: config.purge,
+      force: config.force?
+    }
+  end
+
+  # An empty module that says it stands for a removed one.
+  defp stub(action) do
+    module = String.to_atom(action.module)
+    info = [hotpush: {action.app, :removed}]
+    forms = [{:attribute, 1, :module, module}]
+    {:ok, ^module, beam} = :compile.forms(forms, [:deterministic, {:compile_info, info}])
+    beam
+  end
+
+  defp timed(fun) do
+    start = System.monotonic_time(:microsecond)
+    result = fun.()
+    {result, (System.monotonic_time(:microsecond) - start) / 1000}
+  end
+
+  defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}
+end

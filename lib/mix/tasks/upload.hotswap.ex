@@ -1,0 +1,138 @@
+defmodule Mix.Tasks.Upload.Hotswap do
+  @shortdoc "Makes running devices run the code on disk, without a restart"
+
+  @moduledoc """
+  Makes running devices run the code on disk, without a restart.
+
+      $ mix upload.hotswap
+      $ mix upload.hotswap --node example@nerves.local
+
+  Compiles the project, asks each device what it *runs*, sends only the modules that differ, loads
+  them in one step, and reads back what the device then runs. A second run says that nothing
+  differs and sends no code.
+
+  ## Configuration
+
+      # config/config.exs
+      config :hotpush,
+        app_name: :example,
+        nodes: [:"example@nerves.local"],
+        cookie: :"secret token shared between nodes"
+
+    * `app_name` - the application, or a list of them; by default the Mix project's
+    * `nodes` - the devices, where the command line names none
+    * `cookie` - the devices' cookie
+
+  A project with `config :mix_tasks_upload_hotswap` and the same keys works unchanged.
+
+  The cookie is looked for in `--cookie`, in the environment variable `HOTPUSH_COOKIE`, in the
+  config, and at last in `~/.erlang.cookie`. It is never printed.
+
+  ## Options
+
+    * `--node NAME` - push to this node, configured or not; may be repeated
+    * `--module MODULE` - only this module (`Example.Foo`, `Elixir.Example.Foo`, `:erlang_mod`), or
+      with `.*` at the end those under it; may be repeated
+    * `--app APP` - only this application; may be repeated. A development-only dependency is
+      pushed by this option alone
+    * `--all` - push also what does not differ
+    * `--dry-run` - say what would be done and what would be refused; change nothing
+    * `--json PATH` - write one JSON document (`-` is standard output, where it is the last line);
+      its schema is `priv/report.schema.json`
+    * `--no-compile` - push what was compiled last
+    * `--timeout MS` - milliseconds for each device, 30000 by default
+    * `--purge soft|kill` - what becomes of processes that still run code which the push *before*
+      replaced. `soft` (the default) refuses, and names them; `kill` ends them, and names them
+    * `--force` - past the refusals that can be forced: another Elixir version, another build
+      target, another project's device, native code already loaded, a protocol that would lose
+      implementations
+    * `--docs` - keep documentation in the modules, for `h` in IEx on the device. So does
+      `strip_beams: [keep: ["Docs"]]` in a release of the project
+    * `--cookie COOKIE` - the devices' cookie. Other users of this computer may see it among the
+      running programs: `HOTPUSH_COOKIE` is better
+    * `--verbose` - also say why, and what took how long
+    * `--quiet` - only say what went wrong
+
+  ## What is pushed
+
+  Every module of the project's runtime applications: its own, those of an umbrella, and its
+  runtime dependencies, with the consolidated protocols. Not those of Erlang and Elixir, not
+  dependencies with `runtime: false` or an `only:` without `:prod`.
+
+  Modules that the project no longer has are removed from the device.
+
+  ## What it does not do
+
+  Nothing is executed again: processes keep their state and go on with the new code at their next
+  call into it; supervisors keep their child specifications; configuration is not read again. The
+  code is in the device's memory: after a reboot it runs its firmware.
+
+  Over Erlang distribution each side can do anything to the other: push only to devices that you
+  trust, over networks that you trust.
+
+  ## Exit status
+
+    * 0 - every device runs the code, also if nothing differed
+    * 1 - at least one device does not
+    * 2 - the command or the configuration is wrong
+  """
+
+  use Mix.Task
+
+  alias Hotpush.{Config, Error, Report}
+  alias Hotpush.Report.{Document, Lines}
+
+  @impl true
+  def run(argv) do
+    case Config.build(argv, System.get_env(), app_envs()) do
+      {:ok, config} -> push(config)
+      {:error, error} -> fail(error, nil)
+    end
+  end
+
+  defp app_envs do
+    Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
+  end
+
+  defp push(config) do
+    with :ok <- project(),
+         {:ok, report} <- Hotpush.push(config) do
+      Enum.each(Lines.of(report), &say/1)
+      write_json(config.json, Document.of(report))
+      status(Report.exit_status(report))
+    else
+      {:error, error} -> fail(error, config.json)
+    end
+  end
+
+  defp project do
+    if Mix.Project.get(), do: :ok, else: {:error, Error.new(:usage, nil, :no_project)}
+  end
+
+  defp fail(error, json) do
+    Mix.shell().error(Hotpush.Text.printable(Error.message(error)))
+    write_json(json, Document.of_error(error))
+    exit({:shutdown, 2})
+  end
+
+  defp say({:info, line}), do: Mix.shell().info(line)
+  defp say({:error, line}), do: Mix.shell().error(line)
+
+  defp write_json(nil, _document), do: :ok
+  defp write_json("-", document), do: Mix.shell().info(document)
+
+  defp write_json(path, document) do
+    case File.write(path, [document, ?\n]) do
+      :ok ->
+        :ok
+
+      {:error, reason} ->
+        error = Error.new(:usage, path, {:json_not_written, reason})
+        Mix.shell().error(Error.message(error))
+        exit({:shutdown, 2})
+    end
+  end
+
+  defp status(0), do: :ok
+  defp status(status), do: exit({:shutdown, status})
+end
