@@ -161,7 +161,7 @@ defmodule Hotpush.Test.Device do
   def thaw(device), do: signal(device, "CONT")
 
   defp signal(device, name) do
-    {_, 0} = System.cmd("kill", ["-#{name}", to_string(device.os_pid)])
+    {_, 0} = System.cmd("sh", ["-c", "kill -s #{name} #{device.os_pid}"])
     :ok
   end
 

@@ -1,0 +1,24 @@
+defmodule Blinky.Application do
+  @moduledoc false
+
+  use Application
+  require Logger
+
+  @impl true
+  def start(_type, _args) do
+    start_distribution(Application.get_env(:blinky, :distribution))
+    Supervisor.start_link([Blinky.Led], strategy: :one_for_one, name: Blinky.Supervisor)
+  end
+
+  # Nerves does not start Erlang distribution, and hot swapping comes in by it.
+  defp start_distribution(nil), do: :ok
+
+  defp start_distribution(options) do
+    {_, 0} = System.cmd("epmd", ["-daemon"])
+
+    case Node.start(options[:name]) do
+      {:ok, _pid} -> Node.set_cookie(options[:cookie])
+      {:error, reason} -> Logger.warning("no distribution: #{inspect(reason)}")
+    end
+  end
+end
