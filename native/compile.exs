@@ -213,7 +213,7 @@ defmodule Mix.Tasks.Compile.HotpushNative do
     files =
       for top <- ~w(Cargo.toml Cargo.lock hotpush_core hotpush_nif),
           file <- sources(top),
-          do: {file, File.read!(Path.join(@native_dir, file))}
+          do: {file, File.read(Path.join(@native_dir, file))}
 
     architecture = List.to_string(:erlang.system_info(:system_architecture))
 

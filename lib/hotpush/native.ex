@@ -15,8 +15,10 @@ defmodule Hotpush.Native do
   @spec load() :: :ok
   def load do
     with false <- System.get_env("HOTPUSH_NATIVE") == "off",
-         dir when is_list(dir) <- :code.priv_dir(:hotpush) do
-      _ = :erlang.load_nif(:filename.join(dir, ~c"native/hotpush_nif"), @interface)
+         dir when is_list(dir) <- :code.priv_dir(:hotpush),
+         library = :filename.join(dir, ~c"native/hotpush_nif"),
+         :ok <- :erlang.load_nif(library, @interface) do
+      :persistent_term.put(__MODULE__, true)
     end
 
     # Anything else would take this module away, and its callers with it.
@@ -25,7 +27,7 @@ defmodule Hotpush.Native do
 
   @doc "Says whether the native library answers."
   @spec loaded?() :: boolean()
-  def loaded?, do: false
+  def loaded?, do: :persistent_term.get(__MODULE__, false)
 
   @doc false
   @spec scan([binary()], [binary()], binary(), non_neg_integer()) ::

@@ -17,12 +17,6 @@ use rustler::{Env, Term};
 /// Equal to the number in `Hotpush.Native`, or the library is of another version.
 const INTERFACE: i64 = 1;
 
-/// Replaces the function that says `false`.
-#[rustler::nif(name = "loaded?")]
-fn loaded() -> bool {
-    true
-}
-
 fn load(_env: Env<'_>, info: Term<'_>) -> bool {
     // A panic becomes an error term; its text has no place on a terminal that others write on.
     std::panic::set_hook(Box::new(|_| {}));

@@ -64,8 +64,8 @@ defmodule Hotpush.Scanner.Portable.Beam do
 
   defp chunks(<<id::binary-size(4), size::32, rest::binary>>, seen) do
     if size <= byte_size(rest) do
-      <<data::binary-size(size), rest::binary>> = rest
-      chunks(unpad(rest, rem(4 - rem(size, 4), 4)), [{id, data} | seen])
+      data = binary_part(rest, 0, size)
+      chunks(after_padding(rest, size), [{id, data} | seen])
     else
       bad("#{inspect(id)} is longer than the file")
     end
@@ -74,8 +74,10 @@ defmodule Hotpush.Scanner.Portable.Beam do
   defp chunks(_rest, _seen), do: bad("ends within the header of a chunk")
 
   # The padding of the last one may be missing.
-  defp unpad(bytes, size) when size >= byte_size(bytes), do: ""
-  defp unpad(bytes, size), do: binary_part(bytes, size, byte_size(bytes) - size)
+  defp after_padding(bytes, size) do
+    padded = size + rem(4 - rem(size, 4), 4)
+    binary_part(bytes, min(padded, byte_size(bytes)), max(byte_size(bytes) - padded, 0))
+  end
 
   defp check(chunks) do
     ids = Enum.map(chunks, &elem(&1, 0))
@@ -119,10 +121,9 @@ defmodule Hotpush.Scanner.Portable.Beam do
        when count < 0 do
     size = high * 256 + low
 
-    case rest do
-      <<name::binary-size(size), _::binary>> when size > 0 -> {:ok, name}
-      _ -> bad("#{id} has no first atom")
-    end
+    if size in 1..byte_size(rest)//1,
+      do: {:ok, binary_part(rest, 0, size)},
+      else: bad("#{id} has no first atom")
   end
 
   defp first_atom(_data, id), do: bad("#{id} has no first atom")

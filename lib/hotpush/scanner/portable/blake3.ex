@@ -39,7 +39,8 @@ defmodule Hotpush.Scanner.Portable.Blake3 do
 
   defp node(data, counter) do
     half = half(byte_size(data), @chunk_bytes)
-    <<left::binary-size(half), right::binary>> = data
+    left = binary_part(data, 0, half)
+    right = binary_part(data, half, byte_size(data) - half)
     left = chaining_value(node(left, counter))
     right = chaining_value(node(right, counter + div(half, @chunk_bytes)))
     {List.to_tuple(@iv), words(left) <> words(right), 0, @block_bytes, @parent}
