@@ -1,0 +1,127 @@
+defmodule Hotpush.Scanner.PackTest do
+  use ExUnit.Case, async: true
+
+  alias Hotpush.Scanner
+  alias Hotpush.Scanner.{Native, Portable}
+  alias Hotpush.Scanner.Portable.Beam
+
+  @scanners if Hotpush.Native.loaded?(), do: [Portable, Native], else: [Portable]
+
+  setup do
+    dir = Path.join(System.tmp_dir!(), "hotpush-pack-#{System.unique_integer([:positive])}")
+    File.mkdir_p!(Path.join(dir, "packed"))
+    module = :"hotpush_packed_#{System.unique_integer([:positive])}"
+
+    source = """
+    -module(#{module}).
+    -export([value/0, crash/1]).
+    -custom([kept]).
+    value() -> {yes, fun() -> 1 end}.
+    crash(X) ->
+        atom_to_list(X) ++ "".
+    """
+
+    path = Path.join(dir, "#{module}.erl")
+    File.write!(path, source)
+    options = [:debug_info, outdir: String.to_charlist(dir)]
+    {:ok, ^module} = :compile.file(String.to_charlist(path), options)
+
+    on_exit(fn ->
+      :code.purge(module)
+      :code.delete(module)
+      File.rm_rf!(dir)
+    end)
+
+    {:ok, dir: dir, module: module, path: Path.join(dir, "#{module}.beam")}
+  end
+
+  for scanner <- @scanners do
+    @scanner scanner
+    describe inspect(scanner) do
+      test "what it packs loads, and says where it is from", ctx do
+        %{module: module, path: path} = ctx
+        %{entries: [entry]} = @scanner.scan([ctx.dir], [])
+        [{:ok, packed}] = @scanner.pack([{path, "my_app"}], [])
+        assert packed.module == Atom.to_string(module)
+        assert {packed.md5, packed.digest} == {entry.md5, entry.digest}
+        assert <<0x1F, 0x8B, _::binary>> = packed.beam
+        assert byte_size(packed.beam) < File.stat!(path).size
+
+        assert {:module, ^module} = :code.load_binary(module, ~c"somewhere.beam", packed.beam)
+        assert module.module_info(:compile) == [hotpush: {:my_app, packed.digest}]
+        assert module.module_info(:md5) == entry.md5
+        assert module.module_info(:attributes)[:custom] == [:kept]
+        assert {:yes, fun} = module.value()
+        assert fun.() == 1
+
+        try do
+          module.crash(1)
+        rescue
+          ArgumentError ->
+            assert {^module, :crash, 1, where} =
+                     Enum.find(__STACKTRACE__, &(elem(&1, 0) == module))
+
+            assert where[:line] == 6
+        end
+
+        # Packed again it is the same but for the stamp: so is its digest.
+        target = Path.join(ctx.dir, "packed/#{module}.beam")
+        File.write!(target, packed.beam)
+        assert %{entries: [again], problems: []} = @scanner.scan([Path.dirname(target)], [])
+        place = [:dir, :path, :size]
+        assert Map.drop(again, place) == Map.drop(entry, place)
+        assert [{:ok, twice}] = @scanner.pack([{target, "my_app"}], [])
+        assert :zlib.gunzip(twice.beam) == :zlib.gunzip(packed.beam)
+      end
+
+      test "what it keeps is what it is told to", ctx do
+        ids = fn packed -> packed.beam |> :zlib.gunzip() |> Beam.parse() |> elem(1) end
+        [{:ok, plain}] = @scanner.pack([{ctx.path, "app"}], [])
+        [{:ok, more}] = @scanner.pack([{ctx.path, "app"}], keep: ["Dbgi"])
+        plain_ids = for {id, _} <- ids.(plain), do: id
+        more_ids = for {id, _} <- ids.(more), do: id
+        assert more_ids -- plain_ids == ["Dbgi"]
+        assert plain_ids -- ["CInf" | Scanner.digest_chunks()] == []
+        assert plain.digest != more.digest
+        assert %{entries: [%{digest: digest}]} = @scanner.scan([ctx.dir], keep: ["Dbgi"])
+        assert digest == more.digest
+      end
+
+      test "one without CInf gets its stamp at the end", ctx do
+        {:ok, chunks} = Beam.parse(File.read!(ctx.path))
+        File.write!(ctx.path, Beam.build(List.keydelete(chunks, "CInf", 0)))
+        [{:ok, packed}] = @scanner.pack([{ctx.path, "app"}], [])
+        assert {:module, _} = :code.load_binary(ctx.module, ~c"somewhere.beam", packed.beam)
+        assert ctx.module.module_info(:compile) == [hotpush: {:app, packed.digest}]
+      end
+
+      test "answers come in the order asked for", ctx do
+        enum = Application.app_dir(:elixir, "ebin/Elixir.Enum.beam")
+        missing = Path.join(ctx.dir, "missing.beam")
+        files = [{enum, "elixir"}, {missing, "app"}, {ctx.path, "app"}, {enum, "other"}]
+
+        assert [
+                 {:ok, %{module: "Elixir.Enum"}},
+                 {:error, %{path: ^missing, kind: :vanished}},
+                 {:ok, _},
+                 {:ok, %{module: "Elixir.Enum"}}
+               ] = @scanner.pack(files, [])
+
+        assert @scanner.pack([], []) == []
+        long = String.duplicate("a", 256)
+        assert [{:error, %{kind: :wrong_name}}] = @scanner.pack([{ctx.path, long}], [])
+      end
+    end
+  end
+
+  if Hotpush.Native.loaded?() do
+    test "both pack the same bytes" do
+      dir = Application.app_dir(:elixir, "ebin")
+      files = for entry <- Portable.scan([dir]).entries, do: {entry.path, "elixir"}
+      unpacked = fn {:ok, packed} -> Map.update!(packed, :beam, &:zlib.gunzip/1) end
+      native = Native.pack(files)
+      assert Enum.map(native, unpacked) == Enum.map(Portable.pack(files), unpacked)
+      assert native == Native.pack(files)
+    end
+  end
+end
