@@ -11,8 +11,8 @@ defmodule Hotpush.Test.Device do
   alias Hotpush.Test.{Epmd, Link, Run}
   alias Hotpush.Test.Device.{Launch, Server}
 
-  @derive {Inspect, except: [:cookie]}
-  defstruct [:pid, :node, :cookie, :log, :link, :os_pid, :dist_port]
+  @derive {Inspect, except: [:cookie, :opts]}
+  defstruct [:pid, :node, :cookie, :log, :link, :os_pid, :dist_port, :opts]
 
   @type t :: %__MODULE__{
           pid: pid,
@@ -21,7 +21,8 @@ defmodule Hotpush.Test.Device do
           log: Path.t(),
           link: Link.t() | nil,
           os_pid: pos_integer,
-          dist_port: :inet.port_number()
+          dist_port: :inet.port_number(),
+          opts: keyword
         }
 
   @doc """
@@ -53,7 +54,7 @@ defmodule Hotpush.Test.Device do
             Map.merge(info, Map.new(Keyword.take(opts, [:node, :cookie, :log])))
           )
 
-        device = %{device | pid: pid}
+        device = %{device | pid: pid, opts: opts}
         prepare(device, opts)
         Hotpush.Test.DeviceLogs.note(device)
         device
@@ -149,7 +150,9 @@ defmodule Hotpush.Test.Device do
   @spec restart(t) :: t
   def restart(device) do
     :ok = GenServer.call(device.pid, :restart, 120_000)
-    struct!(device, GenServer.call(device.pid, :info))
+    device = struct!(device, GenServer.call(device.pid, :info))
+    prepare(device, device.opts)
+    device
   end
 
   @doc "Freezes the device: it keeps its connections and answers nothing. See `thaw/1`."

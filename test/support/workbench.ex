@@ -1,0 +1,139 @@
+defmodule Hotpush.Test.Workbench do
+  @moduledoc """
+  An application in a temporary folder, without a Mix project around it: compiled in this VM, run
+  by a device, pushed by the pipe below the Mix task.
+
+  The device has a copy of the folder as it was when it started: that is its firmware.
+  """
+
+  alias Hotpush.{Config, Inventory, Outcome, Project, Push, Scanner, Scope, Target, Visit}
+  alias Hotpush.Test.{Device, Run}
+
+  defstruct [:app, :ebin, :state_dir]
+
+  @type t :: %__MODULE__{app: atom(), ebin: Path.t(), state_dir: Path.t()}
+
+  @doc "An application with the modules of `source`."
+  @spec new(atom(), String.t()) :: t()
+  def new(app, source) do
+    dir = Run.dir(to_string(app))
+    ebin = Path.join([dir, "build", to_string(app), "ebin"])
+    File.mkdir_p!(ebin)
+    write(%__MODULE__{app: app, ebin: ebin, state_dir: Path.join(dir, "state")}, source)
+  end
+
+  @doc "Compiles Elixir `source` into the application, and lists its modules in the .app file."
+  @spec write(t(), String.t()) :: t()
+  def write(bench, source) do
+    before = Code.compiler_options(ignore_module_conflict: true, debug_info: true)
+
+    for {module, beam} <- Code.compile_string(source, "lib/#{bench.app}.ex") do
+      put(bench, module, beam)
+      :code.purge(module)
+      :code.delete(module)
+    end
+
+    Code.compiler_options(before)
+    describe(bench)
+  end
+
+  @doc "Compiles an Erlang module into the application."
+  @spec write_erlang(t(), String.t()) :: t()
+  def write_erlang(bench, source) do
+    path = Path.join(Run.dir("erl"), Regex.run(~r/-module\((\w+)\)/, source) |> Enum.at(1))
+    File.write!(path <> ".erl", source)
+    {:ok, module, beam} = :compile.file(String.to_charlist(path), [:binary, :debug_info])
+    put(bench, module, beam)
+    describe(bench)
+  end
+
+  @doc "Puts any bytes in the place of a module's file."
+  @spec put(t(), module(), binary()) :: :ok
+  def put(bench, module, beam), do: File.write!(file(bench, module), beam)
+
+  @doc "Takes a module away, as a recompilation after its source went away would."
+  @spec remove(t(), module()) :: t()
+  def remove(bench, module) do
+    File.rm!(file(bench, module))
+    describe(bench)
+  end
+
+  @doc "The path of a module's file."
+  @spec file(t(), module()) :: Path.t()
+  def file(bench, module), do: Path.join(bench.ebin, "#{module}.beam")
+
+  defp describe(bench) do
+    keys = [vsn: '0.1.0', modules: modules(bench), applications: [:kernel, :stdlib, :elixir]]
+    term = {:application, bench.app, keys ++ [registered: [], description: '']}
+    File.write!(Path.join(bench.ebin, "#{bench.app}.app"), :io_lib.format("~tp.~n", [term]))
+    bench
+  end
+
+  defp modules(bench) do
+    for path <- Path.wildcard(Path.join(bench.ebin, "*.beam")),
+        do: path |> Path.basename(".beam") |> String.to_atom()
+  end
+
+  @doc "Starts a device whose firmware is the application as it stands; options of `Device.start/1`."
+  @spec device(t(), keyword()) :: Device.t()
+  def device(bench, options \\ []) do
+    firmware = Path.join([Run.dir("firmware"), to_string(bench.app), "ebin"])
+    File.mkdir_p!(Path.dirname(firmware))
+    File.cp_r!(bench.ebin, firmware)
+
+    [code_paths: [firmware], apps: [bench.app]]
+    |> Keyword.merge(options)
+    |> Device.start()
+  end
+
+  @doc "Pushes to one device. Options: fields of `Hotpush.Config`, and `:scanner`."
+  @spec push(t(), Device.t(), keyword()) :: Outcome.t()
+  def push(bench, device, options \\ []) do
+    [outcome] = push_all(bench, [device], options)
+    outcome
+  end
+
+  @doc "Pushes to devices side by side."
+  @spec push_all(t(), [Device.t()], keyword()) :: [Outcome.t()]
+  def push_all(bench, devices, options \\ []) do
+    {scanner, options} = Keyword.pop(options, :scanner, Scanner.default())
+    {progress, options} = Keyword.pop(options, :progress, &Function.identity/1)
+    config = struct!(%Config{timeout: 20_000}, options)
+    project = project(bench)
+
+    visit = %Visit{
+      config: config,
+      project: project,
+      scanner: scanner,
+      progress: progress,
+      inventory: fn ->
+        inventory = Inventory.scan(project, scanner)
+        {:ok, scope} = Scope.resolve(config.modules, config.apps, inventory)
+        {:ok, inventory, scope}
+      end
+    }
+
+    targets =
+      for device <- devices do
+        %Target{
+          name: to_string(device.node),
+          transport: Hotpush.Transport.Dist,
+          node: device.node,
+          cookie: device.cookie,
+          state_dir: project.state_dir
+        }
+      end
+
+    Push.run(visit, targets)
+  end
+
+  defp project(bench) do
+    %Project{
+      apps: [
+        %Project.App{name: bench.app, kind: :own, ebin: bench.ebin, modules: modules(bench)}
+      ],
+      state_dir: bench.state_dir,
+      target: :host
+    }
+  end
+end
