@@ -59,7 +59,7 @@ defmodule Hotpush.Test.Device do
         Hotpush.Test.DeviceLogs.note(device)
         device
 
-      {:error, reason} ->
+      {:error, {:shutdown, reason}} ->
         raise "#{opts[:node]} did not start: #{inspect(reason)}\n" <> File.read!(opts[:log])
     end
   end
@@ -70,7 +70,7 @@ defmodule Hotpush.Test.Device do
     defaults = [
       names: :long,
       name: Run.name("device"),
-      cookie: :"#{Base.encode16(:crypto.strong_rand_bytes(8))}",
+      cookie: :"#{Base.encode16(:rand.bytes(8))}",
       code_paths: [],
       args: [],
       env: [],

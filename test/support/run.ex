@@ -31,7 +31,7 @@ defmodule Hotpush.Test.Run do
 
   defp begin do
     with nil <- :persistent_term.get(__MODULE__, nil) do
-      suffix = Base.encode16(:crypto.strong_rand_bytes(3), case: :lower)
+      suffix = Base.encode16(:rand.bytes(3), case: :lower)
       path = Path.join(System.tmp_dir!(), "hotpush_#{suffix}")
       File.mkdir!(path)
       unless System.get_env("HOTPUSH_KEEP"), do: janitor(path)

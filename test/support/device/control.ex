@@ -16,7 +16,7 @@ defmodule Hotpush.Test.Device.Control do
   def listen do
     options = [:binary, ip: {127, 0, 0, 1}, packet: 4, active: false, nodelay: true]
     {:ok, listener} = :gen_tcp.listen(0, options)
-    %__MODULE__{listener: listener, token: Base.encode16(:crypto.strong_rand_bytes(8))}
+    %__MODULE__{listener: listener, token: Base.encode16(:rand.bytes(8))}
   end
 
   @doc "The Erlang expression that makes a device connect to `control`."

@@ -21,7 +21,7 @@ defmodule Hotpush.Test.Device.Server do
 
     case boot(%__MODULE__{opts: opts}) do
       {:ok, state} -> {:ok, state}
-      {:error, reason} -> {:stop, reason}
+      {:error, reason} -> {:stop, {:shutdown, reason}}
     end
   end
 
@@ -132,7 +132,7 @@ defmodule Hotpush.Test.Device.Server do
   def handle_call(:restart, _from, state) do
     case state |> down() |> boot() do
       {:ok, state} -> {:reply, :ok, state}
-      {:error, reason} -> {:stop, reason, {:error, reason}, %{state | port: nil}}
+      {:error, reason} -> {:stop, :shutdown, {:error, reason}, %{state | port: nil}}
     end
   end
 

@@ -1,0 +1,97 @@
+defmodule Hotpush.Test.Beams do
+  @moduledoc """
+  Many real modules, quickly: different sizes, ordinary code.
+
+  Everything follows from the module's number, so the same call gives the same
+  modules again.
+  """
+
+  alias Hotpush.Test.Beams.Source
+
+  @doc """
+  Sources of `count` modules as `%{"lib/mod_0001.ex" => text}`, for a generated
+  project. The modules whose numbers are in `changed` behave otherwise.
+  """
+  @spec sources(pos_integer, Enumerable.t()) :: %{Path.t() => String.t()}
+  def sources(count, changed \\ []) do
+    changed = MapSet.new(changed)
+
+    Map.new(1..count, fn number ->
+      {"lib/#{Source.file(number)}", Source.text(number, number in changed)}
+    end)
+  end
+
+  @doc "The names of the first `count` modules."
+  @spec modules(pos_integer) :: [module]
+  def modules(count), do: Enum.map(1..count, &Source.module/1)
+
+  @doc """
+  Compiles the same modules into `dir`, an `ebin`; only those in `numbers`.
+
+  Answers how many beams it wrote. They are as `mix compile` makes them, with
+  their debug information.
+  """
+  @spec compile(Path.t(), Enumerable.t(), Enumerable.t()) :: non_neg_integer
+  def compile(dir, numbers, changed \\ []) do
+    File.mkdir_p!(dir)
+    sources = Hotpush.Test.Run.dir("sources")
+    changed = MapSet.new(changed)
+
+    files =
+      for number <- numbers do
+        path = Path.join(sources, Source.file(number))
+        File.write!(path, Source.text(number, number in changed))
+        path
+      end
+
+    {:ok, modules, _warnings} = Kernel.ParallelCompiler.compile_to_path(files, dir)
+
+    for module <- modules do
+      :code.purge(module)
+      :code.delete(module)
+    end
+
+    length(modules)
+  end
+
+  @doc """
+  Copies of the beams of the running OTP and Elixir, `count` of them, below `dir`
+  as `lib/app_N/ebin`: thousands of files of every kind at the price of a copy.
+
+  Where there are fewer, more copies of them follow. Answers the `ebin` folders.
+  """
+  @spec farm(Path.t(), pos_integer) :: [Path.t()]
+  def farm(dir, count) do
+    all_beams()
+    |> Stream.cycle()
+    |> Stream.take(count)
+    |> Stream.chunk_every(250)
+    |> Stream.with_index()
+    |> Enum.flat_map(fn {files, index} -> copy(files, Path.join(dir, "lib/app_#{index}")) end)
+  end
+
+  @doc "Every beam of the running OTP and Elixir, sorted."
+  @spec all_beams() :: [Path.t()]
+  def all_beams do
+    libs = [:code.lib_dir(), :elixir |> :code.lib_dir() |> Path.dirname()]
+
+    libs
+    |> Enum.flat_map(&Path.wildcard(Path.join(to_string(&1), "*/ebin/*.beam")))
+    |> Enum.uniq()
+    |> Enum.sort()
+  end
+
+  # Two beams of one name do not fit into one folder.
+  defp copy(files, app) do
+    files
+    |> Enum.group_by(&Path.basename/1)
+    |> Enum.flat_map(fn {name, same} -> Enum.with_index(same, &{&1, &2, name}) end)
+    |> Enum.group_by(fn {_file, index, _name} -> index end)
+    |> Enum.map(fn {index, files} ->
+      ebin = Path.join("#{app}#{if index > 0, do: "_#{index}"}", "ebin")
+      File.mkdir_p!(ebin)
+      for {file, _index, name} <- files, do: File.cp!(file, Path.join(ebin, name))
+      ebin
+    end)
+  end
+end
