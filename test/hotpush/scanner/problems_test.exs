@@ -114,7 +114,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
         file = Path.join(dir, "hotpush_good.beam")
         scan = @scanner.scan([gone, file, dir <> "/", "with\0nul"])
 
-        assert Enum.map(scan.problems, &{&1.path, &1.kind}) ==
+        assert kinds(scan) ==
                  [{gone, :missing_folder}, {file, :missing_folder}] ++
                    [{"with\0nul", :missing_folder}]
 
@@ -180,6 +180,37 @@ defmodule Hotpush.Scanner.ProblemsTest do
       end
     end
   end
+
+  if Hotpush.Native.loaded?() do
+    test "both say the same of files with a few wrong bytes", %{dir: dir, good: good} do
+      :rand.seed(:exsss, {1, 2, 3})
+
+      for number <- 1..400 do
+        count = :rand.uniform(4)
+
+        bytes =
+          Enum.reduce(1..count, good, fn _, bytes ->
+            # The headers are where it matters most.
+            at = :rand.uniform(Enum.random([64, byte_size(bytes)])) - 1
+
+            {head, <<_, tail::binary>>} =
+              {binary_part(bytes, 0, at), binary_part(bytes, at, byte_size(bytes) - at)}
+
+            <<head::binary, Enum.random([0, 1, 255, :rand.uniform(255)]), tail::binary>>
+          end)
+
+        File.write!(Path.join(dir, "mutated#{number}.beam"), bytes)
+      end
+
+      native = Native.scan([dir])
+      assert length(native.problems) == 400
+      portable = Portable.scan([dir])
+      assert native.entries == portable.entries
+      assert kinds(native) == kinds(portable)
+    end
+  end
+
+  defp kinds(scan), do: Enum.map(scan.problems, &{&1.path, &1.kind})
 
   test "a file that changes while it is read is read once more", %{dir: dir} do
     path = Path.join(dir, "moving")

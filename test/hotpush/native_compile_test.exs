@@ -1,0 +1,170 @@
+defmodule Hotpush.NativeCompileTest do
+  use ExUnit.Case, async: false
+
+  # A project of its own around a copy of native/, so that nothing of ours is rebuilt.
+  @moduletag :cargo
+  @moduletag timeout: 600_000
+
+  @library "_build/dev/lib/copy/priv/native/hotpush_nif.so"
+
+  # What cross-compiling projects and other Rust packages leave behind.
+  @foreign %{
+    "CC" => "false",
+    "CXX" => "false",
+    "AR" => "false",
+    "LD" => "false",
+    "CFLAGS" => "--bogus",
+    "LDFLAGS" => "--bogus",
+    "RUSTFLAGS" => "--bogus",
+    "CARGO_ENCODED_RUSTFLAGS" => "--bogus",
+    "CARGO_BUILD_TARGET" => "bogus",
+    "CARGO_BUILD_RUSTFLAGS" => "--bogus",
+    "CARGO_PROFILE_RELEASE_PANIC" => "bogus",
+    "RUSTC_WRAPPER" => "false",
+    "RUSTLER_TARGET" => "bogus",
+    "TARGET_CC" => "false",
+    "CROSSCOMPILE" => "bogus"
+  }
+
+  setup do
+    root = Path.join(System.tmp_dir!(), "hotpush native [#{System.unique_integer([:positive])}]")
+    dir = Path.join(root, "copy")
+    File.mkdir_p!(Path.join(dir, "native"))
+    on_exit(fn -> File.rm_rf!(root) end)
+
+    for name <- ~w(compile.exs Cargo.toml Cargo.lock hotpush_core hotpush_nif),
+        do: File.cp_r!(Path.join("native", name), Path.join([dir, "native", name]))
+
+    File.write!(Path.join(dir, "mix.exs"), """
+    Code.require_file("native/compile.exs", __DIR__)
+
+    defmodule Copy.MixProject do
+      use Mix.Project
+
+      def project do
+        [app: :copy, version: "0.1.0", compilers: [:hotpush_native | Mix.compilers()]]
+      end
+    end
+    """)
+
+    {:ok, root: root, dir: dir, library: Path.join(dir, @library)}
+  end
+
+  defp mix(ctx, env \\ %{}, args \\ ["compile"]) do
+    ours = %{
+      "HOTPUSH_CARGO_TARGET_DIR" => Path.expand("native/target"),
+      "HOTPUSH_NATIVE" => nil,
+      "MIX_ENV" => "dev",
+      "MIX_TARGET" => nil,
+      "MIX_BUILD_PATH" => nil,
+      "MIX_BUILD_ROOT" => nil
+    }
+
+    env = ours |> Map.merge(env) |> Map.to_list()
+    options = [cd: ctx.dir, env: env, stderr_to_stdout: true]
+    {output, status} = System.cmd(System.find_executable("mix"), args, options)
+    {output |> String.replace("Generated copy app\n", "") |> String.trim(), status}
+  end
+
+  # A PATH on which cargo is only what the test puts there.
+  defp path(ctx, cargo \\ nil) do
+    bin = Path.join(ctx.root, "bin")
+    File.rm_rf!(bin)
+    File.mkdir_p!(bin)
+
+    for name <- ~w(mix elixir erl sh uname dirname basename readlink expr cat sed tr rm env),
+        found = System.find_executable(name),
+        do: File.ln_s!(found, Path.join(bin, name))
+
+    if cargo do
+      File.write!(Path.join(bin, "rustc"), "#!/bin/sh\necho 'host: some-host-triple'\n")
+      File.write!(Path.join(bin, "cargo"), "#!/bin/sh\n" <> cargo)
+      for name <- ~w(rustc cargo), do: File.chmod!(Path.join(bin, name), 0o755)
+    end
+
+    %{"PATH" => bin}
+  end
+
+  test "builds once, whatever the environment is for, and again when a source changes", ctx do
+    config = Path.join(ctx.root, ".cargo/config.toml")
+    File.mkdir_p!(Path.dirname(config))
+    File.write!(config, "[build]\ntarget = \"bogus\"\nrustflags = [\"--bogus\"]\n")
+
+    assert mix(ctx, Map.put(@foreign, "MIX_ENV", "dev")) ==
+             {"Compiling native library (cargo)", 0}
+
+    built = version(ctx.library)
+    assert <<_, "ELF", _::binary>> = elf_or_other(File.read!(ctx.library))
+
+    # Not even cargo is needed to see that nothing changed.
+    assert mix(ctx, path(ctx)) == {"", 0}
+    assert mix(ctx, Map.put(path(ctx), "HOTPUSH_NATIVE", "required")) == {"", 0}
+    assert version(ctx.library) == built
+    refute File.exists?(Path.join(ctx.dir, "native/target"))
+
+    source = Path.join(ctx.dir, "native/hotpush_nif/src/lib.rs")
+    File.write!(source, File.read!(source) <> "\n// Changed.\n")
+    assert mix(ctx) == {"Compiling native library (cargo)", 0}
+    refute version(ctx.library) == built
+
+    # A library of older sources is not left to answer for newer ones.
+    File.write!(source, "this does not compile")
+    assert {"Compiling native library (cargo)" <> message, 0} = mix(ctx)
+    assert message =~ "no native library"
+    refute File.exists?(ctx.library)
+    assert {output, 1} = mix(ctx, %{"HOTPUSH_NATIVE" => "required"})
+    assert output =~ "could not be built"
+
+    assert {_, 0} = mix(ctx, %{}, ["clean"])
+    assert File.ls!(Path.dirname(ctx.library)) == []
+  end
+
+  defp version(path), do: path |> File.stat!() |> Map.take([:inode, :mtime, :ctime, :size])
+
+  # Only where there are such files.
+  defp elf_or_other(<<_, "ELF", _::binary>> = library), do: library
+  defp elf_or_other(_library), do: <<0, "ELF">>
+
+  test "without cargo it says so once, and goes on", ctx do
+    env = path(ctx)
+    assert {message, 0} = mix(ctx, env)
+    assert message =~ "no native library (cargo is not installed)"
+    assert message =~ "slower"
+    assert message =~ "rustup.rs"
+    assert mix(ctx, env) == {"", 0}
+    refute File.exists?(ctx.library)
+
+    assert {output, 1} = mix(ctx, Map.put(env, "HOTPUSH_NATIVE", "required"))
+    assert output =~ "The native library of hotpush could not be built: cargo is not installed"
+  end
+
+  test "an old cargo, or one that fails, is not asked again and again", ctx do
+    assert {message, 0} = mix(ctx, path(ctx, "echo 'cargo 1.90.1 (of some day)'\n"))
+    assert message =~ "cargo 1.90.1 is older than 1.91"
+
+    log = Path.join(ctx.root, "log")
+
+    failing = """
+    [ "$1" = --version ] && { echo 'cargo 1.95.0'; exit 0; }
+    echo "$@" >> '#{log}'
+    echo 'error: no network'
+    exit 101
+    """
+
+    File.rm_rf!(Path.join(ctx.dir, "_build"))
+    env = path(ctx, failing)
+    assert {message, 0} = mix(ctx, env)
+    assert message =~ "error: no network"
+    assert mix(ctx, env) == {"", 0}
+    assert [asked] = log |> File.read!() |> String.split("\n", trim: true)
+    assert asked =~ "--locked"
+    assert asked =~ "--target some-host-triple"
+    assert {"Compiling native library (cargo)" <> _, 0} = mix(ctx, env, ["compile", "--force"])
+    assert log |> File.read!() |> String.split("\n", trim: true) |> length() == 2
+  end
+
+  test "off is off", ctx do
+    assert mix(ctx, %{"HOTPUSH_NATIVE" => "off"}) == {"", 0}
+    refute File.exists?(Path.dirname(ctx.library))
+  end
+end
