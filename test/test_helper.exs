@@ -8,15 +8,16 @@ missing =
     tag
   end
 
-# The schema of the JSON report is checked by Debian's python3-jsonschema.
-schema_check =
-  case System.cmd("sh", ["-c", "/usr/bin/python3 -c 'import jsonschema'"], stderr_to_stdout: true) do
-    {_, 0} ->
-      []
-
-    _ ->
-      IO.puts(:stderr, "MISSING: python3-jsonschema; the tests tagged :jsonschema do not run")
-      [:jsonschema]
+# Debian's python3-jsonschema checks the JSON report, and util-linux' script makes terminals.
+unable =
+  for {tag, what, command} <- [
+        {:jsonschema, "python3-jsonschema", "/usr/bin/python3 -c 'import jsonschema'"},
+        {:terminal, "pseudo terminals by script", "script -qefc true /dev/null </dev/null"}
+      ],
+      {_, status} = System.cmd("sh", ["-c", command], stderr_to_stdout: true),
+      status != 0 do
+    IO.puts(:stderr, "MISSING: #{what}; the tests tagged :#{tag} do not run")
+    tag
   end
 
 Epmd.ensure()
@@ -24,7 +25,7 @@ Run.root()
 DeviceLogs.open()
 
 ExUnit.start(
-  exclude: missing ++ schema_check,
+  exclude: missing ++ unable,
   formatters: [ExUnit.CLIFormatter, DeviceLogs],
   timeout: 120_000
 )

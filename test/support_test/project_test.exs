@@ -67,6 +67,7 @@ defmodule Hotpush.Test.ProjectTest do
     assert err =~ "err"
   end
 
+  @tag :terminal
   test "may be run on a terminal" do
     project = Project.new(files: %{}, hotpush: false)
 
