@@ -24,8 +24,11 @@ defmodule Hotpush.MixProject do
   end
 
   def application do
-    [extra_applications: [:compiler]]
+    [extra_applications: [:compiler | test_applications(Mix.env())]]
   end
+
+  defp test_applications(:test), do: [:crypto]
+  defp test_applications(_env), do: []
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]
@@ -40,8 +43,7 @@ defmodule Hotpush.MixProject do
   defp package do
     [
       licenses: ["MIT"],
-      files:
-        ~w(lib src native/compile.exs native/Cargo.toml native/Cargo.lock native/hotpush_core
+      files: ~w(lib src native/compile.exs native/Cargo.toml native/Cargo.lock native/hotpush_core
            native/hotpush_nif priv/report.schema.json mix.exs README.md CHANGELOG.md LICENSE)
     ]
   end

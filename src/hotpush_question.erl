@@ -163,6 +163,9 @@ transact(Agent, Function, Argument) ->
                 code:purge(hotpush_agent),
                 unregister(hotpush_transaction)
             end;
+        _ when Function =:= stage ->
+            {Host, Ref} = Argument,
+            Host ! {Ref, busy};
         _ ->
             busy
     end.

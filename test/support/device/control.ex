@@ -69,7 +69,7 @@ defmodule Hotpush.Test.Device.Control do
   end
 
   @doc "Sends a call; its answer comes as `{ref, {:ok, value} | {class, reason, stack}}`."
-  @spec send_call(t, reference, {module, atom, [term]}) :: :ok | {:error, term}
+  @spec send_call(t, integer, {module, atom, [term]}) :: :ok | {:error, term}
   def send_call(control, ref, {m, f, a}) do
     :gen_tcp.send(control.socket, :erlang.term_to_binary({ref, m, f, a}))
   end

@@ -99,7 +99,7 @@ defmodule Hotpush.Test.Device.Server do
 
   # Before the server serves: one call, answered here.
   defp ask(state, mfa) do
-    ref = make_ref()
+    ref = System.unique_integer()
     :ok = Control.send_call(state.control, ref, mfa)
     socket = state.control.socket
 
@@ -119,7 +119,8 @@ defmodule Hotpush.Test.Device.Server do
   end
 
   def handle_call({:call, mfa}, from, state) do
-    ref = make_ref()
+    # Not a reference: one would not come back as it went when this VM changes its node name.
+    ref = System.unique_integer()
 
     case state.control && Control.send_call(state.control, ref, mfa) do
       :ok -> {:noreply, put_in(state.calls[ref], from)}

@@ -1,0 +1,121 @@
+defmodule Hotpush.PurgeTest do
+  @moduledoc "Nobody is killed silently. Real nodes in their own processes."
+  use ExUnit.Case, async: false
+
+  alias Hotpush.{Error, Test.Device, Test.Until, Test.Workbench}
+
+  # Waits in a local loop: it keeps running the code that it was started with.
+  @source """
+  defmodule Desk.Loop do
+    def start(name), do: spawn(fn -> Process.register(self(), name); loop(:v0) end)
+    def loop(version) do
+      receive do
+        {:ask, from} -> send(from, version)
+      end
+      loop(version)
+    end
+    def make_fun, do: fn -> :v0 end
+  end
+  """
+
+  setup do
+    bench = Workbench.new(:desk, @source)
+    %{bench: bench, device: Workbench.device(bench, mode: :embedded)}
+  end
+
+  defp version(bench, number),
+    do: Workbench.write(bench, String.replace(@source, ":v0", ":v#{number}"))
+
+  defp start(device, name) do
+    pid = Device.call(device, Desk.Loop, :start, [name])
+    Until.until("#{name}", fn -> Device.call(device, Process, :whereis, [name]) == pid end)
+    pid
+  end
+
+  test "soft: told at the first push, refused by name at the second, killed when told to",
+       %{bench: bench, device: device} do
+    pid = start(device, :looper)
+    text = device |> Device.call(:erlang, :pid_to_list, [pid]) |> to_string()
+
+    version(bench, 1)
+    first = Workbench.push(bench, device)
+    assert %{status: :done, loaded: ["Elixir.Desk.Loop"]} = first
+    assert {:still_running, [{text, "looper", "Elixir.Desk.Loop"}]} in first.notices
+
+    version(bench, 2)
+    before = Device.call(device, :erlang, :get_module_info, [Desk.Loop, :md5])
+    second = Workbench.push(bench, device)
+    assert %{status: :refused, loaded: []} = second
+    assert [%Error{reason: {:held, [{^text, "looper", _}]}} = refusal] = second.refusals
+    assert Error.message(refusal) =~ "#{text} looper (Elixir.Desk.Loop)"
+    assert Error.message(refusal) =~ "--purge kill"
+    assert Device.call(device, :erlang, :get_module_info, [Desk.Loop, :md5]) == before
+    assert Device.call(device, Process, :alive?, [pid])
+
+    # The same is said beforehand, without touching anything.
+    dry = Workbench.push(bench, device, dry_run?: true)
+    assert %{status: :refused, round_trips: 1} = dry
+    assert Enum.map(dry.refusals, & &1.reason) == Enum.map(second.refusals, & &1.reason)
+
+    third = Workbench.push(bench, device, purge: :kill)
+    assert %{status: :done, loaded: ["Elixir.Desk.Loop"]} = third
+    assert {:killed, [{text, "looper", "Elixir.Desk.Loop"}]} in third.notices
+    refute Device.call(device, Process, :alive?, [pid])
+    assert Workbench.push(bench, device).round_trips == 1
+  end
+
+  test "kill spares whoever is not in the way", %{bench: bench, device: device} do
+    old = start(device, :old)
+    version(bench, 1)
+    assert Workbench.push(bench, device).status == :done
+    current = start(device, :current)
+    version(bench, 2)
+    outcome = Workbench.push(bench, device, purge: :kill)
+    assert [{:killed, [{_, "old", _}]}, {:still_running, [{_, "current", _}]}] = outcome.notices
+    refute Device.call(device, Process, :alive?, [old])
+    assert Device.call(device, Process, :alive?, [current])
+  end
+
+  test "old code that nobody runs is purged, and only when its place is needed", context do
+    %{bench: bench, device: device} = context
+    version(bench, 1)
+    assert Workbench.push(bench, device).status == :done
+    assert Device.call(device, :erlang, :check_old_code, [Desk.Loop])
+    version(bench, 2)
+    assert %{status: :done, notices: []} = Workbench.push(bench, device)
+    version(bench, 3)
+    assert %{status: :done, notices: []} = Workbench.push(bench, device)
+    assert Workbench.push(bench, device).round_trips == 1
+  end
+
+  test "a live fun of the replaced code can still be called", context do
+    %{bench: bench, device: device} = context
+    Device.eval(device, "Agent.start(fn -> Desk.Loop.make_fun() end, name: :keeper)")
+    version(bench, 1)
+    assert Workbench.push(bench, device).status == :done
+    call = "Agent.get(:keeper, & &1).()"
+    assert Device.eval(device, call) == :v0
+    assert Workbench.push(bench, device).round_trips == 1
+  end
+
+  test "a module that is to go while its old code is in use is refused", context do
+    %{bench: bench, device: device} = context
+    start(device, :looper)
+    version(bench, 1)
+    assert Workbench.push(bench, device).status == :done
+    Workbench.write(bench, "defmodule Desk.Other do\nend\n")
+    Workbench.remove(bench, Desk.Loop)
+    outcome = Workbench.push(bench, device)
+    assert %{status: :refused, added: [], deleted: []} = outcome
+    assert [%Error{reason: {:held, [{_, "looper", _}]}}] = outcome.refusals
+    refute Device.call(device, :erlang, :module_loaded, [Desk.Other])
+  end
+
+  test "a thousand bystanders are not mistaken for users of old code", context do
+    %{bench: bench, device: device} = context
+    Device.eval(device, "for _ <- 1..1000, do: spawn(fn -> Process.sleep(:infinity) end)")
+    start(device, :looper)
+    version(bench, 1)
+    assert [{:still_running, [{_, "looper", _}]}] = Workbench.push(bench, device).notices
+  end
+end
