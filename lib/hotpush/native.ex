@@ -9,7 +9,7 @@ defmodule Hotpush.Native do
   @on_load :load
 
   # Has to equal the library's own: one that was built from other sources is refused.
-  @interface 1
+  @interface 2
 
   @doc false
   @spec load() :: :ok
@@ -31,7 +31,7 @@ defmodule Hotpush.Native do
 
   @doc false
   @spec scan([binary()], [binary()], binary(), non_neg_integer()) ::
-          {[tuple()], [tuple()], non_neg_integer(), non_neg_integer()}
+          {binary(), [tuple()], non_neg_integer(), non_neg_integer()}
   def scan(_dirs, _keep, _manifest, _overlay), do: :erlang.nif_error(:nif_not_loaded)
 
   @doc false

@@ -17,7 +17,7 @@ defmodule Hotpush.Scanner.Native do
       Native.scan(dirs, Keyword.get(opts, :keep, []), manifest, Keyword.get(opts, :overlay, 0))
 
     %{
-      entries: Enum.map(entries, &entry/1),
+      entries: entries(entries),
       problems: Enum.map(problems, &problem/1),
       read: read,
       cached: cached
@@ -47,8 +47,14 @@ defmodule Hotpush.Scanner.Native do
     end
   end
 
-  defp entry({dir, path, module, {md5, bare_md5, line_md5, digest}, size}) do
-    %{
+  # All entries come as one binary, and their parts stay references into it.
+  defp entries(
+         <<dir::32, size::64, md5::binary-size(16), bare_md5::binary-size(16),
+           digest::binary-size(32), line_size::16, line_md5::binary-size(line_size),
+           module_size::16, module::binary-size(module_size), path_size::16,
+           path::binary-size(path_size), rest::binary>>
+       ) do
+    entry = %{
       dir: dir,
       path: path,
       module: module,
@@ -58,7 +64,11 @@ defmodule Hotpush.Scanner.Native do
       digest: digest,
       size: size
     }
+
+    [entry | entries(rest)]
   end
+
+  defp entries(""), do: []
 
   defp problem({path, kind, detail}), do: %{path: path, kind: kind, detail: detail}
 end

@@ -45,12 +45,14 @@ impl Kept {
 
     /// BLAKE3 over the kept chunks in the order of the file: name, size, data.
     pub fn digest(&self, beam: &Beam<'_>) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
-        for chunk in beam.chunks().iter().filter(|chunk| self.keeps(chunk)) {
-            hasher.update(&chunk.id);
-            hasher.update(&(chunk.data.len() as u32).to_be_bytes());
-            hasher.update(chunk.data);
+        let kept = || beam.chunks().iter().filter(|chunk| self.keeps(chunk));
+        // In one piece: the hash works on several KiB at once, which a copy pays for many times.
+        let mut whole = Vec::with_capacity(kept().map(|chunk| chunk.data.len() + 8).sum());
+        for chunk in kept() {
+            whole.extend_from_slice(&chunk.id);
+            whole.extend_from_slice(&(chunk.data.len() as u32).to_be_bytes());
+            whole.extend_from_slice(chunk.data);
         }
-        *hasher.finalize().as_bytes()
+        *blake3::hash(&whole).as_bytes()
     }
 }

@@ -59,7 +59,9 @@ fn no_stat(path: &Path, error: &io::Error) -> Flaw {
 
 /// Reads, given a stat of before. If it is another one after, all is done once more.
 pub(crate) fn read(path: &Path, before: Stat) -> Result<Content, Flaw> {
-    read_by(path, before, bytes)
+    // One byte of room more is what a reader needs to see the end without growing.
+    let room = before.size.min(MAX_BYTES as u64) as usize + 1;
+    read_by(path, before, |path| bytes(path, room))
 }
 
 fn read_by(
@@ -92,12 +94,12 @@ fn read_by(
     Err(Flaw::new(Kind::ChangedWhileReading, "changed twice"))
 }
 
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let size = file.metadata()?.len().min(MAX_BYTES as u64) as usize;
-    let mut bytes = Vec::with_capacity(size + 1);
+fn bytes(path: &Path, room: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(room);
     // The file may have grown since its stat.
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

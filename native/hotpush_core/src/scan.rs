@@ -77,13 +77,14 @@ pub fn scan(dirs: &[PathBuf], options: &Options) -> Scan {
         Some(path) => Manifest::load(path, &options.kept),
         None => Manifest::default(),
     };
-    let (files, mut problems) = list(dirs);
-    let mut seen: Vec<Seen> = pool::within(|| {
-        files
+    let (mut seen, mut problems) = pool::within(|| {
+        let (files, problems) = list(dirs);
+        let seen: Vec<Seen> = files
             .into_par_iter()
             .with_min_len(16)
             .map(|(dir, path)| look(dir, path, &manifest, &options.kept))
-            .collect()
+            .collect();
+        (seen, problems)
     });
     // The order of the folders decides who wins.
     seen.sort_by_key(|file| file.dir);
@@ -105,24 +106,31 @@ pub fn scan(dirs: &[PathBuf], options: &Options) -> Scan {
 }
 
 fn list(dirs: &[PathBuf]) -> (Vec<(usize, PathBuf)>, Vec<Problem>) {
+    let (files, problems): (Vec<_>, Vec<_>) = dirs
+        .par_iter()
+        .enumerate()
+        .map(|(index, dir)| list_one(index, dir))
+        .unzip();
+    (files.concat(), problems.concat())
+}
+
+fn list_one(index: usize, dir: &Path) -> (Vec<(usize, PathBuf)>, Vec<Problem>) {
     let mut files = Vec::new();
     let mut problems = Vec::new();
-    for (index, dir) in dirs.iter().enumerate() {
-        for item in WalkDir::new(dir).max_depth(1) {
-            match item {
-                // At depth 0 it is the folder itself, or what stands in its place.
-                Ok(item) if item.depth() == 0 => {
-                    if !dir.is_dir() {
-                        problems.push(missing(dir, "not a folder"));
-                    }
+    for item in WalkDir::new(dir).max_depth(1) {
+        match item {
+            // At depth 0 it is the folder itself, or what stands in its place.
+            Ok(item) if item.depth() == 0 => {
+                if !dir.is_dir() {
+                    problems.push(missing(dir, "not a folder"));
                 }
-                Ok(item) => {
-                    if is_beam(item.file_name()) {
-                        files.push((index, item.into_path()));
-                    }
-                }
-                Err(error) => problems.push(missing(dir, &error.to_string())),
             }
+            Ok(item) => {
+                if is_beam(item.file_name()) {
+                    files.push((index, item.into_path()));
+                }
+            }
+            Err(error) => problems.push(missing(dir, &error.to_string())),
         }
     }
     (files, problems)

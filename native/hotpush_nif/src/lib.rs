@@ -1,6 +1,6 @@
 //! The Erlang side of `hotpush_core`: three functions and a handshake.
 //!
-//! Terms are flat tuples of binaries and numbers; `Hotpush.Scanner.Native` makes maps of them.
+//! Terms are flat binaries, tuples and numbers; `Hotpush.Scanner.Native` makes maps of them.
 //! No atom is made from what a file holds, nothing is printed, and a panic is an error in the
 //! calling process.
 
@@ -15,7 +15,7 @@ mod terms;
 use rustler::{Env, Term};
 
 /// Equal to the number in `Hotpush.Native`, or the library is of another version.
-const INTERFACE: i64 = 1;
+const INTERFACE: i64 = 2;
 
 fn load(_env: Env<'_>, info: Term<'_>) -> bool {
     // A panic becomes an error term; its text has no place on a terminal that others write on.

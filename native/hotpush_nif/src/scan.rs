@@ -7,11 +7,8 @@ use rustler::{Binary, Env};
 
 use crate::terms::{self, binary, problem, ProblemTerm};
 
-/// `{dir, path, module, {md5, bare_md5, line_md5, digest}, size}`
-type EntryTerm<'a> = (u64, Binary<'a>, Binary<'a>, Digests<'a>, u64);
-type Digests<'a> = (Binary<'a>, Binary<'a>, Binary<'a>, Binary<'a>);
-
-type ScanTerm<'a> = (Vec<EntryTerm<'a>>, Vec<ProblemTerm<'a>>, u64, u64);
+/// `{entries, problems, read, cached}`, the entries as one binary
+type ScanTerm<'a> = (Binary<'a>, Vec<ProblemTerm<'a>>, u64, u64);
 
 #[rustler::nif(schedule = "DirtyIo")]
 fn scan<'a>(
@@ -28,7 +25,7 @@ fn scan<'a>(
     };
     let found = hotpush_core::scan(&terms::paths(&dirs), &options);
     (
-        found.entries.iter().map(|item| entry(env, item)).collect(),
+        binary(env, &entries(&found.entries)),
         found
             .problems
             .iter()
@@ -39,18 +36,26 @@ fn scan<'a>(
     )
 }
 
-fn entry<'a>(env: Env<'a>, entry: &Entry) -> EntryTerm<'a> {
-    let identity = &entry.identity;
-    (
-        entry.dir as u64,
-        binary(env, entry.path.as_os_str().as_bytes()),
-        binary(env, identity.module.as_bytes()),
-        (
-            binary(env, &identity.md5),
-            binary(env, &identity.bare_md5),
-            binary(env, identity.line_md5.as_ref().map_or(&[], |md5| &md5[..])),
-            binary(env, &identity.digest),
-        ),
-        entry.size,
-    )
+/// One binary for all: the VM then makes references into it, where thousands of small binaries
+/// would each have to be allocated and collected.
+fn entries(entries: &[Entry]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(entries.len() * 256);
+    for entry in entries {
+        let identity = &entry.identity;
+        let line = identity.line_md5.as_ref().map_or(&[][..], |md5| &md5[..]);
+        out.extend_from_slice(&(entry.dir as u32).to_be_bytes());
+        out.extend_from_slice(&entry.size.to_be_bytes());
+        out.extend_from_slice(&identity.md5);
+        out.extend_from_slice(&identity.bare_md5);
+        out.extend_from_slice(&identity.digest);
+        for part in [
+            line,
+            identity.module.as_bytes(),
+            entry.path.as_os_str().as_bytes(),
+        ] {
+            out.extend_from_slice(&(part.len() as u16).to_be_bytes());
+            out.extend_from_slice(part);
+        }
+    }
+    out
 }
