@@ -6,6 +6,14 @@ defmodule Hotpush.Plan.Refusals do
   @doc "The refusals that stand: those that can be forced do not, with `--force`."
   @spec of(String.t(), Plan.t(), Inventory.t(), Device.t(), Config.t(), map()) :: [Error.t()]
   def of(name, plan, inventory, device, config, host) do
+    reasons = reasons(plan, inventory, device, config, host)
+    Enum.map(reasons, &Error.new(:refusal, name, &1))
+  end
+
+  # Everything else takes Elixir for granted.
+  defp reasons(_plan, _inventory, %{elixir: nil}, _config, _host), do: [:no_elixir]
+
+  defp reasons(plan, inventory, device, config, host) do
     firm = versions(device, host) ++ held(plan, device, config)
 
     forcible =
@@ -13,8 +21,7 @@ defmodule Hotpush.Plan.Refusals do
         project(inventory, device) ++
         target(inventory, device) ++ protocols(plan, inventory, device) ++ nifs(plan, device)
 
-    reasons = if config.force?, do: firm, else: firm ++ forcible
-    Enum.map(reasons, &Error.new(:refusal, name, &1))
+    if config.force?, do: firm, else: firm ++ forcible
   end
 
   @doc "Whether the device says that it was built for another target."
@@ -23,15 +30,11 @@ defmodule Hotpush.Plan.Refusals do
     device.target != nil and device.target != to_string(inventory.target)
   end
 
-  defp versions(%{elixir: nil}, _host), do: [:no_elixir]
-
   defp versions(device, host) do
     if major(device.otp) < major(host.otp), do: [{:otp_older, host.otp, device.otp}], else: []
   end
 
   defp major(otp), do: otp |> Integer.parse() |> elem(0)
-
-  defp elixir(%{elixir: nil}, _host), do: []
 
   defp elixir(device, host) do
     if minor(device.elixir) == minor(host.elixir),

@@ -9,12 +9,12 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
   @epmd_port 4369
 
   @doc "The likely cause; `otherwise` where every step works by itself. Waits `timeout` ms a step."
-  @spec of(node(), pos_integer(), Error.t() | nil) :: Error.t()
-  def of(node, timeout, otherwise \\ nil) do
+  @spec of(node(), pos_integer(), Error.t() | nil, :inet.port_number()) :: Error.t()
+  def of(node, timeout, otherwise \\ nil, epmd_port \\ epmd_port()) do
     [name, host] = String.split(to_string(node), "@", parts: 2)
 
     with {:ok, address} <- resolve(host),
-         :ok <- reach(address, epmd_port(), timeout, &{:no_epmd, host, &1}),
+         :ok <- reach(address, epmd_port, timeout, &{:no_epmd, host, &1}),
          {:ok, port} <- registered(name, host, address, timeout),
          :ok <- reach(address, port, timeout, &{:port_closed, host, port, &1}) do
       otherwise || Error.new(:connect, node, :handshake_refused)
@@ -67,10 +67,12 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     end
   end
 
-  # As the emulator itself reads it (ERL_EPMD_PORT, described in epmd's manual).
+  # Where the emulator itself looks: `erl` makes this argument from ERL_EPMD_PORT, too.
   defp epmd_port do
-    case Integer.parse(System.get_env("ERL_EPMD_PORT", "")) do
-      {port, ""} -> port
+    with {:ok, [[port | _] | _]} <- :init.get_argument(:epmd_port),
+         {port, ""} <- port |> to_string() |> Integer.parse() do
+      port
+    else
       _ -> @epmd_port
     end
   end

@@ -42,6 +42,10 @@ defmodule Hotpush.Transport.Dist.Host do
     if host =~ ~r/[.:]/, do: :longnames, else: :shortnames
   end
 
+  @doc "The UDP port on loopback that stands for a slot of the name `token`."
+  @spec slot_port(String.t(), non_neg_integer()) :: :inet.port_number()
+  def slot_port(token, slot), do: @first_port + rem(:erlang.phash2(token), @ports) + slot
+
   defp same_domain(node) do
     ours = if :net_kernel.longnames() == true, do: :longnames, else: :shortnames
 
@@ -97,10 +101,9 @@ defmodule Hotpush.Transport.Dist.Host do
 
   defp slot(state_dir) do
     token = token(state_dir)
-    base = @first_port + rem(:erlang.phash2(token), @ports)
 
     Enum.find_value(0..(@slots - 1), fn slot ->
-      case :gen_udp.open(base + slot, ip: {127, 0, 0, 1}) do
+      case :gen_udp.open(slot_port(token, slot), ip: {127, 0, 0, 1}) do
         {:ok, socket} -> {"hotpush_#{token}_#{slot}", socket}
         {:error, _} -> nil
       end

@@ -1,0 +1,169 @@
+defmodule Hotpush.ConnectionTest do
+  @moduledoc "When a connection fails, why. Real nodes, real epmd."
+  use ExUnit.Case, async: false
+
+  alias Hotpush.{Error, Target, Transport.Dist}
+  alias Hotpush.Test.{Device, Link, Run, Workbench}
+
+  @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
+
+  setup do
+    on_exit(fn -> Dist.finish() end)
+    %{state_dir: Run.dir("state")}
+  end
+
+  defp target(node, cookie, state_dir) do
+    %Target{
+      name: to_string(node),
+      transport: Dist,
+      node: node,
+      cookie: cookie,
+      state_dir: state_dir
+    }
+  end
+
+  defp open(node, state_dir, cookie \\ :any, timeout \\ 5_000) do
+    target = target(node, cookie, state_dir)
+    with :ok <- Dist.prepare(target), do: Dist.open(target, timeout)
+  end
+
+  test "the host name does not resolve", %{state_dir: state_dir} do
+    assert {:error, error} = open(:"a@no-such-host.invalid", state_dir)
+    assert error.reason == {:unresolved, "no-such-host.invalid"}
+    assert Error.message(error) =~ "no-such-host.invalid does not resolve"
+  end
+
+  test "no epmd answers there" do
+    # A port of our own that nobody listens on stands for the host without epmd.
+    {:ok, socket} = :gen_tcp.listen(0, [])
+    {:ok, port} = :inet.port(socket)
+    :gen_tcp.close(socket)
+
+    error = Dist.Diagnosis.of(:"a@127.0.0.1", 2_000, nil, port)
+    assert {:no_epmd, "127.0.0.1", :econnrefused} = error.reason
+    assert Error.message(error) =~ "no epmd answers at 127.0.0.1"
+  end
+
+  test "the node is not registered, and which are", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true)
+    assert {:error, error} = open(:"stranger@127.0.0.1", state_dir)
+    assert {:not_registered, "127.0.0.1", names} = error.reason
+    [name, _] = device.node |> to_string() |> String.split("@")
+    assert name in names
+    assert Error.message(error) =~ name
+  end
+
+  test "its port is closed", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true, link: 0)
+    Link.refuse(device.link)
+    assert {:error, error} = open(device.node, state_dir, device.cookie)
+    assert {:port_closed, "127.0.0.2", port, :econnrefused} = error.reason
+    assert port == device.dist_port
+    assert Error.message(error) =~ "port #{port} at 127.0.0.2 cannot be reached"
+  end
+
+  test "the cookie is wrong, and no cookie is shown", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true)
+    assert {:error, error} = open(device.node, state_dir, :wrong_secret)
+    assert error.reason == :handshake_refused
+    assert Error.message(error) =~ "most likely the cookie is wrong"
+    refute Error.message(error) =~ "wrong_secret"
+    refute inspect(target(device.node, :wrong_secret, state_dir)) =~ "wrong_secret"
+  end
+
+  test "short and long names are mixed", %{state_dir: state_dir} do
+    long = Device.start(erlang_only: true)
+    assert {:ok, conn} = open(long.node, state_dir, long.cookie)
+    assert {:error, error} = open(:short@localhost, state_dir)
+    assert error.reason == {:name_domain, :shortnames}
+    assert Error.message(error) =~ "a VM is in one name domain at a time"
+    Dist.close(conn)
+  end
+
+  test "a short name works by itself", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true, names: :short)
+    assert {:ok, conn} = open(device.node, state_dir, device.cookie)
+    Dist.close(conn)
+  end
+
+  test "it takes the connection and says nothing", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true, link: 0)
+    Link.stall(device.link)
+    assert {:error, error} = open(device.node, state_dir, device.cookie, 700)
+    assert error.reason == {:timeout, 700}
+    assert Error.message(error) =~ "did not complete the connection within 700 ms"
+  end
+
+  test "the name is kept between visits, and runs side by side have names of their own",
+       context do
+    device = Device.start(erlang_only: true)
+    names = for _ <- 1..3, do: host_name(device, context.state_dir)
+    assert [name] = Enum.uniq(names)
+    assert name =~ ~r/^hotpush_[0-9a-f]{8}_0@127\.0\.0\.1$/
+
+    # Somebody else has the first slot.
+    [_, token, _] = Regex.run(~r/^hotpush_(\w{8})_(\d)@/, name)
+    {:ok, other} = :gen_udp.open(Dist.Host.slot_port(token, 0), ip: {127, 0, 0, 1})
+    assert host_name(device, context.state_dir) == "hotpush_#{token}_1@127.0.0.1"
+    :gen_udp.close(other)
+  end
+
+  defp host_name(device, state_dir) do
+    {:ok, conn} = open(device.node, state_dir, device.cookie)
+    [name] = Device.call(device, :erlang, :nodes, [:hidden])
+    assert Device.call(device, :erlang, :nodes, []) == []
+    Dist.close(conn)
+    Dist.finish()
+    to_string(name)
+  end
+
+  describe "several devices:" do
+    test "one that is down, one that refuses and one that hangs cost only themselves" do
+      bench = Workbench.new(:desk, @source)
+      good = for _ <- 1..2, do: Workbench.device(bench, mode: :embedded)
+      down = %{hd(good) | node: :"nobody@127.0.0.1"}
+      refuses = Workbench.device(Workbench.new(:shelf, "defmodule Shelf do\nend\n"))
+      hangs = Workbench.device(bench, mode: :embedded, link: 0)
+      Device.freeze(hangs)
+
+      Workbench.write(bench, String.replace(@source, ":one", ":two"))
+      devices = [hangs, down, hd(good), refuses, List.last(good)]
+      outcomes = Workbench.push_all(bench, devices, timeout: 3_000)
+      assert Enum.map(outcomes, & &1.status) == [:failed, :failed, :done, :refused, :done]
+
+      for device <- good do
+        assert Device.call(device, Desk.Plain, :v, []) == :two
+        assert Workbench.push(bench, device).round_trips == 1
+      end
+
+      assert [%{reason: {:other_project, ["desk"], _}}] = Enum.at(outcomes, 3).refusals
+      Device.thaw(hangs)
+      assert Workbench.push(bench, hangs).loaded == ["Elixir.Desk.Plain"]
+    end
+
+    test "a device that hangs after it was asked is told, and comes out right at the next run" do
+      bench = Workbench.new(:desk, @source)
+      device = Workbench.device(bench, mode: :embedded, link: 0)
+      Workbench.write(bench, String.replace(@source, ":one", ":two"))
+
+      freeze = fn
+        {:loading, _, _} -> Link.stall(device.link)
+        _ -> :ok
+      end
+
+      outcome = Workbench.push(bench, device, timeout: 1_500, progress: freeze)
+      assert %{status: :failed, failures: [%{stage: :load, reason: {:timeout, 1_500}}]} = outcome
+      Link.resume(device.link)
+      assert %{status: :done} = Workbench.push(bench, device)
+      assert Device.call(device, Desk.Plain, :v, []) == :two
+      assert Workbench.push(bench, device).round_trips == 1
+    end
+
+    test "a device without Elixir is refused" do
+      bench = Workbench.new(:desk, @source)
+      device = Device.start(erlang_only: true)
+      outcome = Workbench.push(bench, device)
+      assert %{status: :refused, refusals: [%{reason: :no_elixir}]} = outcome
+    end
+  end
+end
