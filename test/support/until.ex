@@ -6,7 +6,7 @@ defmodule Hotpush.Test.Until do
 
   Raises after `timeout` milliseconds, saying what `label` was waited for.
   """
-  @spec until(String.t(), (() -> value), timeout :: pos_integer) :: value when value: term
+  @spec until(String.t(), (... -> value), timeout :: pos_integer) :: value when value: term
   def until(label, fun, timeout \\ 10_000) do
     poll(label, fun, System.monotonic_time(:millisecond) + timeout, timeout)
   end
