@@ -33,8 +33,9 @@ pub fn pack(files: &[(&Path, &str)], kept: &Kept) -> Vec<Result<Packed, Problem>
 }
 
 fn pack_file(path: &Path, app: &str, kept: &Kept) -> Result<Packed, Flaw> {
-    let content = read::read(path, read::stat(path)?)?;
-    let packed = pack_bytes(&content.bytes, app, kept)?;
+    let mut bytes = Vec::new();
+    read::read(path, read::stat(path)?, &mut bytes)?;
+    let packed = pack_bytes(&bytes, app, kept)?;
     check_name(path, &packed.identity)?;
     Ok(packed)
 }

@@ -30,10 +30,9 @@ impl Stat {
     }
 }
 
-/// The content, and the times that belong to it.
+/// What belongs to the content that was read.
 #[derive(Debug)]
-pub(crate) struct Content {
-    pub bytes: Vec<u8>,
+pub(crate) struct Moment {
     pub stat: Stat,
     pub read_at_ns: i64,
 }
@@ -57,34 +56,36 @@ fn no_stat(path: &Path, error: &io::Error) -> Flaw {
     }
 }
 
-/// Reads, given a stat of before. If it is another one after, all is done once more.
-pub(crate) fn read(path: &Path, before: Stat) -> Result<Content, Flaw> {
-    // One byte of room more is what a reader needs to see the end without growing.
-    let room = before.size.min(MAX_BYTES as u64) as usize + 1;
-    read_by(path, before, |path| bytes(path, room))
+/// Reads into the buffer, given a stat of before. If it is another one after, all is done once
+/// more. The buffer is the caller's, since memory that is fresh for each file costs as much as
+/// the reading.
+pub(crate) fn read(path: &Path, before: Stat, buffer: &mut Vec<u8>) -> Result<Moment, Flaw> {
+    read_by(path, before, |path| {
+        buffer.clear();
+        // The file may have grown since its stat.
+        let limit = MAX_BYTES as u64 + 1;
+        File::open(path)?.take(limit).read_to_end(buffer)
+    })
 }
 
 fn read_by(
     path: &Path,
     mut before: Stat,
-    mut reader: impl FnMut(&Path) -> io::Result<Vec<u8>>,
-) -> Result<Content, Flaw> {
+    mut reader: impl FnMut(&Path) -> io::Result<usize>,
+) -> Result<Moment, Flaw> {
     for _ in 0..2 {
         if before.size > MAX_BYTES as u64 {
-            return Err(Flaw::new(
-                Kind::TooLarge,
-                format!("more than {MAX_BYTES} bytes"),
-            ));
+            let detail = format!("more than {MAX_BYTES} bytes");
+            return Err(Flaw::new(Kind::TooLarge, detail));
         }
         let read_at_ns = now_ns();
-        let bytes = reader(path).map_err(|error| match error.kind() {
+        reader(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => vanished(),
             _ => Flaw::new(Kind::Unreadable, error.to_string()),
         })?;
         let after = stat(path)?;
         if after == before {
-            return Ok(Content {
-                bytes,
+            return Ok(Moment {
                 stat: before,
                 read_at_ns,
             });
@@ -92,15 +93,6 @@ fn read_by(
         before = after;
     }
     Err(Flaw::new(Kind::ChangedWhileReading, "changed twice"))
-}
-
-fn bytes(path: &Path, room: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(room);
-    // The file may have grown since its stat.
-    File::open(path)?
-        .take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The clock that file times are compared with.
@@ -127,15 +119,15 @@ mod tests {
     fn one_change_is_read_again() {
         let path = scratch("once");
         let mut left = 1;
-        let content = read_by(&path, stat(&path).unwrap(), |path| {
-            let bytes = fs::read(path);
+        let moment = read_by(&path, stat(&path).unwrap(), |path| {
+            let bytes = fs::read(path)?;
             if left > 0 {
                 left -= 1;
                 fs::write(path, "behind it")?;
             }
-            bytes
+            Ok(bytes.len())
         });
-        assert_eq!(content.unwrap().bytes, b"behind it");
+        assert_eq!(moment.unwrap().stat, stat(&path).unwrap());
         fs::remove_file(path).unwrap();
     }
 
@@ -144,10 +136,10 @@ mod tests {
         let path = scratch("twice");
         let mut content = String::from("x");
         let read = read_by(&path, stat(&path).unwrap(), |path| {
-            let bytes = fs::read(path);
+            let bytes = fs::read(path)?;
             content.push('x');
             fs::write(path, &content)?;
-            bytes
+            Ok(bytes.len())
         });
         assert_eq!(read.unwrap_err().kind, Kind::ChangedWhileReading);
         fs::remove_file(path).unwrap();
@@ -158,7 +150,10 @@ mod tests {
         let path = scratch("gone");
         let before = stat(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert_eq!(read(&path, before).unwrap_err().kind, Kind::Vanished);
+        assert_eq!(
+            read(&path, before, &mut vec![]).unwrap_err().kind,
+            Kind::Vanished
+        );
         assert_eq!(stat(&path).unwrap_err().kind, Kind::Vanished);
     }
 }

@@ -82,7 +82,15 @@ pub fn scan(dirs: &[PathBuf], options: &Options) -> Scan {
         let seen: Vec<Seen> = files
             .into_par_iter()
             .with_min_len(16)
-            .map(|(dir, path)| look(dir, path, &manifest, &options.kept))
+            .map_init(Vec::new, |buffer, (dir, path)| {
+                let (result, source) = find(&path, &manifest, &options.kept, buffer);
+                Seen {
+                    dir,
+                    path,
+                    result,
+                    source,
+                }
+            })
             .collect();
         (seen, problems)
     });
@@ -144,17 +152,12 @@ fn missing(dir: &Path, detail: &str) -> Problem {
     Flaw::new(Kind::MissingFolder, detail).at(dir)
 }
 
-fn look(dir: usize, path: PathBuf, manifest: &Manifest, kept: &Kept) -> Seen {
-    let (result, source) = find(&path, manifest, kept);
-    Seen {
-        dir,
-        path,
-        result,
-        source,
-    }
-}
-
-fn find(path: &Path, manifest: &Manifest, kept: &Kept) -> (Result<(Stat, Identity), Flaw>, Source) {
+fn find(
+    path: &Path,
+    manifest: &Manifest,
+    kept: &Kept,
+    buffer: &mut Vec<u8>,
+) -> (Result<(Stat, Identity), Flaw>, Source) {
     let stat = match read::stat(path) {
         Ok(stat) => stat,
         Err(flaw) => return (Err(flaw), Source::Nowhere),
@@ -162,11 +165,11 @@ fn find(path: &Path, manifest: &Manifest, kept: &Kept) -> (Result<(Stat, Identit
     if let Some(identity) = manifest.find(path, stat) {
         return (Ok((stat, identity)), Source::Manifest);
     }
-    match read::read(path, stat) {
-        Ok(content) => {
-            let settled = Manifest::settled(&content.stat, content.read_at_ns);
-            let identity = Identity::of_bytes(&content.bytes, kept);
-            let result = identity.map(|identity| (content.stat, identity));
+    match read::read(path, stat, buffer) {
+        Ok(moment) => {
+            let settled = Manifest::settled(&moment.stat, moment.read_at_ns);
+            let identity = Identity::of_bytes(buffer, kept);
+            let result = identity.map(|identity| (moment.stat, identity));
             (result, Source::File { settled })
         }
         Err(flaw) => (Err(flaw), Source::Nowhere),
