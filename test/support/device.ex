@@ -8,7 +8,7 @@ defmodule Hotpush.Test.Device do
   left there.
   """
 
-  alias Hotpush.Test.{Epmd, Link, Run}
+  alias Hotpush.Test.{Epmd, Link, Run, Until}
   alias Hotpush.Test.Device.{Launch, Server}
 
   @derive {Inspect, except: [:cookie, :opts]}
@@ -157,7 +157,19 @@ defmodule Hotpush.Test.Device do
 
   @doc "Freezes the device: it keeps its connections and answers nothing. See `thaw/1`."
   @spec freeze(t) :: :ok
-  def freeze(device), do: signal(device, "STOP")
+  def freeze(device) do
+    signal(device, "STOP")
+    Until.until("#{device.node} to stop", fn -> stopped?(device.os_pid) end)
+    :ok
+  end
+
+  # The signal is sent before the last thread has stopped.
+  defp stopped?(os_pid) do
+    for stat <- Path.wildcard("/proc/#{os_pid}/task/*/stat"), {:ok, text} <- [File.read(stat)] do
+      text |> String.split(") ") |> List.last() |> String.starts_with?("T")
+    end
+    |> Enum.all?()
+  end
 
   @doc "Undoes `freeze/1`."
   @spec thaw(t) :: :ok
