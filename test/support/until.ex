@@ -15,15 +15,15 @@ defmodule Hotpush.Test.Until do
     cond do
       value = fun.() -> value
       System.monotonic_time(:millisecond) > deadline -> raise "waited #{timeout} ms for #{label}"
-      true -> pause() && poll(label, fun, deadline, timeout)
+      true -> poll_later(label, fun, deadline, timeout)
     end
   end
 
   # Between two looks; nothing relies on how long.
-  defp pause do
+  defp poll_later(label, fun, deadline, timeout) do
     receive do
     after
-      10 -> true
+      10 -> poll(label, fun, deadline, timeout)
     end
   end
 end
