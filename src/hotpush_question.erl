@@ -153,7 +153,7 @@ transact(Agent, Function, Argument) ->
     Me = self(),
     Leader = case whereis(user) of undefined -> whereis(init); User -> User end,
     group_leader(Leader, Me),
-    case catch register(hotpush_transaction, Me) of
+    case try register(hotpush_transaction, Me) catch error:badarg -> false end of
         true ->
             try
                 {module, _} = code:load_binary(hotpush_agent, "hotpush_agent.beam", Agent),

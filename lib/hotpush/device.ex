@@ -114,7 +114,9 @@ defmodule Hotpush.Device do
     plain ++ pushed ++ Enum.reject(waiting, &(&1.md5 == ""))
   end
 
-  defp cut(binary, size), do: for(<<digest::binary-size(size) <- binary>>, do: digest)
+  defp cut(binary, size) do
+    for at <- 0..(byte_size(binary) - size)//size, do: binary_part(binary, at, size)
+  end
 
   @doc "The modules as the scanner's `diff` takes them."
   @spec answers(t()) :: [Hotpush.Scanner.answer()]

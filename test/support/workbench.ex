@@ -63,8 +63,8 @@ defmodule Hotpush.Test.Workbench do
   def file(bench, module), do: Path.join(bench.ebin, "#{module}.beam")
 
   defp describe(bench) do
-    keys = [vsn: '0.1.0', modules: modules(bench), applications: [:kernel, :stdlib, :elixir]]
-    term = {:application, bench.app, keys ++ [registered: [], description: '']}
+    keys = [vsn: ~c"0.1.0", modules: modules(bench), applications: [:kernel, :stdlib, :elixir]]
+    term = {:application, bench.app, keys ++ [registered: [], description: ~c""]}
     File.write!(Path.join(bench.ebin, "#{bench.app}.app"), :io_lib.format("~tp.~n", [term]))
     bench
   end
