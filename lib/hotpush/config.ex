@@ -72,14 +72,16 @@ defmodule Hotpush.Config do
          {:ok, purge} <- purge(options),
          {:ok, nodes} <- nodes(options, base),
          {:ok, app_names} <- atoms(base[:app_name], :app_name),
-         {:ok, cookie} <- cookie(options[:cookie] || env["HOTPUSH_COOKIE"] || base[:cookie]) do
+         {:ok, cookie} <-
+           cookie(options[:cookie] || given(env["HOTPUSH_COOKIE"]) || base[:cookie]),
+         {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
       {:ok,
        %__MODULE__{
          app_names: app_names,
          nodes: nodes,
          cookie: cookie,
          modules: Keyword.get_values(options, :module),
-         apps: options |> Keyword.get_values(:app) |> Enum.map(&to_app/1),
+         apps: apps,
          all?: Keyword.get(options, :all, false),
          dry_run?: Keyword.get(options, :dry_run, false),
          json: options[:json],
@@ -149,7 +151,7 @@ defmodule Hotpush.Config do
   defp nodes(options, base) do
     case Keyword.get_values(options, :node) do
       [] -> atoms(base[:nodes], :nodes)
-      names -> {:ok, Enum.map(names, &String.to_atom/1)}
+      names -> atoms(names, :nodes)
     end
     |> check_nodes()
   end
@@ -167,10 +169,10 @@ defmodule Hotpush.Config do
 
   defp atoms(nil, _key), do: {:ok, []}
   defp atoms(atom, _key) when is_atom(atom), do: {:ok, [atom]}
-  defp atoms(text, _key) when is_binary(text), do: {:ok, [String.to_atom(text)]}
+  defp atoms(text, key) when is_binary(text), do: atoms([text], key)
 
   defp atoms(list, key) when is_list(list) do
-    if Enum.all?(list, &((is_atom(&1) and &1 != nil) or is_binary(&1))),
+    if Enum.all?(list, &((is_atom(&1) and &1 != nil) or short_text?(&1))),
       do: {:ok, Enum.map(list, &to_atom/1)},
       else: atoms(:error, key, list)
   end
@@ -185,11 +187,27 @@ defmodule Hotpush.Config do
   defp to_atom(atom) when is_atom(atom), do: atom
   defp to_atom(text) when is_binary(text), do: String.to_atom(text)
 
-  defp to_app(text), do: text |> String.trim_leading(":") |> String.to_atom()
+  # An atom has at most 255 characters.
+  defp short_text?(text), do: is_binary(text) and String.length(text) <= 255
 
-  defp cookie(nil), do: {:ok, nil}
-  defp cookie(""), do: {:ok, nil}
-  defp cookie(text) when is_binary(text), do: {:ok, String.to_atom(text)}
+  defp apps(names) do
+    case Enum.reject(names, &short_text?/1) do
+      [] -> {:ok, Enum.map(names, &String.to_atom(String.trim_leading(&1, ":")))}
+      [name | _] -> bad("--app", name, expected("--app"))
+    end
+  end
+
+  defp given(""), do: nil
+  defp given(text), do: text
+
+  defp cookie(none) when none in [nil, ""], do: {:ok, nil}
+
+  defp cookie(text) when is_binary(text) do
+    if short_text?(text),
+      do: {:ok, String.to_atom(text)},
+      else: {:error, Error.new(:usage, :cookie, {:bad_config, "at most 255 characters long"})}
+  end
+
   defp cookie(atom) when is_atom(atom), do: {:ok, atom}
   defp cookie(_), do: {:error, Error.new(:usage, :cookie, {:bad_config, "an atom or a string"})}
 

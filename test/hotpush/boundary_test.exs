@@ -1,0 +1,110 @@
+defmodule Hotpush.BoundaryTest do
+  @moduledoc "The house rules of guides/how_it_works.md, read off the compiled modules."
+  use ExUnit.Case, async: true
+
+  @pure [
+    Hotpush.Plan,
+    Hotpush.Plan.Refusals,
+    Hotpush.Report,
+    Hotpush.Report.Lines,
+    Hotpush.Report.Document,
+    Hotpush.Error,
+    Hotpush.Error.Prose,
+    Hotpush.Scope,
+    Hotpush.Outcome,
+    Hotpush.Text,
+    Hotpush.JSON
+  ]
+  @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
+           [Hotpush.Native, Hotpush.Session, Hotpush.Transport.Dist, Mix]
+
+  setup_all do
+    {:ok, modules} = :application.get_key(:hotpush, :modules)
+    ours = Enum.reject(modules, &(inspect(&1) =~ "Hotpush.Test."))
+    %{calls: Map.new(ours, &{&1, calls(&1)}), ours: ours}
+  end
+
+  # {module, function, arity} of every external call.
+  defp calls(module) do
+    {:ok, {_, [imports: imports]}} = module |> :code.which() |> :beam_lib.chunks([:imports])
+    imports
+  end
+
+  defp called(calls, module), do: calls[module] |> Enum.map(&elem(&1, 0)) |> Enum.uniq()
+
+  test "what decides has no hands", %{calls: calls} do
+    for module <- @pure, hand <- @hands, do: refute({module, hand} in pairs(calls))
+  end
+
+  defp pairs(calls),
+    do: for({module, list} <- calls, {called, _, _} <- list, do: {module, called})
+
+  test "Mix is asked by the tasks and Project alone", %{calls: calls} do
+    allowed = fn module ->
+      module == Hotpush.Project or inspect(module) =~ ~r/^Mix\.Tasks\./
+    end
+
+    for {module, called} <- pairs(calls), inspect(called) =~ ~r/^Mix(\.|$)/ do
+      assert {allowed.(module), module, called} == {true, module, called}
+    end
+  end
+
+  test "distribution is named below one module", %{calls: calls} do
+    for {module, list} <- calls,
+        {called, function, _} <- list,
+        called in [:erpc, :net_kernel, :erl_epmd, Node] or
+          {called, function} in [{:erlang, :spawn_request}, {:erlang, :disconnect_node}] do
+      assert {inspect(module) =~ "Hotpush.Transport.Dist", module} == {true, module}
+    end
+  end
+
+  test "the native library is called by its scanner alone", %{calls: calls} do
+    callers = for {module, Hotpush.Native} <- pairs(calls), uniq: true, do: module
+    assert callers -- [Hotpush.Scanner.Native, Hotpush.Scanner] == []
+  end
+
+  test "what travels calls kernel and stdlib alone" do
+    libraries = for app <- [:kernel, :stdlib], do: :code.lib_dir(app)
+
+    for module <- [:hotpush_agent, :hotpush_question],
+        {called, _, _} <- calls(module),
+        called not in [module, :hotpush_agent] do
+      # Preloaded modules, such as erlang, belong to the emulator.
+      place = :code.which(called)
+
+      assert {place == :preloaded or Enum.any?(libraries, &List.starts_with?(place, &1)), called} ==
+               {true, called}
+    end
+  end
+
+  test "no module is a drawer", %{ours: ours} do
+    for module <- ours, do: refute(inspect(module) =~ ~r/Utils|Helpers?|Manager/)
+  end
+
+  test "every public function has a doc and a spec", %{ours: ours} do
+    for module <- ours,
+        "Elixir." <> _ <- [to_string(module)],
+        {:docs_v1, _, _, _, doc, _, docs} <- [Code.fetch_docs(module)],
+        doc != :hidden,
+        {{:function, name, arity}, _, _, doc, _} <- docs,
+        doc == :none and not callback?(module, name, arity) do
+      flunk("#{inspect(module)}.#{name}/#{arity} has no @doc")
+    end
+
+    for module <- ours,
+        "Elixir." <> _ <- [to_string(module)],
+        {:docs_v1, _, _, _, _, _, docs} <- [Code.fetch_docs(module)],
+        {:ok, specs} <- [Code.Typespec.fetch_specs(module)],
+        specs = Enum.map(specs, &elem(&1, 0)),
+        {{:function, name, arity}, _, _, %{}, _} <- docs do
+      assert {name, arity} in specs, "#{inspect(module)}.#{name}/#{arity} has no @spec"
+    end
+  end
+
+  defp callback?(module, name, arity) do
+    behaviours = for {:behaviour, list} <- module.module_info(:attributes), b <- list, do: b
+
+    {name, arity} in [child_spec: 1, __struct__: 0, __struct__: 1, exception: 1, message: 1] or
+      Enum.any?(behaviours, &({name, arity} in &1.behaviour_info(:callbacks)))
+  end
+end

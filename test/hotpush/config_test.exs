@@ -1,0 +1,82 @@
+defmodule Hotpush.ConfigTest do
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Config, Error}
+
+  @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
+
+  defp build(argv, env \\ %{}, own \\ @own, older \\ []) do
+    Config.build(argv, env, %{hotpush: own, mix_tasks_upload_hotswap: older})
+  end
+
+  defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
+
+  test "takes the project's config" do
+    assert {:ok, config} = build([])
+    assert %{app_names: [:example], nodes: [:"example@nerves.local"], cookie: :own} = config
+    assert %{timeout: 30_000, purge: :soft, compile?: true, all?: false, force?: false} = config
+  end
+
+  test "takes the older task's config where there is none of its own" do
+    older = [app_name: :old, nodes: [:"old@nerves.local"], cookie: :older]
+    assert {:ok, %{app_names: [:old], cookie: :older}} = build([], %{}, [], older)
+    assert {:ok, %{app_names: [:example], cookie: :own}} = build([], %{}, @own, older)
+  end
+
+  test "the command line wins over the environment, and that over the config" do
+    env = %{"HOTPUSH_COOKIE" => "env"}
+    assert {:ok, %{cookie: :cli}} = build(["--cookie", "cli"], env)
+    assert {:ok, %{cookie: :env}} = build([], env)
+    assert {:ok, %{cookie: :own}} = build([], %{"HOTPUSH_COOKIE" => ""})
+    assert {:ok, %{cookie: nil}} = build(["--node", "a@b"], %{}, [])
+  end
+
+  test "--node is repeatable and needs no config" do
+    argv = ["--node", "a@b.local", "--node", "c@d.local", "--node", "a@b.local"]
+    assert {:ok, %{nodes: [:"a@b.local", :"c@d.local"]}} = build(argv, %{}, [])
+  end
+
+  test "strings, atoms and lists of them are taken" do
+    assert {:ok, %{nodes: [:a@b], app_names: [:x, :y], cookie: :s}} =
+             build([], %{}, app_name: ["x", :y], nodes: "a@b", cookie: "s")
+  end
+
+  test "every option" do
+    argv = ~w(--module A --module B.* --app x --app :y --all --dry-run --json - --no-compile
+              --timeout 10 --purge kill --force --docs --verbose)
+
+    assert {:ok, config} = build(argv)
+    assert %{modules: ["A", "B.*"], apps: [:x, :y], all?: true, dry_run?: true} = config
+    assert %{json: "-", compile?: false, timeout: 10, purge: :kill} = config
+    assert %{force?: true, docs?: true, verbosity: :verbose} = config
+    assert {:ok, %{verbosity: :quiet}} = build(["--quiet"])
+  end
+
+  test "names what is wrong" do
+    assert message(build(["--nodes", "x"])) =~ "unknown option --nodes"
+
+    assert message(build(["--timeout", "soon"])) =~
+             "--timeout takes a number of milliseconds, got soon"
+
+    assert message(build(["--timeout", "-5"])) =~ "got -5"
+    assert message(build(["--timeout"])) =~ "got nothing"
+    assert message(build(["--purge", "hard"])) =~ "--purge takes soft or kill, got hard"
+    assert message(build(["a@b"])) =~ "unexpected argument a@b"
+    assert message(build(["--node", "porch"])) =~ "porch is not a node name"
+    assert message(build([], %{}, [])) =~ "no device is named"
+    assert message(build([], %{}, nodes: 42)) =~ "nodes: should be a list of node names"
+    assert message(build([], %{}, nodes: [:a@b], app_name: 42)) =~ "app_name: should be the name"
+    assert message(build([], %{}, nodes: [:a@b], cookie: 42)) =~ "cookie: should be"
+  end
+
+  test "a cookie is never seen" do
+    {:ok, config} = build(["--cookie", "sesame"])
+    refute inspect(config) =~ "sesame"
+    [target] = Hotpush.Target.list(config, "state")
+    refute inspect(target) =~ "sesame"
+    refute message(build(["--cookie", "sesame", "--bad"])) =~ "sesame"
+    long = String.duplicate("sesame", 50)
+    refute message(build(["--cookie", long])) =~ "sesame"
+    assert message(build(["--cookie", long])) =~ "at most 255"
+  end
+end

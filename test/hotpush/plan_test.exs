@@ -1,0 +1,197 @@
+defmodule Hotpush.PlanTest do
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Config, Device, Error, Inventory, Plan, Project}
+  alias Hotpush.Scanner.Portable
+
+  @host %{otp: "27", elixir: "1.18.3"}
+
+  defp entry(name, content) do
+    md5 = :erlang.md5(content)
+
+    %{
+      dir: 0,
+      path: "#{name}.beam",
+      module: name,
+      md5: md5,
+      bare_md5: md5,
+      line_md5: "",
+      digest: :erlang.md5(content) <> :erlang.md5("digest" <> content),
+      size: 1
+    }
+  end
+
+  # modules: [{name, app, kind, content}]
+  defp inventory(modules, options \\ []) do
+    apps =
+      for {app, kind} <-
+            Enum.uniq(for {_, app, kind, _} <- modules, kind != :elixir, do: {app, kind}),
+          do: %Project.App{name: app, kind: kind}
+
+    beams =
+      for {name, app, kind, content} <- modules, into: %{} do
+        beam = %Inventory.Beam{module: name, app: app, kind: kind, entry: entry(name, content)}
+        {name, beam}
+      end
+
+    struct!(%Inventory{beams: beams, apps: apps, target: :host}, options)
+  end
+
+  # modules: [{name, app, content}]
+  defp device(modules, options \\ []) do
+    apps =
+      for {_, app, _} <- modules,
+          into: %{},
+          do: {to_string(app), %{vsn: "1", running?: true, known?: true}}
+
+    modules =
+      for {name, app, content} <- modules, into: %{} do
+        md5 = binary_part(:erlang.md5(content), 0, 10)
+        {name, %Device.Module{name: name, app: to_string(app), md5: md5, loaded?: true}}
+      end
+
+    struct!(
+      %Device{otp: "27", elixir: "1.18.1", mode: :embedded, apps: apps, modules: modules},
+      options
+    )
+  end
+
+  defp plan(inventory, device, scope \\ :all, config \\ %Config{}) do
+    entries = for {_, beam} <- inventory.beams, do: beam.entry
+    diff = Portable.diff(entries, Device.answers(device))
+    Plan.build("a@b", inventory, device, diff, scope, config, @host)
+  end
+
+  defp reasons(plan), do: Enum.map(plan.refusals, & &1.reason)
+
+  test "nothing differs" do
+    plan = plan(inventory([{"a", :own, :own, "1"}]), device([{"a", :own, "1"}]))
+    assert %{load: [], remove: [], refusals: [], checked: 1, unchanged: 1} = plan
+    assert Plan.empty?(plan)
+  end
+
+  test "changed, new and gone" do
+    mine = [{"a", :own, :own, "2"}, {"b", :own, :own, "1"}, {"c", :lib, :dep, "1"}]
+    theirs = [{"a", :own, "1"}, {"c", :lib, "1"}, {"d", :lib, "1"}, {"e", :stranger, "1"}]
+    plan = plan(inventory(mine), device(theirs))
+    assert [%{module: "a", reason: :code}, %{module: "b", reason: :new}] = plan.load
+    assert [%{module: "d", app: :lib, reason: :gone}] = plan.remove
+    assert %{checked: 3, unchanged: 1} = plan
+  end
+
+  test "a narrowed scope removes nothing and counts its own" do
+    mine = [{"a", :own, :own, "2"}, {"b", :own, :own, "2"}]
+    theirs = [{"a", :own, "1"}, {"b", :own, "1"}, {"d", :own, "1"}]
+    plan = plan(inventory(mine), device(theirs), MapSet.new(["b"]))
+    assert %{load: [%{module: "b"}], remove: [], checked: 1, unchanged: 0} = plan
+  end
+
+  test "a file that is broken here is not gone" do
+    broken = inventory([{"a", :own, :own, "1"}], broken: MapSet.new(["b"]))
+    assert plan(broken, device([{"a", :own, "1"}, {"b", :own, "1"}])).remove == []
+  end
+
+  test "development dependencies are a notice where they are stale, and nothing where they are new" do
+    mine = [{"a", :own, :own, "1"}, {"d", :tool, :dev, "2"}, {"e", :other, :dev, "1"}]
+    plan = plan(inventory(mine), device([{"a", :own, "1"}, {"d", :tool, "1"}]))
+    assert %{load: [], notices: [{:stale_dev, "tool", ["d"]}], checked: 1} = plan
+  end
+
+  test "Elixir's protocols are refreshed where the device has them, and never brought" do
+    mine = [{"a", :own, :own, "1"}, {"P", :elixir, :elixir, "2"}, {"Q", :elixir, :elixir, "2"}]
+    plan = plan(inventory(mine), device([{"a", :own, "1"}, {"P", :"", "1"}]))
+    assert [%{module: "P", app: :elixir}] = plan.load
+    assert plan.checked == 2
+  end
+
+  test "an application that the device does not have is told" do
+    mine = [{"a", :own, :own, "1"}, {"n", :fresh, :dep, "1"}]
+    fresh = device([{"a", :own, "1"}])
+    fresh = put_in(fresh.apps["fresh"], %{vsn: "", running?: false, known?: false})
+    assert {:new_app, "fresh"} in plan(inventory(mine), fresh).notices
+  end
+
+  test "--all loads what does not differ, but for loaded native code" do
+    mine = inventory([{"a", :own, :own, "1"}, {"n", :own, :own, "1"}])
+
+    plan =
+      plan(mine, device([{"a", :own, "1"}, {"n", :own, "1"}], nifs: ["n"]), :all, %Config{
+        all?: true
+      })
+
+    assert [%{module: "a", reason: :forced}] = plan.load
+    assert plan.notices == [{:nif_skipped, ["n"]}]
+    assert plan.refusals == []
+  end
+
+  describe "refuses" do
+    @mine [{"a", :own, :own, "2"}]
+    @theirs [{"a", :own, "1"}]
+
+    defp both(device_options, config \\ %Config{}) do
+      plan = plan(inventory(@mine), device(@theirs, device_options), :all, config)
+      Enum.each(plan.refusals, &assert(Error.message(&1) =~ "a@b"))
+      reasons(plan)
+    end
+
+    test "an older OTP, also when forced" do
+      assert both(otp: "26") == [{:otp_older, "27", "26"}]
+      assert both([otp: "26"], %Config{force?: true}) == [{:otp_older, "27", "26"}]
+      assert both(otp: "28") == []
+    end
+
+    test "another minor version of Elixir, unless forced" do
+      assert both(elixir: "1.17.3") == [{:elixir_differs, "1.18.3", "1.17.3"}]
+      assert both([elixir: "1.17.3"], %Config{force?: true}) == []
+      assert both(elixir: "1.18.0-dev") == []
+    end
+
+    test "a device without Elixir" do
+      assert both(elixir: nil) == [:no_elixir]
+      assert both([elixir: nil], %Config{force?: true}) == [:no_elixir]
+    end
+
+    test "another build target, and removes nothing there even when forced" do
+      assert both(target: "rpi3") == [{:target_differs, :host, "rpi3"}]
+      theirs = device(@theirs ++ [{"gone", :own, "1"}], target: "rpi3")
+      plan = plan(inventory(@mine), theirs, :all, %Config{force?: true})
+      assert %{refusals: [], remove: [], load: [_]} = plan
+      assert both(target: "host") == []
+    end
+
+    test "a device of another project, unless forced" do
+      theirs = device([{"x", :other, "1"}])
+      assert [{:other_project, ["own"], ["other"]}] = reasons(plan(inventory(@mine), theirs))
+      forced = plan(inventory(@mine), theirs, :all, %Config{force?: true})
+      assert %{refusals: [], load: [%{module: "a", reason: :new}]} = forced
+    end
+
+    test "what would kill, unless it is told to" do
+      old = [{"<0.1.0>", "looper", "a"}, {"<0.2.0>", "x", "not_in_the_batch"}]
+      assert both(old: old) == [{:held, [{"<0.1.0>", "looper", "a"}]}]
+      assert both([old: old], %Config{purge: :kill}) == []
+    end
+
+    test "native code that is loaded, unless forced" do
+      assert both(nifs: ["a", "z"]) == [{:nif_loaded, ["a"]}]
+      assert both([nifs: ["a"]], %Config{force?: true}) == []
+    end
+
+    test "a protocol that would lose an implementation which the device keeps" do
+      mine = [{"Elixir.P", :own, :own, "2"}, {"Elixir.P.Elixir.Known", :own, :own, "1"}]
+      impls = [{"Elixir.P", ["Elixir.Known", "Elixir.Lost", "Elixir.Integer"]}]
+      theirs = [{"Elixir.P", :own, "1"}]
+      system = MapSet.new(["Elixir.P.Integer"])
+      mine = put_in(inventory(mine).system, system)
+      mine = put_in(mine.beams["Elixir.P.Known"], mine.beams["Elixir.P.Elixir.Known"])
+      lost = {:protocol_loses, "Elixir.P", ["Elixir.P.Lost"]}
+      assert lost in reasons(plan(mine, device(theirs, impls: impls)))
+
+      # One that goes away on purpose is not lost.
+      theirs = theirs ++ [{"Elixir.P.Lost", :own, "1"}]
+      plan = plan(mine, device(theirs, impls: impls))
+      assert "Elixir.P.Lost" in Enum.map(plan.remove, & &1.module)
+      refute Enum.any?(reasons(plan), &match?({:protocol_loses, _, _}, &1))
+    end
+  end
+end

@@ -1,0 +1,156 @@
+defmodule Hotpush.ReportTest do
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Config, Error, Outcome, Plan, Report, Target}
+  alias Hotpush.Report.{Document, Lines}
+
+  @target %Target{name: "a@b"}
+
+  defp plan(load, remove \\ []) do
+    %Plan{
+      load:
+        for({module, reason} <- load, do: %Plan.Action{module: module, app: :x, reason: reason}),
+      remove: for(module <- remove, do: %Plan.Action{module: module, app: :x, reason: :gone}),
+      checked: 214
+    }
+  end
+
+  defp outcome(fields), do: struct!(%Outcome{target: @target, connected?: true}, fields)
+
+  defp report(outcomes, config \\ %Config{}) do
+    Report.new(config, List.wrap(outcomes), %{compile: 1.0, scan: 2.0})
+  end
+
+  defp lines(outcomes, config \\ %Config{}), do: outcomes |> report(config) |> Lines.of()
+  defp text(lines), do: Enum.map(lines, &elem(&1, 1))
+
+  @done [
+    status: :done,
+    loaded: ["Elixir.Example"],
+    added: ["new"],
+    deleted: ["old"],
+    checked: 214,
+    sent: 1_434,
+    round_trips: 2,
+    ms: %{load: 38.4}
+  ]
+
+  test "what the older task printed comes first, word for word" do
+    done = outcome([plan: plan([{"Elixir.Example", :code}, {"new", :new}], ["old"])] ++ @done)
+
+    assert text(lines(done)) == [
+             "Successfully connected to a@b",
+             "Successfully deployed Elixir.Example to a@b",
+             "Successfully deployed new to a@b",
+             "Successfully deleted old from a@b",
+             "2 of 214 modules differed, 1 removed, on a@b: loaded in 38 ms (1.4 kB sent, 2 round trips)"
+           ]
+
+    assert Report.exit_status(report(done)) == 0
+  end
+
+  test "nothing differs" do
+    done = outcome(status: :done, plan: plan([]), checked: 214, round_trips: 1)
+
+    assert "Nothing differs on a@b: 214 modules checked (0 B sent, 1 round trip)" in text(
+             lines(done)
+           )
+  end
+
+  test "a refusal shows the plan, and that nothing was changed" do
+    refusal = Error.new(:refusal, "a@b", {:otp_older, "27", "26"})
+    refused = outcome(status: :refused, plan: plan([{"m", :lines}]), refusals: [refusal])
+    lines = lines(refused)
+    assert {:info, "Would deploy m to a@b (its line numbers differ)"} in lines
+    assert {:error, "refused: " <> Error.message(refusal)} in lines
+    assert {:error, "Nothing was changed on a@b"} in lines
+    assert Report.exit_status(report(refused)) == 1
+  end
+
+  test "one device that failed is enough for the status" do
+    good = outcome(status: :done, plan: plan([]))
+    bad = Outcome.failed(%Outcome{target: @target}, Error.new(:connect, "a@b", :no_home))
+    assert Report.exit_status(report([good, bad])) == 1
+    assert Report.exit_status(report([good, outcome(status: :planned, plan: plan([]))])) == 0
+  end
+
+  test "--quiet leaves what went wrong" do
+    quiet = %Config{verbosity: :quiet}
+    assert lines(outcome([plan: plan([])] ++ @done), quiet) == []
+    bad = Outcome.failed(outcome([]), Error.new(:connect, "a@b", :no_home))
+    assert [{:error, "failed: " <> _}] = lines(bad, quiet)
+  end
+
+  test "whatever a device answers is escaped" do
+    held = Error.new(:refusal, "a@b", {:held, [{"<0.1.0>", "\e[2Jboo\r", "m"}]})
+    lines = lines(outcome(status: :refused, plan: plan([]), refusals: [held]))
+    for line <- text(lines), do: refute(line =~ ~r/[\x00-\x1f]/)
+    assert Enum.any?(text(lines), &(&1 =~ ~S(\e[2Jboo\r)))
+  end
+
+  test "the document says the same, on one line" do
+    held = Error.new(:refusal, "a@b", {:held, [{"<0.1.0>", "\e\n", "m"}]})
+    refused = outcome(status: :refused, plan: plan([{"m", :code}], ["o"]), refusals: [held])
+    document = Document.of(report(refused))
+    refute document =~ "\n"
+    assert document =~ ~S("status":"refused")
+
+    assert document =~
+             ~S("planned":{"load":[{"module":"m","app":"x","reason":"code"}],"remove":["o"]})
+
+    assert document =~ ~S("kind":"held")
+    assert Document.of_error(Error.new(:usage, nil, :no_nodes)) =~ ~S("ok":false)
+  end
+
+  describe "reading back" do
+    @digest :erlang.md5("x") <> :erlang.md5("y")
+    @packed %{"m" => %{md5: "md5", digest: @digest}, "n" => %{md5: "md5", digest: @digest}}
+
+    defp read_back(identities, options \\ []) do
+      result =
+        Map.merge(
+          %{
+            identities: identities,
+            failed: [],
+            error: :none,
+            killed: [],
+            held: [],
+            microseconds: 5_000
+          },
+          Map.new(options)
+        )
+
+      outcome = Outcome.planned(outcome([]), plan([{"m", :code}, {"n", :new}], ["o"]))
+      Outcome.read_back(outcome, {:done, result}, @packed)
+    end
+
+    test "only what the device then runs is deployed" do
+      good = {"md5", {:x, @digest}}
+
+      assert %{status: :done, loaded: ["m"], added: ["n"], deleted: ["o"], ms: %{load: 5.0}} =
+               read_back(m: good, n: good, o: :not_loaded)
+
+      assert %{status: :done, deleted: ["o"]} =
+               read_back(m: good, n: good, o: {"s", {:x, :removed}})
+
+      outcome = read_back(m: {"other", {:x, @digest}}, n: good, o: {"still", :none})
+      assert %{status: :failed, loaded: [], added: ["n"], deleted: []} = outcome
+
+      assert [%{subject: "m", reason: :other_code}, %{subject: "o", reason: :still_there}] =
+               outcome.failures
+    end
+
+    test "an on_load failure is a failure, and so is the batch behind it" do
+      old = {"old", :none}
+      failed = [{:m, :on_load_failure}]
+      outcome = read_back([m: old, n: :not_loaded, o: old], failed: failed, error: :on_load)
+      assert %{status: :failed, loaded: [], added: []} = outcome
+
+      assert [
+               {"m", {:not_loaded, :on_load_failure}},
+               {"n", {:not_loaded, :batch}},
+               {"o", :still_there}
+             ] = Enum.map(outcome.failures, &{&1.subject, &1.reason})
+    end
+  end
+end

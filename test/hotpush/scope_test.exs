@@ -1,0 +1,55 @@
+defmodule Hotpush.ScopeTest do
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Error, Inventory, Scope}
+  alias Hotpush.Inventory.Beam
+
+  @names [
+    {"Elixir.Example", :example},
+    {"Elixir.Example.Foo", :example},
+    {"Elixir.Example.Foo.Bar", :example},
+    {"Elixir.ExampleTwo", :two},
+    {"example_erl", :example}
+  ]
+
+  @inventory %Inventory{
+    beams: for({name, app} <- @names, into: %{}, do: {name, %Beam{module: name, app: app}})
+  }
+
+  defp resolve(patterns, apps \\ []) do
+    with {:ok, scope} <- Scope.resolve(patterns, apps, @inventory) do
+      for {name, _} <- @names, Scope.includes?(scope, name), do: name
+    end
+  end
+
+  test "no pattern means all" do
+    assert Scope.resolve([], [], @inventory) == {:ok, :all}
+    assert Scope.includes?(:all, "anything")
+  end
+
+  test "a module may be named as people name it" do
+    for name <- ["Example.Foo", "Elixir.Example.Foo"] do
+      assert resolve([name]) == ["Elixir.Example.Foo"]
+    end
+
+    for name <- [":example_erl", "example_erl"], do: assert(resolve([name]) == ["example_erl"])
+  end
+
+  test ".* takes those under a name, and only those" do
+    assert resolve(["Example.*"]) == ["Elixir.Example.Foo", "Elixir.Example.Foo.Bar"]
+    assert resolve(["Example.Foo.*", "Example"]) == ["Elixir.Example", "Elixir.Example.Foo.Bar"]
+  end
+
+  test "applications and modules add up" do
+    assert resolve([], [:two]) == ["Elixir.ExampleTwo"]
+    assert resolve([":example_erl"], [:two]) == ["Elixir.ExampleTwo", "example_erl"]
+  end
+
+  test "one that matches nothing is an error that suggests" do
+    assert {:error, error} = resolve(["Example.Fo"])
+    assert Error.message(error) =~ "no module of this project is named Example.Fo."
+    assert Error.message(error) =~ "Did you mean Example.Foo"
+    assert {:error, error} = resolve(["Nothing.Alike.*"])
+    refute Error.message(error) =~ "Did you mean"
+  end
+end
