@@ -60,18 +60,17 @@ fn no_stat(path: &Path, error: &io::Error) -> Flaw {
 /// more. The buffer is the caller's, since memory that is fresh for each file costs as much as
 /// the reading.
 pub(crate) fn read(path: &Path, before: Stat, buffer: &mut Vec<u8>) -> Result<Moment, Flaw> {
-    read_by(path, before, |path| {
+    read_by(path, before, |path, size| {
         buffer.clear();
-        // The file may have grown since its stat.
-        let limit = MAX_BYTES as u64 + 1;
-        File::open(path)?.take(limit).read_to_end(buffer)
+        // If it has grown, the stat after shows it; so the end need not be looked for.
+        File::open(path)?.take(size).read_to_end(buffer)
     })
 }
 
 fn read_by(
     path: &Path,
     mut before: Stat,
-    mut reader: impl FnMut(&Path) -> io::Result<usize>,
+    mut reader: impl FnMut(&Path, u64) -> io::Result<usize>,
 ) -> Result<Moment, Flaw> {
     for _ in 0..2 {
         if before.size > MAX_BYTES as u64 {
@@ -79,7 +78,7 @@ fn read_by(
             return Err(Flaw::new(Kind::TooLarge, detail));
         }
         let read_at_ns = now_ns();
-        reader(path).map_err(|error| match error.kind() {
+        reader(path, before.size).map_err(|error| match error.kind() {
             ErrorKind::NotFound => vanished(),
             _ => Flaw::new(Kind::Unreadable, error.to_string()),
         })?;
@@ -119,7 +118,7 @@ mod tests {
     fn one_change_is_read_again() {
         let path = scratch("once");
         let mut left = 1;
-        let moment = read_by(&path, stat(&path).unwrap(), |path| {
+        let moment = read_by(&path, stat(&path).unwrap(), |path, _size| {
             let bytes = fs::read(path)?;
             if left > 0 {
                 left -= 1;
@@ -135,7 +134,7 @@ mod tests {
     fn two_changes_are_a_problem() {
         let path = scratch("twice");
         let mut content = String::from("x");
-        let read = read_by(&path, stat(&path).unwrap(), |path| {
+        let read = read_by(&path, stat(&path).unwrap(), |path, _size| {
             let bytes = fs::read(path)?;
             content.push('x');
             fs::write(path, &content)?;
