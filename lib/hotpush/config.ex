@@ -5,9 +5,9 @@ defmodule Hotpush.Config do
   Nothing else reads the environment or the application's config. The cookie is never inspected.
   """
 
-  alias Hotpush.Error
+  alias Hotpush.Config.Arguments
+  alias Hotpush.{Error, Secret}
 
-  @derive {Inspect, except: [:cookie]}
   defstruct app_names: [],
             nodes: [],
             cookie: nil,
@@ -26,7 +26,7 @@ defmodule Hotpush.Config do
   @type t :: %__MODULE__{
           app_names: [atom()],
           nodes: [node()],
-          cookie: atom() | nil,
+          cookie: Secret.t() | nil,
           modules: [String.t()],
           apps: [atom()],
           all?: boolean(),
@@ -40,23 +40,6 @@ defmodule Hotpush.Config do
           verbosity: :quiet | :normal | :verbose
         }
 
-  @switches [
-    node: [:string, :keep],
-    module: [:string, :keep],
-    app: [:string, :keep],
-    all: :boolean,
-    dry_run: :boolean,
-    json: :string,
-    compile: :boolean,
-    timeout: :integer,
-    purge: :string,
-    force: :boolean,
-    docs: :boolean,
-    cookie: :string,
-    verbose: :boolean,
-    quiet: :boolean
-  ]
-
   @doc """
   Builds the config from `argv`, the environment (a map) and the application environments
   (`%{hotpush: keyword, mix_tasks_upload_hotswap: keyword}`).
@@ -66,7 +49,7 @@ defmodule Hotpush.Config do
   @spec build([String.t()], %{String.t() => String.t()}, %{atom() => keyword()}) ::
           {:ok, t()} | {:error, Error.t()}
   def build(argv, env, app_envs) do
-    with {:ok, options} <- parse(argv),
+    with {:ok, options} <- Arguments.parse(argv),
          base = app_env(app_envs),
          {:ok, timeout} <- timeout(options),
          {:ok, purge} <- purge(options),
@@ -95,48 +78,13 @@ defmodule Hotpush.Config do
     end
   end
 
-  defp parse(argv) do
-    case OptionParser.parse(argv, strict: @switches) do
-      {options, [], []} -> {:ok, options}
-      {_, _, [{option, nil} | _]} -> {:error, unknown_or_valueless(option)}
-      {_, _, [{option, value} | _]} -> bad(option, value, expected(option))
-      {_, [argument | _], _} -> {:error, Error.new(:usage, argument, :unexpected_argument)}
-    end
-  end
-
-  defp unknown_or_valueless(option) do
-    known = Enum.map(@switches, fn {name, _} -> "--" <> dashed(name) end)
-
-    if option in known,
-      do: Error.new(:usage, option, {:bad_value, "nothing", expected(option)}),
-      else: Error.new(:usage, option, :unknown_option)
-  end
-
-  defp dashed(name), do: name |> to_string() |> String.replace("_", "-")
-
-  defp expected("--timeout"), do: "a number of milliseconds"
-  defp expected("--purge"), do: "soft or kill"
-  defp expected("--node"), do: "a node name such as example@nerves.local"
-  defp expected("--json"), do: "a path, or - for standard output"
-  defp expected("--cookie"), do: "the device's cookie"
-  defp expected("--module"), do: "a module name such as Example.Foo or :erlang_mod"
-  defp expected("--app"), do: "the name of an application"
-  defp expected(_flag), do: "no value"
-
-  # A cookie never gets into a message, not even a badly given one.
-  defp bad("--cookie", _value, expected), do: bad_value("--cookie", "something else", expected)
-  defp bad(option, value, expected), do: bad_value(option, value, expected)
-
-  defp bad_value(option, value, expected),
-    do: {:error, Error.new(:usage, option, {:bad_value, value, expected})}
-
   defp app_env(%{hotpush: [_ | _] = own}), do: own
   defp app_env(app_envs), do: Map.get(app_envs, :mix_tasks_upload_hotswap, [])
 
   defp timeout(options) do
     case Keyword.get(options, :timeout, 30_000) do
       ms when ms > 0 -> {:ok, ms}
-      ms -> bad("--timeout", ms, expected("--timeout"))
+      ms -> Arguments.bad("--timeout", ms)
     end
   end
 
@@ -144,7 +92,7 @@ defmodule Hotpush.Config do
     case Keyword.get(options, :purge, "soft") do
       "soft" -> {:ok, :soft}
       "kill" -> {:ok, :kill}
-      other -> bad("--purge", other, expected("--purge"))
+      other -> Arguments.bad("--purge", other)
     end
   end
 
@@ -193,7 +141,7 @@ defmodule Hotpush.Config do
   defp apps(names) do
     case Enum.reject(names, &short_text?/1) do
       [] -> {:ok, Enum.map(names, &String.to_atom(String.trim_leading(&1, ":")))}
-      [name | _] -> bad("--app", name, expected("--app"))
+      [name | _] -> Arguments.bad("--app", name)
     end
   end
 
@@ -204,11 +152,11 @@ defmodule Hotpush.Config do
 
   defp cookie(text) when is_binary(text) do
     if short_text?(text),
-      do: {:ok, String.to_atom(text)},
+      do: {:ok, Secret.wrap(String.to_atom(text))},
       else: {:error, Error.new(:usage, :cookie, {:bad_config, "at most 255 characters long"})}
   end
 
-  defp cookie(atom) when is_atom(atom), do: {:ok, atom}
+  defp cookie(atom) when is_atom(atom), do: {:ok, Secret.wrap(atom)}
   defp cookie(_), do: {:error, Error.new(:usage, :cookie, {:bad_config, "an atom or a string"})}
 
   defp verbosity(options) do

@@ -18,14 +18,12 @@ defmodule Hotpush.Progress do
   def start(%Config{json: "-"}), do: nil
 
   def start(%Config{}) do
-    # Only a terminal has columns.
-    case :io.columns() do
-      {:ok, columns} ->
-        {:ok, pid} = GenServer.start_link(__MODULE__, columns)
-        pid
-
-      {:error, _} ->
-        nil
+    # Set by Elixir's start script where both outputs are a terminal. (`:io.columns/0` alone does
+    # not tell: OTP 25 answers enotsup without a shell.)
+    if IO.ANSI.enabled?() do
+      columns = with {:error, _} <- :io.columns(), do: {:ok, 80}
+      {:ok, pid} = GenServer.start_link(__MODULE__, elem(columns, 1))
+      pid
     end
   end
 

@@ -1,16 +1,15 @@
 defmodule Hotpush.Target do
   @moduledoc "One device as it was asked for, and how it is reached."
 
-  alias Hotpush.Config
+  alias Hotpush.{Config, Secret}
 
-  @derive {Inspect, except: [:cookie]}
   defstruct [:name, :transport, :node, :cookie, :state_dir]
 
   @type t :: %__MODULE__{
           name: String.t(),
           transport: module(),
           node: node(),
-          cookie: atom() | nil,
+          cookie: Secret.t() | nil,
           state_dir: Path.t()
         }
 

@@ -30,10 +30,10 @@ defmodule Hotpush.BoundaryTest do
     imports
   end
 
-  defp called(calls, module), do: calls[module] |> Enum.map(&elem(&1, 0)) |> Enum.uniq()
-
   test "what decides has no hands", %{calls: calls} do
-    for module <- @pure, hand <- @hands, do: refute({module, hand} in pairs(calls))
+    for module <- @pure, {hand, function, _} <- calls[module], function != :format_error do
+      refute {module, hand} in Enum.map(@hands, &{module, &1})
+    end
   end
 
   defp pairs(calls),
@@ -96,7 +96,8 @@ defmodule Hotpush.BoundaryTest do
         {:docs_v1, _, _, _, _, _, docs} <- [Code.fetch_docs(module)],
         {:ok, specs} <- [Code.Typespec.fetch_specs(module)],
         specs = Enum.map(specs, &elem(&1, 0)),
-        {{:function, name, arity}, _, _, %{}, _} <- docs do
+        {{:function, name, arity}, _, _, %{}, _} <- docs,
+        name != :child_spec do
       assert {name, arity} in specs, "#{inspect(module)}.#{name}/#{arity} has no @spec"
     end
   end

@@ -1,11 +1,18 @@
 defmodule Hotpush.ConfigTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error}
+  alias Hotpush.{Config, Error, Secret}
+  doctest Hotpush.Secret
 
   @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
 
+  # With the cookie uncovered, so that it can be compared.
   defp build(argv, env \\ %{}, own \\ @own, older \\ []) do
+    with {:ok, config} <- hidden(argv, env, own, older),
+         do: {:ok, %{config | cookie: Secret.unwrap(config.cookie)}}
+  end
+
+  defp hidden(argv, env, own, older) do
     Config.build(argv, env, %{hotpush: own, mix_tasks_upload_hotswap: older})
   end
 
@@ -70,7 +77,7 @@ defmodule Hotpush.ConfigTest do
   end
 
   test "a cookie is never seen" do
-    {:ok, config} = build(["--cookie", "sesame"])
+    {:ok, config} = hidden(["--cookie", "sesame"], %{}, @own, [])
     refute inspect(config) =~ "sesame"
     [target] = Hotpush.Target.list(config, "state")
     refute inspect(target) =~ "sesame"

@@ -17,7 +17,7 @@ defmodule Hotpush.ConnectionTest do
       name: to_string(node),
       transport: Dist,
       node: node,
-      cookie: cookie,
+      cookie: Hotpush.Secret.wrap(cookie),
       state_dir: state_dir
     }
   end

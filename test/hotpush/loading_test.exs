@@ -77,11 +77,17 @@ defmodule Hotpush.LoadingTest do
       test "a new module is loaded explicitly, and can be taken away again", context do
         %{bench: bench, device: device} = context
         Workbench.write(bench, "defmodule Desk.New do\n  def here, do: 1\nend\n")
-        assert %{status: :done, added: ["Elixir.Desk.New"], loaded: []} = Workbench.push(bench, device)
+
+        assert %{status: :done, added: ["Elixir.Desk.New"], loaded: []} =
+                 Workbench.push(bench, device)
+
         assert Device.call(device, Desk.New, :here, []) == 1
         # Under a name in the application's own folder on the device.
         path = Device.call(device, :code, :which, [Desk.New])
-        assert Path.dirname(path) == Path.dirname(Device.call(device, :code, :which, [Desk.Drawer]))
+
+        assert Path.dirname(path) ==
+                 Path.dirname(Device.call(device, :code, :which, [Desk.Drawer]))
+
         again(bench, device)
 
         Workbench.remove(bench, Desk.New)
@@ -127,6 +133,7 @@ defmodule Hotpush.LoadingTest do
 
       test "the visit leaves nothing behind, and always bears one name", context do
         %{bench: bench, device: device} = context
+
         for answer <- [":second", ":last"] do
           Workbench.write(bench, String.replace(@source, ":first", answer))
           assert Workbench.push(bench, device).status == :done

@@ -70,7 +70,7 @@ defmodule Hotpush.StagingTest do
           name: "half",
           transport: Hotpush.Transport.Dist,
           node: device.node,
-          cookie: device.cookie,
+          cookie: Hotpush.Secret.wrap(device.cookie),
           state_dir: bench.state_dir
         }
 

@@ -119,7 +119,7 @@ defmodule Hotpush.Test.Workbench do
           name: to_string(device.node),
           transport: Hotpush.Transport.Dist,
           node: device.node,
-          cookie: device.cookie,
+          cookie: Hotpush.Secret.wrap(device.cookie),
           state_dir: project.state_dir
         }
       end

@@ -8,7 +8,7 @@ defmodule Hotpush.Transport.Dist do
 
   @behaviour Hotpush.Transport
 
-  alias Hotpush.{Error, Target}
+  alias Hotpush.{Error, Secret, Target}
   alias Hotpush.Transport.Dist.{Diagnosis, Host}
 
   defstruct [:node, :was_connected?]
@@ -26,7 +26,7 @@ defmodule Hotpush.Transport.Dist do
 
   @impl true
   def open(%Target{node: node} = target, timeout) do
-    if target.cookie, do: Node.set_cookie(node, target.cookie)
+    if cookie = Secret.unwrap(target.cookie), do: Node.set_cookie(node, cookie)
     connected? = node in Node.list(:connected)
     connect(%__MODULE__{node: node, was_connected?: connected?}, timeout)
   end

@@ -1,0 +1,27 @@
+defmodule Hotpush.Secret do
+  @moduledoc """
+  A value that does not show when what holds it is inspected.
+
+  It is wrapped in a function. Deriving `Inspect` would hide it too, but add an implementation to
+  the consolidated protocols of every project that uses Hotpush, which then differ from its firmware's.
+  """
+
+  @type t :: (() -> atom())
+
+  @doc """
+  Hides a value.
+
+      iex> secret = Hotpush.Secret.wrap(:sesame)
+      iex> inspect(%{cookie: secret}) =~ "sesame"
+      false
+      iex> Hotpush.Secret.unwrap(secret)
+      :sesame
+  """
+  @spec wrap(atom()) :: t()
+  def wrap(value), do: fn -> value end
+
+  @doc "The value; `nil` stays `nil`."
+  @spec unwrap(t() | nil) :: atom() | nil
+  def unwrap(nil), do: nil
+  def unwrap(secret), do: secret.()
+end
