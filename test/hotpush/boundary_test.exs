@@ -77,6 +77,12 @@ defmodule Hotpush.BoundaryTest do
     end
   end
 
+  # It would change the consolidated protocols of every project that uses Hotpush, but not those of
+  # its firmware: they would differ for ever.
+  test "no protocol is implemented or derived", %{ours: ours} do
+    for module <- ours, do: refute(function_exported?(module, :__impl__, 1), inspect(module))
+  end
+
   test "no module is a drawer", %{ours: ours} do
     for module <- ours, do: refute(inspect(module) =~ ~r/Utils|Helpers?|Manager/)
   end
