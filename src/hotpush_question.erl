@@ -29,6 +29,16 @@ ask(Apps, Own, Extra, Known, Cut) ->
             false -> none
         end
     end,
+    %% A protocol may dispatch to an implementation that never got into the firmware.
+    Kept = fun(Protocol, Type) ->
+        Last = case atom_to_list(Type) of "Elixir." ++ T -> T; T -> T end,
+        Mode =:= interactive orelse
+            try list_to_existing_atom(atom_to_list(Protocol) ++ "." ++ Last) of
+                Impl -> erlang:module_loaded(Impl)
+            catch
+                error:badarg -> false
+            end
+    end,
     Loaded = maps:from_list(code:all_loaded()),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
     %% An application may be loaded, or just stand on the code path.
@@ -132,7 +142,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
                    || {App, Ebin, Vsn, Ms} <- Groups],
           pushed => Show(Pushed),
           files => Files,
-          impls => [{Name(M), [Name(I) || I <- Is]}
+          impls => [{Name(M), [Name(I) || I <- Is, Kept(M, I)]}
                     || M <- Ours, erlang:function_exported(M, '__protocol__', 1),
                        {consolidated, Is} <- [Try(M, '__protocol__', [impls])]],
           nifs => [Name(M) || M <- Ours, erlang:get_module_info(M, nifs) =/= []],

@@ -26,7 +26,7 @@ defmodule Hotpush.Inventory do
     * `:beams` - by module name
     * `:problems` - files that could not be used
     * `:broken` - names of those files: such a module is not "gone"
-    * `:system` - modules of Elixir's own applications, which are there on every device
+    * `:system` - modules of Elixir's own applications, and others that consolidation here knew
   """
   @type t :: %__MODULE__{
           beams: %{String.t() => Beam.t()},

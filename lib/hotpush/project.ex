@@ -57,7 +57,7 @@ defmodule Hotpush.Project do
          keep: keep(config),
          state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
          target: Mix.target(),
-         system: system_modules()
+         system: system_modules(lib)
        }}
     end
   end
@@ -169,14 +169,19 @@ defmodule Hotpush.Project do
         do: module
   end
 
-  # Elixir's own applications stand side by side.
-  defp system_modules do
-    lib = Path.expand("..", :code.lib_dir(:elixir))
+  # What consolidation here knew of besides the runtime applications: Elixir's own, which stand
+  # side by side, and whatever of this build is on the code path (hotpush itself, other tools).
+  defp system_modules(lib) do
+    elixir = Path.expand("..", :code.lib_dir(:elixir))
+    paths = for path <- :code.get_path(), do: to_string(path)
 
-    for app <- ~w(elixir eex logger iex ex_unit mix),
-        {:ok, files} <- [File.ls(Path.join([lib, app, "ebin"]))],
+    for dir <-
+          Enum.map(~w(elixir eex logger iex ex_unit mix), &Path.join([elixir, &1, "ebin"])) ++
+            Enum.filter(paths, &String.starts_with?(&1, lib <> "/")),
+        {:ok, files} <- [File.ls(dir)],
         file <- files,
         Path.extname(file) == ".beam",
+        uniq: true,
         do: Path.basename(file, ".beam")
   end
 
