@@ -1,0 +1,83 @@
+defmodule Hotpush.Test.Hotswap do
+  @moduledoc """
+  The real `mix upload.hotswap` in a generated project, and what holds for every run of it.
+
+  The device's node and cookie are given as a user would, by `--node` and `HOTPUSH_COOKIE`;
+  `mix/3` of `Hotpush.Test.Project` gives neither.
+  """
+
+  import ExUnit.Assertions
+
+  alias Hotpush.Test.{Device, Project}
+
+  # What the VM and Mix write when nobody caught something.
+  @traces ["** (", "(stdlib", "(elixir ", "(mix ", "(hotpush ", "[error]", "CRASH REPORT"] ++
+            ["=ERROR REPORT", "Supervisor:", "warning:"]
+
+  @doc "Runs it for a device. Answers the output, standard error within it, and the exit status."
+  @spec push(Project.t(), Device.t(), [String.t()], map) :: {String.t(), non_neg_integer}
+  def push(project, device, args \\ [], env \\ %{}) do
+    args = ["--node", to_string(device.node) | args]
+    env = Map.merge(%{"HOTPUSH_COOKIE" => to_string(device.cookie)}, env)
+    run(project, args, env, [to_string(device.cookie)])
+  end
+
+  @doc "As `push/4`; answers the output, and fails unless the exit status is 0."
+  @spec push!(Project.t(), Device.t(), [String.t()], map) :: String.t()
+  def push!(project, device, args \\ [], env \\ %{}) do
+    {output, status} = push(project, device, args, env)
+    assert status == 0, "exit status #{status}:\n#{output}"
+    output
+  end
+
+  @doc "Pushes again: nothing differs, and no code goes over. Every test of a change ends so."
+  @spec again(Project.t(), Device.t(), [String.t()], map) :: String.t()
+  def again(project, device, args \\ [], env \\ %{}) do
+    output = push!(project, device, args, env)
+
+    assert output =~
+             ~r/^Nothing differs on #{device.node}: \d+ modules? checked .*1 round trip\)$/m
+
+    refute output =~ "Successfully d"
+    output
+  end
+
+  @doc "Runs it with nothing but `args`; no run shows one of the `secrets`, or a stack trace."
+  @spec run(Project.t(), [String.t()], map, [String.t()]) :: {String.t(), non_neg_integer}
+  def run(project, args, env \\ %{}, secrets \\ []) do
+    {output, status} = Project.mix(project, ["upload.hotswap" | args], env)
+    decent(output, secrets)
+    {output, status}
+  end
+
+  @doc "As `run/4`, with standard output and standard error apart."
+  @spec run_apart(Project.t(), [String.t()], map, [String.t()]) ::
+          {String.t(), String.t(), non_neg_integer}
+  def run_apart(project, args, env \\ %{}, secrets \\ []) do
+    {output, errors, status} = Project.mix_apart(project, ["upload.hotswap" | args], env)
+    decent(output <> errors, secrets)
+    {output, errors, status}
+  end
+
+  @doc "What holds for every output: no stack trace, no secret."
+  @spec decent(String.t(), [String.t()]) :: :ok
+  def decent(output, secrets) do
+    for secret <- secrets, do: refute(output =~ secret, "the cookie shows in:\n#{output}")
+    for trace <- @traces, do: refute(output =~ trace, "a user sees #{trace} in:\n#{output}")
+    :ok
+  end
+
+  @doc "The modules that the output calls deployed."
+  @spec deployed(String.t()) :: [String.t()]
+  def deployed(output), do: said(output, ~r/^Successfully deployed (\S+) to \S+$/m)
+
+  @doc "The modules that the output calls deleted."
+  @spec deleted(String.t()) :: [String.t()]
+  def deleted(output), do: said(output, ~r/^Successfully deleted (\S+) from \S+$/m)
+
+  @doc "The modules that the output would deploy."
+  @spec planned(String.t()) :: [String.t()]
+  def planned(output), do: said(output, ~r/^Would deploy (\S+) to \S+ \(.+\)$/m)
+
+  defp said(output, pattern), do: for([_, module] <- Regex.scan(pattern, output), do: module)
+end
