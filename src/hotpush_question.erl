@@ -39,6 +39,8 @@ ask(Apps, Own, Extra, Known, Cut) ->
                 error:badarg -> false
             end
     end,
+    %% Files of two builds may be alike in size and time, but not in this.
+    Firmware = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_uuid">>]),
     Loaded = maps:from_list(code:all_loaded()),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
     %% An application may be loaded, or just stand on the code path.
@@ -90,7 +92,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
                    {ok, Info} <- [file:read_file_info(File, [raw, {time, posix}])],
                    Size <- [element(2, Info)],
                    Mtime <- [element(6, Info)]],
-            Fingerprint = erlang:md5(term_to_binary({Mode, Stats})),
+            Fingerprint = erlang:md5(term_to_binary({Mode, Firmware, Stats})),
             case lists:member({App, Fingerprint}, Known) of
                 true ->
                     {Name(App), Fingerprint, known};
@@ -101,7 +103,8 @@ ask(Apps, Own, Extra, Known, Cut) ->
                                 {ok, {_, D}} -> D;
                                 _ -> <<>>
                             end,
-                            Line = case beam_lib:chunks(Bin, ["Line"], [allow_missing_chunks]) of
+                            Line = case lists:member(App, Own) andalso
+                                       beam_lib:chunks(Bin, ["Line"], [allow_missing_chunks]) of
                                 {ok, {_, [{_, L}]}} when is_binary(L) -> erlang:md5(L);
                                 _ -> <<>>
                             end,
@@ -135,7 +138,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
               none -> none;
               T -> Text(io_lib:format("~ts", [T]))
           end,
-          firmware => Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_uuid">>]),
+          firmware => Firmware,
           cut => Cut,
           apps => [{Name(App), Text(Vsn), maps:is_key(App, Running),
                     Ebin =/= none orelse Ms =/= [], Show(Ms)}
