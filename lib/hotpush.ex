@@ -19,6 +19,8 @@ defmodule Hotpush do
     Visit
   }
 
+  import Hotpush.Stopwatch, only: [timed: 1]
+
   @doc """
   Compiles the project, asks each device what it runs, and loads what differs (or, with
   `dry_run?`, only says what that is).
@@ -80,11 +82,5 @@ defmodule Hotpush do
       {{:ok, _inventory, _scope}, _ms} -> :ok
       {{:error, error}, _ms} -> {:error, error}
     end
-  end
-
-  defp timed(fun) do
-    start = System.monotonic_time(:microsecond)
-    result = fun.()
-    {result, (System.monotonic_time(:microsecond) - start) / 1000}
   end
 end

@@ -3,6 +3,7 @@ defmodule Hotpush.Visit do
 
   alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Target}
   alias Hotpush.Device.Memory
+  import Hotpush.Stopwatch, only: [timed: 1]
 
   defstruct [:config, :project, :inventory, :scanner, progress: &Function.identity/1]
 
@@ -104,9 +105,19 @@ defmodule Hotpush.Visit do
     files = for action <- plan.load, do: {action.beam.entry.path, to_string(action.app)}
     results = visit.scanner.pack(files, keep: visit.project.keep)
 
-    {for({:ok, packed} <- results, into: %{}, do: {packed.module, packed}),
-     for({:error, p} <- results, do: Error.new(:scan, p.path, {p.kind, p.detail}))}
+    packed = for {:ok, packed} <- results, into: %{}, do: {packed.module, packed}
+    problems = for {:error, p} <- results, do: Error.new(:scan, p.path, {p.kind, p.detail})
+    {packed, problems ++ rewritten(plan, packed, problems)}
   end
+
+  # Between scan and pack another module took a file's place.
+  defp rewritten(plan, packed, []) do
+    for action <- plan.load, not Map.has_key?(packed, action.module) do
+      Error.new(:scan, action.beam.entry.path, {:changed_while_reading, ""})
+    end
+  end
+
+  defp rewritten(_plan, _packed, _problems), do: []
 
   # Here, where they are known to be needed, names become atoms.
   defp work(config, plan, packed) do
@@ -125,12 +136,6 @@ defmodule Hotpush.Visit do
     forms = [{:attribute, 1, :module, module}]
     {:ok, ^module, beam} = :compile.forms(forms, [:deterministic, {:compile_info, info}])
     beam
-  end
-
-  defp timed(fun) do
-    start = System.monotonic_time(:microsecond)
-    result = fun.()
-    {result, (System.monotonic_time(:microsecond) - start) / 1000}
   end
 
   defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}

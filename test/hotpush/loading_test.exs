@@ -2,7 +2,7 @@ defmodule Hotpush.LoadingTest do
   @moduledoc "What a device runs after a push, in both modes. Real nodes in their own processes."
   use ExUnit.Case, async: false
 
-  alias Hotpush.Test.{Device, Workbench}
+  alias Hotpush.Test.{Device, Until, Workbench}
 
   @source """
   defmodule Desk.Lamp do
@@ -149,7 +149,11 @@ defmodule Hotpush.LoadingTest do
         # The three answers are new atoms, and nothing else is.
         assert Device.call(device, :erlang, :system_info, [:atom_count]) - atoms <= 3
         assert Device.call(device, :erlang, :whereis, [:hotpush_transaction]) == :undefined
-        assert Device.call(device, :erlang, :nodes, [:connected]) == []
+
+        Until.until("the host to be gone", fn ->
+          Device.call(device, :erlang, :nodes, [:connected]) == []
+        end)
+
         refute Device.call(device, :erlang, :module_loaded, [:hotpush_agent])
         refute Device.call(device, :erlang, :check_old_code, [:hotpush_agent])
       end

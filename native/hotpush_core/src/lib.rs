@@ -18,6 +18,7 @@ mod pool;
 mod problem;
 mod read;
 mod scan;
+mod seen;
 
 pub use beam::{Beam, Chunk};
 pub use diff::{diff, Answer, Diff, Local, Reason};

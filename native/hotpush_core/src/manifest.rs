@@ -20,7 +20,7 @@ use eetf::{Atom, Binary, List, Term, Tuple};
 use crate::digest::Kept;
 use crate::identity::Identity;
 use crate::read::{now_ns, Stat};
-use crate::scan::{Seen, Source};
+use crate::seen::{Seen, Source};
 use record::Record;
 
 const MAGIC: &[u8; 16] = b"hotpush scan 001";

@@ -14,6 +14,7 @@ use crate::manifest::Manifest;
 use crate::pool;
 use crate::problem::{Flaw, Kind, Problem};
 use crate::read::{self, Stat};
+use crate::seen::{Seen, Source};
 
 /// One beam as it stands on the disk.
 #[derive(Clone, Debug)]
@@ -50,25 +51,6 @@ pub struct Scan {
     pub read: usize,
     /// How many the manifest answered for.
     pub cached: usize,
-}
-
-/// One file, and how its identity was found.
-pub(crate) struct Seen {
-    pub dir: usize,
-    pub path: PathBuf,
-    pub result: Result<(Stat, Identity), Flaw>,
-    pub source: Source,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// Not even its content was seen.
-    Nowhere,
-    Manifest,
-    /// Read; may the next scan rely on it?
-    File {
-        settled: bool,
-    },
 }
 
 /// Reads every `*.beam` directly inside each folder.
