@@ -1,0 +1,64 @@
+# The whole command, next to Mix's own start and to the older way; see bench/README.md.
+#
+#     MIX_ENV=test mix run bench/hotswap.exs
+
+for file <-
+      ~w(support/measure support/results support/command) ++
+        ~w(hotswap/one_device hotswap/slow_device hotswap/fleet) do
+  Code.require_file("#{file}.exs", __DIR__)
+end
+
+defmodule Hotpush.Bench.Hotswap do
+  alias Hotpush.Bench.{Fleet, Measure, OneDevice, Results, SlowDevice}
+  alias Hotpush.Test.{Beams, Device, Project}
+
+  @modules 500
+  @result Path.expand("results/hotswap.json", __DIR__)
+
+  def run do
+    IO.puts("building a project of #{@modules} modules and its release")
+    project = Project.new(app: :varied, files: Beams.sources(@modules))
+    release = Project.release(project)
+    ebin = Path.join(project.dir, "_build/dev/lib/varied/ebin")
+
+    {fleet, fleet_measures} = Fleet.run(release, :varied, ebin, 21)
+    change(project, [1])
+    {slow, slow_measures} = SlowDevice.run(project, release)
+    device = Device.start(release: release, link: 10)
+    few = fn -> :ok end
+    all = fn -> change(project, 1..@modules) end
+    {one, one_measures} = OneDevice.run(project, device, few, all)
+    Device.stop(device)
+
+    IO.puts("")
+    Results.print(one ++ fleet ++ slow)
+    measures = [modules: @modules, link_round_trip_ms: 10] ++ one_measures
+
+    for {name, number} <- measures ++ fleet_measures ++ slow_measures,
+        do: IO.puts("  #{name}: #{number}")
+
+    Results.write(
+      @result,
+      one ++ fleet ++ slow,
+      Measure.machine(),
+      measures ++ fleet_measures ++ slow_measures
+    )
+  end
+
+  # As an editor and its compiler do, outside of what is timed.
+  defp change(project, numbers) do
+    sources = Beams.sources(@modules, numbers)
+    old = Beams.sources(@modules)
+
+    for {path, text} <- sources,
+        old[path] != text,
+        do: File.write!(Path.join(project.dir, path), text)
+
+    # Mix tells a change of equal size by its second.
+    Process.sleep(1_100)
+    for {path, text} <- sources, old[path] != text, do: File.touch!(Path.join(project.dir, path))
+    Project.mix!(project, ["compile"])
+  end
+end
+
+Hotpush.Bench.Hotswap.run()

@@ -1,0 +1,83 @@
+# Draws results/speed.svg from the results of the benches.
+#
+#     MIX_ENV=test mix run bench/plot.exs
+
+Code.require_file("support/results.exs", __DIR__)
+Code.require_file("support/plot.exs", __DIR__)
+
+defmodule Hotpush.Bench.Speed do
+  alias Hotpush.Bench.{Plot, Results}
+
+  @results Path.expand("results", __DIR__)
+
+  def draw do
+    m = Results.read(Path.join(@results, "hotswap.json"))
+    groups = times(m) ++ bytes(m) ++ scan(Path.join(@results, "scan.json"))
+    File.write!(Path.join(@results, "speed.svg"), Plot.svg(groups))
+  end
+
+  defp times(m) do
+    [
+      {"Time of the whole command, #{modules(m)} modules, link with #{round(m["link_round_trip_ms"])} ms round trip",
+       [
+         {"every module by nl/2, twice", m["older_ms"], seconds(m["older_ms"]), :theirs},
+         {"hotpush, all changed", m["all_ms"], less(m, "older_ms", "all_ms", &seconds/1), :ours},
+         {"hotpush, 1 changed", m["one_ms"], less(m, "older_ms", "one_ms", &seconds/1), :ours},
+         {"hotpush, nothing changed", m["none_ms"], seconds(m["none_ms"]), :ours},
+         {"mix run --no-start -e :ok", m["mix_run_ms"], seconds(m["mix_run_ms"]), :theirs}
+       ]}
+    ]
+  end
+
+  defp bytes(m) do
+    [
+      {"Bytes on the wire, both ways",
+       [
+         {"every module by nl/2, twice", m["older_bytes"], size(m["older_bytes"]), :theirs},
+         {"hotpush, all changed", m["all_bytes"], less(m, "older_bytes", "all_bytes", &size/1),
+          :ours},
+         {"hotpush, 1 changed", m["one_bytes"], less(m, "older_bytes", "one_bytes", &size/1),
+          :ours},
+         {"hotpush, nothing changed", m["none_bytes"], size(m["none_bytes"]), :ours}
+       ]}
+    ]
+  end
+
+  # The bench of the scanner may not have run.
+  defp scan(path) do
+    with true <- File.exists?(path), %{"native_ms" => native} = m <- Results.read(path) do
+      best =
+        m |> Enum.filter(fn {name, _} -> name =~ "async_stream_" end) |> Enum.map(&elem(&1, 1))
+
+      best = Enum.min(best)
+
+      [
+        {"Identities of #{round(m["files"])} beams",
+         [
+           {"beam_lib:md5, one by one", m["sequential_ms"], ms(m["sequential_ms"]), :theirs},
+           {"beam_lib:md5, best Task.async_stream", best, ms(best), :theirs},
+           {"hotpush, nothing cached", native, less(m, "sequential_ms", "native_ms", &ms/1),
+            :ours},
+           {"hotpush, with its manifest", m["native_warm_ms"],
+            less(m, "sequential_ms", "native_warm_ms", &ms/1), :ours}
+         ]}
+      ]
+    else
+      _ -> []
+    end
+  end
+
+  defp modules(m), do: round(m["modules"])
+  defp less(m, of, to, show), do: "#{show.(m[to])}, #{times_less(m[of] / m[to])} less"
+  defp times_less(ratio) when ratio >= 20, do: "#{round(ratio)} times"
+  defp times_less(ratio), do: "#{fixed(ratio)} times"
+  defp seconds(ms), do: "#{:erlang.float_to_binary(ms / 1000, decimals: 2)} s"
+  defp ms(ms) when ms < 100, do: "#{fixed(ms)} ms"
+  defp ms(ms), do: "#{round(ms)} ms"
+  defp size(bytes) when bytes >= 1_000_000, do: "#{fixed(bytes / 1_000_000)} MB"
+  defp size(bytes) when bytes >= 100_000, do: "#{round(bytes / 1000)} kB"
+  defp size(bytes), do: "#{fixed(bytes / 1000)} kB"
+  defp fixed(number), do: :erlang.float_to_binary(number * 1.0, decimals: 1)
+end
+
+Hotpush.Bench.Speed.draw()

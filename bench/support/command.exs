@@ -1,0 +1,59 @@
+defmodule Hotpush.Bench.Command do
+  @moduledoc "The commands that are measured, as whole OS processes, and what they said of themselves."
+
+  alias Hotpush.Bench.Measure
+  alias Hotpush.Test.{Device, Link, Project}
+
+  @older Path.expand("../hotswap/older.exs", __DIR__)
+
+  @doc "Mix's own start in the project: the floor for any command."
+  def floor(project), do: elem(run(project, ["run", "--no-start", "-e", ":ok"], %{}), 0)
+
+  @doc "`mix upload.hotswap` for devices: `%{ms:, bytes:, steps:, round_trips:, loaded:}`."
+  def hotswap(project, devices) do
+    nodes = Enum.flat_map(devices, &["--node", to_string(&1.node)])
+    env = %{"HOTPUSH_COOKIE" => to_string(hd(devices).cookie)}
+    reset(devices)
+    {ms, output} = run(project, ["upload.hotswap", "--json", "-" | nodes], env)
+    json = output |> String.split("\n", trim: true) |> List.last()
+
+    %{
+      ms: ms,
+      bytes: bytes(devices),
+      round_trips: number(json, "round_trips"),
+      loaded: length(Regex.scan(~r/^Successfully deployed/m, output)),
+      steps: for(step <- ~w(compile scan connect ask send load), do: {step, number(json, step)})
+    }
+  end
+
+  @doc "The older way for a device: `%{ms:, bytes:}`."
+  def older(project, device) do
+    env = %{"BENCH_NODE" => to_string(device.node), "BENCH_COOKIE" => to_string(device.cookie)}
+    reset([device])
+    {ms, output} = run(project, ["run", "--no-start", @older], env)
+    "older way: " <> _ = output
+    %{ms: ms, bytes: bytes([device])}
+  end
+
+  @doc "Makes the host forget what it knows of devices' files."
+  def forget(project), do: File.rm_rf!(Path.join(project.dir, "_build/dev/.hotpush/devices"))
+
+  @doc "Back to the firmware."
+  def reboot(device), do: Device.restart(device)
+
+  defp run(project, args, env) do
+    Measure.timed(fn -> Project.mix!(project, args, env) end)
+  end
+
+  defp reset(devices), do: for(%{link: link} when link != nil <- devices, do: Link.reset(link))
+
+  defp bytes(devices) do
+    for(%{link: link} when link != nil <- devices, do: Link.bytes(link))
+    |> Enum.reduce(0, fn {there, back}, sum -> sum + there + back end)
+  end
+
+  defp number(json, key) do
+    [_, digits] = Regex.run(~r/"#{key}":(\d+(?:\.\d+)?)/, json)
+    if digits =~ ".", do: String.to_float(digits), else: String.to_integer(digits)
+  end
+end
