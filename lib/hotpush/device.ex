@@ -45,9 +45,8 @@ defmodule Hotpush.Device do
     files = Map.new(answer.files, &files(&1, remembered))
     {:ok, build(answer, files)}
   rescue
-    # Another program may listen under that name, or another version of this one may have asked.
-    error in [ArgumentError, KeyError, MatchError, FunctionClauseError] ->
-      {:error, error.__struct__}
+    # Whatever a device answers, it costs only itself.
+    error -> {:error, error.__struct__}
   end
 
   defp files({app, fingerprint, :known}, remembered) do

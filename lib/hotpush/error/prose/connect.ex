@@ -1,0 +1,64 @@
+defmodule Hotpush.Error.Prose.Connect do
+  @moduledoc "Why a device could not be reached."
+
+  @doc "The sentence."
+  @spec sentence(term(), term()) :: String.t()
+  def sentence(node, :no_home) do
+    "cannot start distribution here to reach #{node}: this host has no usable HOME, " <>
+      "where Erlang keeps its cookie. Set HOME to a folder that can be written."
+  end
+
+  def sentence(node, {:name_domain, :longnames}) do
+    "#{node} is a long name, but this host already runs with short names: " <>
+      "a VM is in one name domain at a time. Push to it in a run of its own."
+  end
+
+  def sentence(node, {:name_domain, :shortnames}) do
+    "#{node} is a short name, but this host already runs with long names: " <>
+      "a VM is in one name domain at a time. Push to it in a run of its own, " <>
+      "or start the device with a long name (name@host.domain or name@address)."
+  end
+
+  def sentence(node, {:unresolved, host}) do
+    "#{node}: the host name #{host} does not resolve. " <>
+      "Is the device on this network? Try its IP address: the device must use it in its name too."
+  end
+
+  def sentence(node, {:no_epmd, host, reason}) do
+    "#{node}: no epmd answers at #{host}, port 4369 (#{posix(reason)}). " <>
+      "Distribution is not started on the device, or a firewall is between."
+  end
+
+  def sentence(node, {:not_registered, host, []}) do
+    "#{node}: the epmd at #{host} knows no node at all. " <>
+      "Distribution is not started on the device."
+  end
+
+  def sentence(node, {:not_registered, host, names}) do
+    "#{node}: the epmd at #{host} does not know this name, it knows #{Enum.join(names, ", ")}. " <>
+      "Use the name under which the device registered."
+  end
+
+  def sentence(node, {:port_closed, host, port, reason}) do
+    "#{node} is registered, but its port #{port} at #{host} cannot be reached " <>
+      "(#{posix(reason)}). A firewall may be between, or the node listens on another interface."
+  end
+
+  def sentence(node, :handshake_refused) do
+    "#{node} answers, but refuses the connection: most likely the cookie is wrong. " <>
+      "Give the device's cookie by --cookie, HOTPUSH_COOKIE or config :hotpush, cookie:. " <>
+      "(It may also go by exactly another host name than the one used here; its log tells.)"
+  end
+
+  def sentence(node, {:not_started, reason}),
+    do: "cannot start distribution here to reach #{node}: #{reason}."
+
+  def sentence(node, {:timeout, ms}) do
+    "#{node} did not complete the connection within #{ms} ms. " <>
+      "It may hang or be overloaded; --timeout MS waits longer."
+  end
+
+  defp posix(:timeout), do: "no answer"
+  defp posix(reason) when is_atom(reason), do: to_string(:inet.format_error(reason))
+  defp posix(reason), do: inspect(reason)
+end

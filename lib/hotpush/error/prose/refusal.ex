@@ -1,0 +1,65 @@
+defmodule Hotpush.Error.Prose.Refusal do
+  @moduledoc "What we will not do to a device, and what would change that."
+
+  alias Hotpush.Error.Prose
+
+  @doc "The sentence."
+  @spec sentence(term(), term()) :: String.t()
+  def sentence(node, {:otp_older, host, device}) do
+    "#{node} runs Erlang/OTP #{device}, this host compiles with #{host}: " <>
+      "older releases cannot load it. Compile with OTP #{device}, or update the firmware."
+  end
+
+  def sentence(node, {:elixir_differs, host, device}) do
+    "#{node} runs Elixir #{device}, this host compiles with #{host}. " <>
+      "Use the same minor version on both, or pass --force if you know it fits."
+  end
+
+  def sentence(node, :no_elixir) do
+    "#{node} has no Elixir, and pushing to a pure Erlang node is not supported yet. " <>
+      "Is it the right node?"
+  end
+
+  def sentence(node, {:other_project, apps, running}) do
+    "#{node} runs none of this project's applications (#{Enum.join(apps, ", ")})" <>
+      running_instead(running) <>
+      ". Is it the right device? --force pushes all the same."
+  end
+
+  def sentence(node, {:target_differs, host, device}) do
+    "#{node} was built for the target #{device}, this build is for #{host}. " <>
+      "Run MIX_TARGET=#{device} mix upload.hotswap, or pass --force."
+  end
+
+  def sentence(node, {:protocol_loses, protocol, modules}) do
+    "#{protocol} as consolidated here lacks #{Enum.join(modules, ", ")}, " <>
+      "which #{node} has and keeps: calls would fail there. " <>
+      "Push from the umbrella's root so that all implementations are known, or pass --force."
+  end
+
+  def sentence(node, {:nif_loaded, modules}) do
+    "firmware needed: #{Enum.join(modules, ", ")} has native code loaded on #{node}, " <>
+      "and most native libraries refuse to be replaced. Update the firmware, or pass --force to try."
+  end
+
+  def sentence(node, {:held, holders}) do
+    "processes on #{node} still run code that the push before last replaced; " <>
+      "loading now would kill them: #{Prose.holders(holders)}. " <>
+      "Restart them, or pass --purge kill."
+  end
+
+  def sentence(node, {:not_loadable, errors}) do
+    list =
+      Enum.map_join(errors, ", ", fn {m, r} ->
+        "#{m} (#{String.trim(Prose.load_reason(r), ".")})"
+      end)
+
+    "#{node} cannot load #{list}. Nothing was changed there."
+  end
+
+  def sentence(node, :busy),
+    do: "#{node} is in the middle of another push. Run it again when that is done."
+
+  defp running_instead([]), do: ""
+  defp running_instead(apps), do: ", it runs #{Enum.join(apps, ", ")}"
+end

@@ -1,0 +1,40 @@
+defmodule Hotpush.Error.Prose.Usage do
+  @moduledoc "What is wrong with the command or the configuration."
+
+  @doc "The sentence."
+  @spec sentence(term(), term()) :: String.t()
+  def sentence(option, :unknown_option),
+    do: "unknown option #{option}: \"mix help upload.hotswap\" lists them."
+
+  def sentence(option, {:bad_value, value, expected}),
+    do: "#{option} takes #{expected}, got #{value}."
+
+  def sentence(argument, :unexpected_argument),
+    do: "unexpected argument #{argument}: name a device with --node NAME."
+
+  def sentence(_config, :no_nodes) do
+    "no device is named: give --node name@host, " <>
+      "or set config :hotpush, nodes: [:\"name@host\"]."
+  end
+
+  def sentence(key, {:bad_config, expected}),
+    do: "config :hotpush, #{key}: should be #{expected}."
+
+  def sentence(name, :bad_node),
+    do: "#{name} is not a node name: it has the form name@host, as in example@nerves.local."
+
+  def sentence(name, {:no_such_module, near}),
+    do: "no module of this project is named #{name}." <> did_you_mean(near)
+
+  def sentence(name, {:no_such_app, near}),
+    do: "no application of this project is named #{name}." <> did_you_mean(near)
+
+  def sentence(_project, :no_project),
+    do: "there is no mix.exs here: run this in the folder of the project whose code to push."
+
+  def sentence(path, {:json_not_written, reason}),
+    do: "--json could not write #{path}: #{:file.format_error(reason)}."
+
+  defp did_you_mean([]), do: ""
+  defp did_you_mean(near), do: " Did you mean #{Enum.join(near, ", ")}?"
+end

@@ -1,0 +1,91 @@
+defmodule Hotpush.ReadmeTest do
+  @moduledoc "What the README says is typed, is typed here."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.Test.{Device, Hotswap, Project, Run}
+
+  @root Path.expand("../..", __DIR__)
+  @readme File.read!(Path.join(@root, "README.md"))
+
+  defp blocks(language) do
+    for [_, block] <- Regex.scan(~r/```#{language}\n(.*?)```/s, @readme), do: block
+  end
+
+  # `$ command    # comment`
+  defp commands do
+    for block <- blocks("sh"), "$ " <> line <- String.split(block, "\n") do
+      line |> String.split("#") |> hd() |> OptionParser.split()
+    end
+  end
+
+  test "every mix command works in the project that it describes" do
+    name = Run.name("example")
+    node = "#{name}@127.0.0.1"
+    [config] = for block <- blocks("elixir"), block =~ "config :hotpush", do: block
+    assert [_deps, ^config, _prepare] = blocks("elixir")
+
+    project =
+      Project.new(
+        app: :example,
+        files: %{
+          "lib/example.ex" => "defmodule Example do\n  def v, do: 1\nend\n",
+          "lib/example/foo.ex" => "defmodule Example.Foo do\n  def v, do: 1\nend\n",
+          "lib/example/web.ex" => "defmodule Example.Web.Page do\n  def v, do: 1\nend\n"
+        },
+        config: "import Config\n" <> String.replace(config, "example@nerves.local", node)
+      )
+
+    [_, cookie] = Regex.run(~r/cookie: :"([^"]+)"/, config)
+    device = Device.start(release: Project.release(project), name: name, cookie: cookie)
+    typed = for ["mix", "upload.hotswap" | options] <- commands(), do: options
+    assert length(typed) >= 5
+
+    for options <- typed do
+      options = Enum.map(options, &String.replace(&1, "example@nerves.local", node))
+
+      Project.edit(
+        project,
+        "lib/example.ex",
+        ~r/v, do: \d+/,
+        "v, do: #{System.unique_integer([:positive])}"
+      )
+
+      {output, status} = Hotswap.run(project, options, %{}, [cookie])
+      assert {0, output} == {status, output}
+    end
+
+    assert Device.eval(device, "Example.v()") > 1
+
+    # The lines that the README shows, but for its figures.
+    assert @readme =~ "Successfully connected to example@nerves.local\n"
+    assert @readme =~ "Successfully deployed Elixir.Example to example@nerves.local\n"
+  end
+
+  test "the options in its table are those of the task" do
+    shown = Regex.scan(~r/`(--[a-z-]+)/, @readme) |> Enum.map(&List.last/1) |> Enum.uniq()
+    {:docs_v1, _, _, _, %{"en" => manual}, _, _} = Code.fetch_docs(Mix.Tasks.Upload.Hotswap)
+    in_manual = Regex.scan(~r/`(--[a-z-]+)/, manual) |> Enum.map(&List.last/1) |> Enum.uniq()
+    assert Enum.sort(shown) == Enum.sort(in_manual)
+  end
+
+  test "its code is code, and its links lead somewhere" do
+    for block <- blocks("elixir"), do: assert({:ok, _} = Code.string_to_quoted(block))
+
+    for [_, path] <- Regex.scan(~r/\]\(([^)#]+)\)/, @readme),
+        not String.starts_with?(path, "http") do
+      assert File.exists?(Path.join(@root, path)), path
+    end
+  end
+
+  test "bin/demo shows a changed answer and a kept state" do
+    assert ["bin/demo"] in commands() and ["bin/test"] in commands()
+
+    {output, status} =
+      System.cmd(Path.join(@root, "bin/demo"), [], stderr_to_stdout: true, env: Run.clean_env())
+
+    assert {0, output} == {status, output}
+    assert output =~ ~r/^Successfully deployed Elixir.Blinky to \S+$/m
+    assert output =~ ~r/^Good morning from the new blinky/m
+    assert output =~ ~r/^Blinky.Led is still #PID/m
+  end
+end
