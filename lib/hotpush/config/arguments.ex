@@ -27,8 +27,21 @@ defmodule Hotpush.Config.Arguments do
       {options, [], []} -> {:ok, options}
       {_, _, [{option, nil} | _]} -> unknown_or_valueless(option)
       {_, _, [{option, value} | _]} -> bad(option, value)
-      {_, [argument | _], _} -> {:error, Error.new(:usage, argument, :unexpected_argument)}
+      {options, [argument | _], _} -> unexpected(argument, options)
     end
+  end
+
+  @doc "Where `--json` wants the document, also when something else in `argv` is wrong."
+  @spec json([String.t()]) :: Path.t() | nil
+  def json(argv) do
+    {options, _, _} = OptionParser.parse(argv, strict: @switches)
+    options[:json]
+  end
+
+  # It may be the rest of a cookie with a space in it.
+  defp unexpected(argument, options) do
+    shown = if options[:cookie], do: "(not shown beside --cookie)", else: argument
+    {:error, Error.new(:usage, shown, :unexpected_argument)}
   end
 
   defp unknown_or_valueless(option) do

@@ -86,7 +86,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   def run(argv) do
     case Config.build(argv, System.get_env(), app_envs()) do
       {:ok, config} -> push(config)
-      {:error, error} -> fail(error, nil)
+      {:error, error} -> fail(error, Config.Arguments.json(argv))
     end
   end
 
