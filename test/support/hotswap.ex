@@ -14,6 +14,28 @@ defmodule Hotpush.Test.Hotswap do
   @traces ["** (", "(stdlib", "(elixir ", "(mix ", "(hotpush ", "[error]", "CRASH REPORT"] ++
             ["=ERROR REPORT", "Supervisor:", "warning:"]
 
+  @schema Path.expand("../../priv/report.schema.json", __DIR__)
+
+  # Checks, and writes the document as a term that Elixir reads.
+  @check ~S"""
+  import json, sys, jsonschema
+  schema, document = [json.load(open(path)) for path in sys.argv[1:]]
+  jsonschema.Draft7Validator.check_schema(schema)
+  errors = list(jsonschema.Draft7Validator(schema).iter_errors(document))
+  if errors:
+      print([error.message for error in errors])
+      sys.exit(1)
+  def term(value):
+      if isinstance(value, dict):
+          return "%{" + ", ".join(term(k) + " => " + term(v) for k, v in value.items()) + "}"
+      if isinstance(value, list):
+          return "[" + ", ".join(map(term, value)) + "]"
+      if value is None:
+          return "nil"
+      return json.dumps(value).replace("#{", "\\#{")
+  print(term(document))
+  """
+
   @doc "Runs it for a device. Answers the output, standard error within it, and the exit status."
   @spec push(Project.t(), Device.t(), [String.t()], map) :: {String.t(), non_neg_integer}
   def push(project, device, args \\ [], env \\ %{}) do
@@ -78,6 +100,15 @@ defmodule Hotpush.Test.Hotswap do
   @doc "The modules that the output would deploy."
   @spec planned(String.t()) :: [String.t()]
   def planned(output), do: said(output, ~r/^Would deploy (\S+) to \S+ \(.+\)$/m)
+
+  @doc "The JSON document in the file `path`, checked against the schema, as a term."
+  @spec json(Path.t()) :: map
+  def json(path) do
+    {answer, status} = System.cmd("/usr/bin/python3", ["-c", @check, @schema, path])
+    assert status == 0, "not as the schema has it: #{answer}\n#{File.read!(path)}"
+    {term, _} = Code.eval_string(answer)
+    term
+  end
 
   defp said(output, pattern), do: for([_, module] <- Regex.scan(pattern, output), do: module)
 end
