@@ -17,27 +17,19 @@
 %% The answer is one compressed binary: names repeat, and the link may be slow.
 -spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) -> binary().
 ask(Apps, Own, Extra, Known, Cut) ->
-    Identity = ?IDENTITY,
     Holders = ?HOLDERS,
     Mode = code:get_mode(),
-    Prefix = fun(Digest) -> binary:part(Digest, 0, min(Cut, byte_size(Digest))) end,
     Name = fun(Atom) -> atom_to_binary(Atom, utf8) end,
     Text = fun(Chars) -> unicode:characters_to_binary(Chars) end,
+    %% What goes over all modules is left to compiled functions: `zipwith(fun erlang:F/2, List,
+    %% Same(List, X))' is F(E, X) for each E. erl_eval itself needs ten times as long.
+    Same = fun(List, Term) -> lists:duplicate(length(List), Term) end,
+    Info = fun(Ms, Key) -> lists:zipwith(fun erlang:get_module_info/2, Ms, Same(Ms, Key)) end,
     Try = fun(M, F, A) ->
         case erlang:function_exported(M, F, length(A)) of
             true -> try apply(M, F, A) catch _:_ -> none end;
             false -> none
         end
-    end,
-    %% A protocol may dispatch to an implementation that never got into the firmware.
-    Kept = fun(Protocol, Type) ->
-        Last = case atom_to_list(Type) of "Elixir." ++ T -> T; T -> T end,
-        Mode =:= interactive orelse
-            try list_to_existing_atom(atom_to_list(Protocol) ++ "." ++ Last) of
-                Impl -> erlang:module_loaded(Impl)
-            catch
-                error:badarg -> false
-            end
     end,
     %% Files of two builds may be alike in size and time, but not in this.
     Firmware = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_uuid">>]),
@@ -63,69 +55,91 @@ ask(Apps, Own, Extra, Known, Cut) ->
         end
         || App <- Apps],
     Groups = Described ++ [{'', none, "", [M || M <- Extra, code:which(M) =/= non_existing]}],
-    Listed = maps:from_list([{M, true} || {_, _, _, Ms} <- Groups, M <- Ms]),
-    Identities = maps:from_list([{M, Identity(M)} || M <- maps:keys(maps:merge(Loaded, Listed))]),
-    %% Modules that only an earlier push brought are in no .app file: their stamp tells.
-    Pushed = [M || {M, {_, {_, _}}} <- maps:to_list(Identities), not maps:is_key(M, Listed)],
+    Listed = lists:append([Ms || {_, _, _, Ms} <- Groups]),
     Consolidated = lists:append([
         case file:list_dir(Dir) of
-            {ok, Files} -> [{F, filename:join(Dir, F)} || F <- Files];
+            {ok, Names} -> [{F, filename:join(Dir, F)} || F <- Names];
             _ -> []
         end
         || Dir <- code:get_path(), filename:basename(Dir) =:= "consolidated"]),
     FileOf = fun(Ebin, M) ->
         Base = atom_to_list(M) ++ ".beam",
-        case {maps:get(M, Loaded, none), lists:keyfind(Base, 1, Consolidated)} of
-            {[_ | _] = File, _} -> File;
-            {_, {_, File}} -> File;
-            _ when Ebin =:= none ->
+        case lists:keyfind(Base, 1, Consolidated) of
+            {_, File} -> File;
+            false when Ebin =:= none ->
                 case code:which(M) of [_ | _] = File -> File; _ -> "" end;
-            _ -> filename:join(Ebin, Base)
+            false -> filename:join(Ebin, Base)
         end
+    end,
+    Stat = fun(Ebin, Ms) ->
+        Paths = [
+            case Place of [_ | _] -> Place; _ -> FileOf(Ebin, M) end
+            || {M, Place} <- lists:zip(Ms, lists:zipwith3(
+                   fun maps:get/3, Ms, Same(Ms, Loaded), Same(Ms, none)))],
+        Infos = lists:zipwith(
+            fun file:read_file_info/2, Paths, Same(Paths, [raw, {time, posix}])),
+        %% Size and mtime.
+        [{M, Path, element(2, I), element(6, I)} || {M, Path, {ok, I}} <- lists:zip3(Ms, Paths, Infos)]
+    end,
+    Read = fun(App, File) ->
+        {ok, Bin} = file:read_file(File),
+        Md5 = case Mode =:= interactive andalso beam_lib:md5(Bin) of
+            {ok, {_, D}} -> D;
+            _ -> <<>>
+        end,
+        Line = case lists:member(App, Own) andalso
+                   beam_lib:chunks(Bin, ["Line"], [allow_missing_chunks]) of
+            {ok, {_, [{_, L}]}} when is_binary(L) -> erlang:md5(L);
+            _ -> <<>>
+        end,
+        {binary:part(Md5, 0, min(Cut, byte_size(Md5))),
+         binary:part(Line, 0, min(Cut, byte_size(Line)))}
     end,
     Files = [
         begin
-            Stats = [
-                {M, File, Size, Mtime}
-                || M <- Ms,
-                   File <- [FileOf(Ebin, M)],
-                   {ok, Info} <- [file:read_file_info(File, [raw, {time, posix}])],
-                   Size <- [element(2, Info)],
-                   Mtime <- [element(6, Info)]],
+            Stats = Stat(Ebin, Ms),
             Fingerprint = erlang:md5(term_to_binary({Mode, Firmware, Stats})),
-            case lists:member({App, Fingerprint}, Known) of
-                true ->
-                    {Name(App), Fingerprint, known};
-                false ->
-                    {Name(App), Fingerprint, [
-                        begin
-                            Md5 = case Mode =:= interactive andalso beam_lib:md5(Bin) of
-                                {ok, {_, D}} -> D;
-                                _ -> <<>>
-                            end,
-                            Line = case lists:member(App, Own) andalso
-                                       beam_lib:chunks(Bin, ["Line"], [allow_missing_chunks]) of
-                                {ok, {_, [{_, L}]}} when is_binary(L) -> erlang:md5(L);
-                                _ -> <<>>
-                            end,
-                            {Name(M), Prefix(Md5), Prefix(Line)}
-                        end
-                        || {M, File, _, _} <- Stats, {ok, Bin} <- [file:read_file(File)]]}
-            end
+            {Name(App), Fingerprint,
+             case lists:member({App, Fingerprint}, Known) of
+                 true ->
+                     known;
+                 false ->
+                     [{Name(M), Md5, Line}
+                      || {M, File, _, _} <- Stats,
+                         {Md5, Line} <- [try Read(App, File) catch _:_ -> {<<>>, <<>>} end]]
+             end}
         end
         || {App, Ebin, _, Ms} <- Groups, Ms =/= [],
            lists:member(App, Own) orelse
-               (Mode =:= interactive andalso
-                   lists:any(fun(M) -> maps:get(M, Identities) =:= not_loaded end, Ms))],
-    Show = fun(Ms) ->
-        Plain = [{M, D} || M <- Ms, {D, none} <- [maps:get(M, Identities)]],
-        {[Name(M) || {M, _} <- Plain],
-         << <<(Prefix(D))/binary>> || {_, D} <- Plain >>,
-         [{Name(M), Prefix(D), Name(A), case S of removed -> removed; _ -> Prefix(S) end}
-          || M <- Ms, {D, {A, S}} <- [maps:get(M, Identities)]],
-         [Name(M) || M <- Ms, maps:get(M, Identities) =:= not_loaded]}
+               (Mode =:= interactive andalso not lists:all(fun erlang:module_loaded/1, Ms))],
+    Joined = fun(Ms) ->
+        iolist_to_binary(lists:join(0, lists:map(fun erlang:atom_to_binary/1, Ms)))
     end,
-    Ours = Pushed ++ [M || M <- maps:keys(Listed), maps:get(M, Identities) =/= not_loaded],
+    %% {Names, their digests in one binary, those that were pushed, those that are not loaded}
+    Show = fun(Ms) ->
+        {Here, Absent} = lists:partition(fun erlang:module_loaded/1, Ms),
+        Md5s = Info(Here, md5),
+        Stamps = lists:zipwith3(
+            fun lists:keyfind/3, Same(Here, hotpush), Same(Here, 1), Info(Here, compile)),
+        {Plain, Digests} = case lists:usort(Stamps) of
+            [false] -> {Here, Md5s};
+            _ -> lists:unzip([{M, D} || {M, D, false} <- lists:zip3(Here, Md5s, Stamps)])
+        end,
+        {Joined(Plain),
+         iolist_to_binary(lists:zipwith3(
+             fun erlang:binary_part/3, Digests, Same(Digests, 0), Same(Digests, Cut))),
+         [{Name(M), binary_part(D, 0, Cut), Name(A),
+           case S of removed -> removed; _ -> binary_part(S, 0, Cut) end}
+          || {M, D, {hotpush, {A, S}}} <- lists:zip3(Here, Md5s, Stamps)],
+         Joined(Absent)}
+    end,
+    %% Modules that only an earlier push brought are in no .app file: their stamp tells.
+    Others = maps:keys(maps:without(Listed, Loaded)),
+    Pushed = [M || {M, Compile} <- lists:zip(Others, Info(Others, compile)),
+                   {hotpush, {_, _}} <- Compile],
+    Ours = Pushed ++ lists:filter(fun erlang:module_loaded/1, Listed),
+    Protocols = lists:zip(Ours, lists:zipwith3(
+        fun erlang:function_exported/3, Ours, Same(Ours, '__protocol__'), Same(Ours, 1))),
     term_to_binary(
         #{otp => list_to_binary(erlang:system_info(otp_release)),
           erts => list_to_binary(erlang:system_info(version)),
@@ -145,12 +159,12 @@ ask(Apps, Own, Extra, Known, Cut) ->
                    || {App, Ebin, Vsn, Ms} <- Groups],
           pushed => Show(Pushed),
           files => Files,
-          impls => [{Name(M), [Name(I) || I <- Is, Kept(M, I)]}
-                    || M <- Ours, erlang:function_exported(M, '__protocol__', 1),
+          impls => [{Name(M), [Name(I) || I <- Is]}
+                    || {M, true} <- Protocols,
                        {consolidated, Is} <- [Try(M, '__protocol__', [impls])]],
-          nifs => [Name(M) || M <- Ours, erlang:get_module_info(M, nifs) =/= []],
-          old => Holders(Ours)},
-        [compressed]).
+          nifs => [Name(M) || {M, [_ | _]} <- lists:zip(Ours, Info(Ours, nifs))],
+          old => Holders(lists:filter(fun erlang:check_old_code/1, Ours))},
+        [{compressed, 9}]).
 
 %% @doc Who holds old code of some modules: for `--dry-run' and for looking again.
 -spec holders([module()]) -> [{binary(), binary(), binary()}].

@@ -91,7 +91,7 @@ defmodule Hotpush.Device do
 
   defp modules({names, md5s, stamped, not_loaded}, app, on_disk, answer) do
     plain =
-      for {name, md5} <- Enum.zip(names, cut(md5s, answer.cut)) do
+      for {name, md5} <- paired(names(names), cut(md5s, answer.cut)) do
         {_, line} = Map.get(on_disk, name, {"", ""})
         %Module{name: name, app: app, md5: md5, line: line, loaded?: true}
       end
@@ -104,7 +104,7 @@ defmodule Hotpush.Device do
 
     # A module that is not loaded counts by its file, where it would be loaded on demand.
     waiting =
-      for name <- not_loaded,
+      for name <- names(not_loaded),
           answer.mode == :interactive,
           {md5, line} = on_disk[name] || {"", ""} do
         %Module{name: name, app: app, md5: md5, line: line}
@@ -112,6 +112,12 @@ defmodule Hotpush.Device do
 
     plain ++ pushed ++ Enum.reject(waiting, &(&1.md5 == ""))
   end
+
+  defp names(""), do: []
+  defp names(joined), do: :binary.split(joined, <<0>>, [:global])
+
+  # As many digests as names, or the answer is not one.
+  defp paired(names, digests) when length(names) == length(digests), do: Enum.zip(names, digests)
 
   defp cut(binary, size) do
     for at <- 0..(byte_size(binary) - size)//size, do: binary_part(binary, at, size)

@@ -40,17 +40,21 @@ defmodule Hotpush.Question do
   @spec transact(binary(), :run | :stage, term()) :: t()
   def transact(agent, function, argument), do: program(:transact, [agent, function, argument])
 
-  @doc "The agent as it travels: stripped and compressed."
+  # All that the loader needs.
+  @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]
+
+  @doc "The agent as it travels: what the loader needs of it, compressed."
   @spec agent() :: binary()
   def agent do
     {:hotpush_agent, beam, _} = :code.get_object_code(:hotpush_agent)
-    {:ok, {_, stripped}} = :beam_lib.strip(beam)
-    stripped
+    {:ok, :hotpush_agent, chunks} = :beam_lib.all_chunks(beam)
+    {:ok, small} = :beam_lib.build_module(Enum.filter(chunks, fn {id, _} -> id in @loaded end))
+    :zlib.gzip(small)
   end
 
   defp program(name, arguments) do
     {packed, variables} = Map.fetch!(@programs, name)
-    bindings = Enum.sort(Enum.zip(variables, arguments))
+    bindings = Map.new(Enum.zip(variables, arguments))
     {:erl_eval, :expr, [@unpack, [B: bindings, P: packed], :none, :none, :value]}
   end
 end

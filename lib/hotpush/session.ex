@@ -12,9 +12,10 @@ defmodule Hotpush.Session do
   @stage_above 256 * 1024
   @chunk 64 * 1024
 
-  # Bytes of each digest that a device answers: 80 bits do not collide by accident, and keep the
-  # answer of a large project small. What was loaded is read back whole.
-  @cut 10
+  # Bytes of each digest that a device answers: one module's two digests are compared with each
+  # other alone, so 64 bits do not agree by accident, and keep the answer of a large project small.
+  # What was loaded is read back whole.
+  @cut 8
 
   defstruct [:target, :conn, :deadline, :timeout, round_trips: 0]
 
