@@ -150,14 +150,23 @@ defmodule Hotpush.Config do
 
   defp cookie(none) when none in [nil, ""], do: {:ok, nil}
 
+  defp cookie(atom) when is_atom(atom), do: atom |> to_string() |> cookie()
+
+  # The handshake hashes its bytes, and the VM logs a cookie that it cannot hash.
   defp cookie(text) when is_binary(text) do
-    if short_text?(text),
-      do: {:ok, Secret.wrap(String.to_atom(text))},
-      else: {:error, Error.new(:usage, :cookie, {:bad_config, "at most 255 characters long"})}
+    cond do
+      not latin1?(text) -> bad_cookie("made of Latin-1 characters")
+      not short_text?(text) -> bad_cookie("at most 255 characters long")
+      true -> {:ok, Secret.wrap(String.to_atom(text))}
+    end
   end
 
-  defp cookie(atom) when is_atom(atom), do: {:ok, Secret.wrap(atom)}
-  defp cookie(_), do: {:error, Error.new(:usage, :cookie, {:bad_config, "an atom or a string"})}
+  defp cookie(_), do: bad_cookie("an atom or a string")
+
+  defp bad_cookie(expected), do: {:error, Error.new(:usage, :cookie, {:bad_config, expected})}
+
+  defp latin1?(text),
+    do: String.valid?(text) and Enum.all?(String.to_charlist(text), &(&1 <= 255))
 
   defp verbosity(options) do
     cond do
