@@ -40,7 +40,7 @@ defmodule Hotpush.ConnectionTest do
     :gen_tcp.close(socket)
 
     error = Dist.Diagnosis.of(:"a@127.0.0.1", 2_000, nil, port)
-    assert {:no_epmd, "127.0.0.1", :econnrefused} = error.reason
+    assert {:no_epmd, "127.0.0.1", ^port, :econnrefused} = error.reason
     assert Error.message(error) =~ "no epmd answers at 127.0.0.1"
   end
 

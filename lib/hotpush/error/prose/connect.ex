@@ -24,8 +24,8 @@ defmodule Hotpush.Error.Prose.Connect do
       "Is the device on this network? Try its IP address: the device must use it in its name too."
   end
 
-  def sentence(node, {:no_epmd, host, reason}) do
-    "#{node}: no epmd answers at #{host}, port 4369 (#{posix(reason)}). " <>
+  def sentence(node, {:no_epmd, host, port, reason}) do
+    "#{node}: no epmd answers at #{host}, port #{port} (#{posix(reason)}). " <>
       "Distribution is not started on the device, or a firewall is between."
   end
 

@@ -14,8 +14,8 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     [name, host] = String.split(to_string(node), "@", parts: 2)
 
     with {:ok, address} <- resolve(host),
-         :ok <- reach(address, epmd_port, timeout, &{:no_epmd, host, &1}),
-         {:ok, port} <- registered(name, host, address, timeout),
+         :ok <- reach(address, epmd_port, timeout, &{:no_epmd, host, epmd_port, &1}),
+         {:ok, port} <- registered(name, {host, epmd_port}, address, timeout),
          :ok <- reach(address, port, timeout, &{:port_closed, host, port, &1}) do
       otherwise || Error.new(:connect, node, :handshake_refused)
     else
@@ -47,7 +47,7 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
   end
 
   # The names come over a connection without a time limit of its own.
-  defp registered(name, host, address, timeout) do
+  defp registered(name, {host, epmd_port}, address, timeout) do
     task = Task.async(fn -> :erl_epmd.names(address) end)
 
     case Task.yield(task, timeout) || Task.shutdown(task, :brutal_kill) do
@@ -60,10 +60,10 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
         end
 
       {:ok, {:error, why}} ->
-        {:error, {:no_epmd, host, why}}
+        {:error, {:no_epmd, host, epmd_port, why}}
 
       _ ->
-        {:error, {:no_epmd, host, :timeout}}
+        {:error, {:no_epmd, host, epmd_port, :timeout}}
     end
   end
 
