@@ -1,0 +1,216 @@
+defmodule Hotpush.MistakesTest do
+  @moduledoc """
+  What a user sees who got something wrong, or whose computer or network has: a sentence with the
+  next step and an exit status, never a stack trace and never the cookie.
+  """
+  use ExUnit.Case, async: true
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Test.{Device, Project}
+
+  @secret "s3cret-of-the-test"
+
+  # A variable holds the settings, so that another one compiles nothing again.
+  @config """
+  import Config
+  {settings, _} = Code.eval_string(System.get_env("SETTINGS") || "[]")
+  for {app, keys} <- settings, do: config(app, keys)
+  """
+
+  setup_all do
+    source = "defmodule Desk do\n  def hi, do: 1\nend\n"
+    project = Project.new(app: :desk, files: %{"lib/desk.ex" => source}, config: @config)
+    %{project: project, device: Device.start(release: Project.release(project))}
+  end
+
+  test "no device is named", %{project: project} do
+    assert {output, 2} = run(project, [])
+    assert output =~ "no device is named: give --node name@host"
+    assert output =~ "config :hotpush, nodes:"
+  end
+
+  test "the command line is wrong", %{project: project} do
+    for {args, says} <- [
+          {["--colour"], "unknown option --colour: \"mix help upload.hotswap\" lists them."},
+          {["--cookei", @secret], "unknown option --cookei"},
+          {["desk@127.0.0.1"], "unexpected argument desk@127.0.0.1: name a device with --node"},
+          {["--cookie", "a", @secret], "unexpected argument"},
+          {["--node", "desk"], "desk is not a node name: it has the form name@host"},
+          {["--node", "a b@c\e[2J"], "a b@c\\e[2J is not a node name"},
+          {["--purge", "some"], "--purge takes soft or kill, got some."},
+          {["--timeout", "soon"], "--timeout takes a number of milliseconds, got soon."},
+          {["--timeout", "0"], "--timeout takes a number of milliseconds, got 0."},
+          {["--all=maybe"], "--all takes no value"},
+          {["--node"], "--node takes a node name"},
+          {["--json", "--quiet"], "--json takes a path"}
+        ] do
+      {output, status} = run(project, args, %{}, [@secret])
+      assert {status, output} == {2, output}
+      assert output =~ says
+      refute output =~ "\e"
+    end
+  end
+
+  test "the configuration is wrong", %{project: project} do
+    node = "nobody@127.0.0.1"
+
+    for {config, says} <- [
+          {[nodes: 42], "config :hotpush, nodes: should be a list of node names."},
+          {[nodes: [node, 42]], "nodes: should be a list of node names."},
+          {[nodes: [node], cookie: 42], "cookie: should be an atom or a string"},
+          {[nodes: [node], cookie: [@secret]], "cookie: should be an atom or a string"},
+          {[nodes: [node], app_name: 42], "app_name: should be the name of an application"},
+          {[nodes: [node], app_name: :dsek], "Did you mean desk?"},
+          {[nodes: []], "no device is named"},
+          {[nodes: :desk], "desk is not a node name"}
+        ] do
+      {output, status} = run(project, [], settings(hotpush: config), [@secret])
+      assert {status, output} == {2, output}
+      assert output =~ says
+    end
+  end
+
+  test "the older task's configuration works unchanged, and silently", context do
+    %{project: project, device: device} = context
+    node = to_string(device.node)
+    cookie = to_string(device.cookie)
+    legacy = [app_name: :desk, nodes: [device.node], cookie: device.cookie]
+
+    {output, 0} = run(project, [], settings(mix_tasks_upload_hotswap: legacy), [cookie])
+    assert output =~ ~r/\ASuccessfully connected to #{node}\nNothing differs on #{node}.*\n\z/
+
+    # The own one wins, as a whole.
+    own = [nodes: [:"nobody@127.0.0.1"]]
+    both = settings(mix_tasks_upload_hotswap: legacy, hotpush: own)
+    {output, 1} = run(project, [], both, [cookie])
+    assert output =~ "failed: nobody@127.0.0.1"
+    refute output =~ "#{node}:"
+  end
+
+  test "the cookie: command line, environment, configuration, home", context do
+    %{project: project, device: device} = context
+    node = ["--node", to_string(device.node)]
+    cookie = to_string(device.cookie)
+    wrong = settings(hotpush: [cookie: @secret])
+    right = settings(hotpush: [cookie: cookie])
+    # A home of the test's own; here the last one that is asked for a cookie has a wrong one.
+    home = %{project | home: Path.join(project.home, "other")}
+    home(home, @secret)
+
+    # Where several are given, all but the one that counts are wrong.
+    for {args, env} <- [
+          {["--cookie", cookie], Map.put(wrong, "HOTPUSH_COOKIE", @secret)},
+          {[], Map.put(wrong, "HOTPUSH_COOKIE", cookie)},
+          {[], right},
+          {[], Map.put(right, "HOTPUSH_COOKIE", "")}
+        ] do
+      {output, status} = run(home, node ++ args, env, [cookie, @secret])
+      assert {status, output} == {0, output}
+    end
+
+    assert {_, 1} = run(home, node, %{}, [cookie, @secret])
+    home = %{project | home: Path.join(project.home, "third")}
+    home(home, cookie)
+    assert {_, 0} = run(home, node, %{}, [cookie])
+  end
+
+  test "the cookie is wrong or absurd, and never shows", %{project: project, device: device} do
+    for wrong <- [@secret, String.duplicate("s3cr", 75), "s3cr'\"{}\\", "s3cr et", "s3crät€"] do
+      secrets = ["s3cr", to_string(device.cookie)]
+
+      for args <- [["--verbose"], ["--json", "-"]] do
+        {output, status} = push(project, device, args, %{"HOTPUSH_COOKIE" => wrong})
+        assert status in [1, 2], output
+        assert output =~ "cookie"
+        decent(output, secrets)
+      end
+    end
+
+    {output, 1} =
+      run(project, ["--node", to_string(device.node), "--cookie", @secret], %{}, [@secret])
+
+    assert output =~ "refuses the connection: most likely the cookie is wrong"
+    assert output =~ "HOTPUSH_COOKIE"
+    again(project, device)
+  end
+
+  test "the node cannot be reached", %{project: project, device: device} do
+    [name, _] = device.node |> to_string() |> String.split("@")
+    closed = closed_port()
+
+    for {node, env, says} <- [
+          {"nobody@127.0.0.1", %{}, "does not know this name, it knows"},
+          {"#{name}@device.invalid", %{}, "the host name device.invalid does not resolve"},
+          {to_string(device.node), %{"ERL_EPMD_PORT" => closed},
+           "no epmd answers at 127.0.0.1, port #{closed}"},
+          {"#{name}@localhost", %{}, "failed: #{name}@localhost"}
+        ] do
+      env = Map.merge(env, %{"HOTPUSH_COOKIE" => @secret})
+      {output, status} = run(project, ["--node", node], env, [@secret])
+      assert {status, output} == {1, output}
+      assert output =~ says
+      refute output =~ "Successfully"
+    end
+  end
+
+  test "this host has no usable home", %{project: project, device: device} do
+    for home <- ["/nonexistent", "/proc/1"] do
+      {output, status} = push(project, device, [], %{"HOME" => home})
+      # Where a cookie is given, some releases of OTP do without a home.
+      assert status in [0, 1], output
+      if status == 1, do: assert(output =~ ~r/no usable HOME|HOME/)
+    end
+  end
+
+  test "the project does not compile", %{device: device} do
+    project =
+      Project.new(app: :desk, files: %{"lib/desk.ex" => "defmodule Desk do\n  def hi, do:\n"})
+
+    {output, status} = Project.mix(project, ["upload.hotswap", "--node", to_string(device.node)])
+    assert status == 1
+    assert output =~ "lib/desk.ex"
+    refute output =~ "Successfully"
+    refute output =~ "(hotpush "
+  end
+
+  test "hotpush is a development dependency: elsewhere there is no such task", %{project: project} do
+    {output, status} = Project.mix(project, ["upload.hotswap"], %{"MIX_ENV" => "prod"})
+    assert status == 1
+    assert output =~ "The task \"upload.hotswap\" could not be found"
+  end
+
+  test "mix help upload.hotswap is the manual, and shows every option", %{project: project} do
+    output = Project.mix!(project, ["help", "upload.hotswap"])
+
+    for option <- ~w(--node --module --app --all --dry-run --json --no-compile --timeout --purge
+             --force --docs --cookie --verbose --quiet HOTPUSH_COOKIE) do
+      assert output =~ option
+    end
+
+    assert Project.mix!(project, ["help"]) =~ "mix upload.hotswap"
+  end
+
+  test "a device that answers control characters does not command the terminal", context do
+    device = Device.start(erlang_only: true)
+    :ok = Device.call(device, :application, :load, [{:application, :elixir, vsn: ~c"1.\e[2J"}])
+    {output, 1} = push(context.project, device, ["--verbose"])
+    assert output =~ "runs Elixir 1.\\e[2J"
+    refute output =~ "\e"
+  end
+
+  defp settings(settings), do: %{"SETTINGS" => inspect(settings)}
+
+  defp home(project, cookie) do
+    path = Path.join(project.home, ".erlang.cookie")
+    File.mkdir_p!(project.home)
+    File.write!(path, cookie)
+    File.chmod!(path, 0o400)
+  end
+
+  defp closed_port do
+    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, port} = :inet.port(socket)
+    :gen_tcp.close(socket)
+    to_string(port)
+  end
+end
