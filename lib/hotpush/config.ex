@@ -81,9 +81,12 @@ defmodule Hotpush.Config do
   defp app_env(%{hotpush: [_ | _] = own}), do: own
   defp app_env(app_envs), do: Map.get(app_envs, :mix_tasks_upload_hotswap, [])
 
+  # The VM waits at most 2^32 - 1 ms at a time, and some waits are a little longer than this one.
+  @longest 4_000_000_000
+
   defp timeout(options) do
     case Keyword.get(options, :timeout, 30_000) do
-      ms when ms > 0 -> {:ok, ms}
+      ms when ms in 1..@longest -> {:ok, ms}
       ms -> Arguments.bad("--timeout", ms)
     end
   end
@@ -107,7 +110,7 @@ defmodule Hotpush.Config do
   defp check_nodes({:ok, []}), do: {:error, Error.new(:usage, nil, :no_nodes)}
 
   defp check_nodes({:ok, nodes}) do
-    case Enum.reject(nodes, &(to_string(&1) =~ ~r/\A[^@\s\/]+@[^@\s\/]+\z/)) do
+    case Enum.reject(nodes, &(to_string(&1) =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/)) do
       [] -> {:ok, Enum.uniq(nodes)}
       [bad | _] -> {:error, Error.new(:usage, bad, :bad_node)}
     end
