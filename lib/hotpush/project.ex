@@ -46,7 +46,7 @@ defmodule Hotpush.Project do
     built = built_apps(lib)
     own = own_apps(config, built)
 
-    with :ok <- known(config.app_names ++ config.apps, built) do
+    with :ok <- known(config.app_names ++ config.apps, built), :ok <- compiled(own, built) do
       apps = kinds(built, own, dev_only_deps(), config.apps)
 
       {:ok,
@@ -98,6 +98,14 @@ defmodule Hotpush.Project do
         near = Hotpush.Scope.near(to_string(name), Enum.map(Map.keys(built), &to_string/1))
         {:error, Error.new(:usage, name, {:no_such_app, near})}
     end
+  end
+
+  # Without a compilation there may be nothing yet: that is not an empty project.
+  defp compiled(own, built) do
+    if Enum.any?(own, &Map.has_key?(built, &1)),
+      do: :ok,
+      else:
+        {:error, Error.new(:usage, Path.relative_to_cwd(Mix.Project.build_path()), :not_compiled)}
   end
 
   defp kinds(built, own, dev_only, asked) do

@@ -29,6 +29,11 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(name, {:no_such_app, near}),
     do: "no application of this project is named #{name}." <> did_you_mean(near)
 
+  def sentence(path, :not_compiled) do
+    "nothing of this project is compiled in #{path}: run mix compile, " <>
+      "or this without --no-compile."
+  end
+
   def sentence(_project, :no_project),
     do: "there is no mix.exs here: run this in the folder of the project whose code to push."
 
