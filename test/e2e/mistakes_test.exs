@@ -37,6 +37,8 @@ defmodule Hotpush.MistakesTest do
           {["--cookie", "a", @secret], "unexpected argument"},
           {["--node", "desk"], "desk is not a node name: it has the form name@host"},
           {["--node", "a b@c\e[2J"], "a b@c\\e[2J is not a node name"},
+          {["--node", "däsk@127.0.0.1"], "däsk@127.0.0.1 is not a node name"},
+          {["--node", "a@b", "--timeout", "99999999999"], "--timeout takes a number of"},
           {["--purge", "some"], "--purge takes soft or kill, got some."},
           {["--timeout", "soon"], "--timeout takes a number of milliseconds, got soon."},
           {["--timeout", "0"], "--timeout takes a number of milliseconds, got 0."},
@@ -171,6 +173,15 @@ defmodule Hotpush.MistakesTest do
     assert output =~ "lib/desk.ex"
     refute output =~ "Successfully"
     refute output =~ "(hotpush "
+  end
+
+  test "the project is not compiled, and is not to be", %{project: project} do
+    build = %{"MIX_BUILD_PATH" => Path.join(project.home, "build")}
+    {_, 0} = Project.mix(project, ["deps.compile"], build)
+    {output, 2} = run(project, ["--node", "nobody@127.0.0.1", "--no-compile"], build)
+
+    assert output =~
+             "nothing of this project is compiled in #{build["MIX_BUILD_PATH"]}: run mix compile"
   end
 
   test "hotpush is a development dependency: elsewhere there is no such task", %{project: project} do
