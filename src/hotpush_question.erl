@@ -138,6 +138,16 @@ ask(Apps, Own, Extra, Known, Cut) ->
     Pushed = [M || {M, Compile} <- lists:zip(Others, Info(Others, compile)),
                    {hotpush, {_, _}} <- Compile],
     Ours = Pushed ++ lists:filter(fun erlang:module_loaded/1, Listed),
+    %% A protocol may dispatch to an implementation that never got into the firmware.
+    Kept = fun(Protocol, Type) ->
+        Last = case atom_to_list(Type) of "Elixir." ++ Rest -> Rest; Rest -> Rest end,
+        Mode =:= interactive orelse
+            try list_to_existing_atom(atom_to_list(Protocol) ++ "." ++ Last) of
+                Impl -> erlang:module_loaded(Impl)
+            catch
+                error:badarg -> false
+            end
+    end,
     Protocols = lists:zip(Ours, lists:zipwith3(
         fun erlang:function_exported/3, Ours, Same(Ours, '__protocol__'), Same(Ours, 1))),
     term_to_binary(
@@ -159,7 +169,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
                    || {App, Ebin, Vsn, Ms} <- Groups],
           pushed => Show(Pushed),
           files => Files,
-          impls => [{Name(M), [Name(I) || I <- Is]}
+          impls => [{Name(M), [Name(I) || I <- Is, Kept(M, I)]}
                     || {M, true} <- Protocols,
                        {consolidated, Is} <- [Try(M, '__protocol__', [impls])]],
           nifs => [Name(M) || {M, [_ | _]} <- lists:zip(Ours, Info(Ours, nifs))],
