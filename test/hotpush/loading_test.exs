@@ -196,6 +196,24 @@ defmodule Hotpush.LoadingTest do
     again(bench, device)
   end
 
+  test "a protocol loses nothing by a type whose implementation never got into the firmware" do
+    # As consolidation writes it, where a dependency with `runtime: false` implements the protocol.
+    source = fn answer ->
+      """
+      defmodule Desk.Proto do
+        def __protocol__(:impls), do: {:consolidated, [Desk.Absent]}
+        def answer, do: #{answer}
+      end
+      """
+    end
+
+    bench = Workbench.new(:desk, source.(1))
+    device = Workbench.device(bench, mode: :embedded)
+    Workbench.write(bench, source.(2))
+    assert %{status: :done, loaded: ["Elixir.Desk.Proto"]} = Workbench.push(bench, device)
+    again(bench, device)
+  end
+
   test "a file that is no beam is named, and the rest is pushed" do
     bench = Workbench.new(:desk, @source)
     device = Workbench.device(bench, mode: :embedded)
