@@ -12,7 +12,11 @@ defmodule Hotpush.Test.Leash do
   setsid "$@" </dev/null 3<&- &
   pid=$!
   trap '' TERM INT HUP
-  (read -r _ <&3; kill -s KILL -- "-$pid") >/dev/null 2>&1 &
+  (
+    read -r _ <&3
+    # Told at once, the command may not have a session of its own yet.
+    until kill -s KILL -- "-$pid" || ! kill -s 0 "$pid"; do sleep 0.01; done
+  ) >/dev/null 2>&1 &
   watch=$!
   exec 3<&-
   wait "$pid" 2>/dev/null
