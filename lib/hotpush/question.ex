@@ -10,15 +10,7 @@ defmodule Hotpush.Question do
   @external_resource @source
   @external_resource Path.expand("../../src/hotpush_look.hrl", __DIR__)
 
-  {:ok, forms} = :epp.parse_file(String.to_charlist(@source), [{:includes, [~c"src"]}])
-
-  @programs (for {:function, _, name, _, [{:clause, _, arguments, [], body}]} <- forms,
-                 into: %{} do
-               # One line number for all: the positions are no use there, and bytes count.
-               block = :erl_parse.map_anno(fn _ -> 1 end, {:block, 1, body})
-               names = for {:var, _, variable} <- arguments, do: variable
-               {name, {:erlang.term_to_binary(block, compressed: 9), names}}
-             end)
+  @programs Hotpush.Question.Program.read(@source, [~c"src"])
 
   # What unpacks a program there. `erl_eval:expr/5` with `value` answers no bindings: they would
   # send everything back.

@@ -55,7 +55,7 @@ defmodule Hotpush.Scanner do
         }
 
   @typedoc """
-  What a device says of one module; digests may be cut to a prefix of at least 8 bytes.
+  What a device says of one module; digests may be cut to a prefix of at least 7 bytes.
   `stamp` is the digest that came with an earlier push, `line` the MD5 of the `Line` chunk of the
   device's own file.
   """

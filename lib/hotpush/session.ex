@@ -13,9 +13,9 @@ defmodule Hotpush.Session do
   @chunk 64 * 1024
 
   # Bytes of each digest that a device answers: one module's two digests are compared with each
-  # other alone, so 64 bits do not agree by accident, and keep the answer of a large project small.
+  # other alone, so 56 bits do not agree by accident, and keep the answer of a large project small.
   # What was loaded is read back whole.
-  @cut 8
+  @cut 7
 
   defstruct [:target, :conn, :deadline, :timeout, round_trips: 0]
 

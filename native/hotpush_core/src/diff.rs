@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// A shorter prefix of a digest proves nothing.
-const MIN_PREFIX: usize = 8;
+const MIN_PREFIX: usize = 7;
 
 /// One module as it stands on the host.
 #[derive(Clone, Copy, Debug)]

@@ -36,16 +36,16 @@ defmodule Hotpush.Scanner.DiffTest do
               {nil, e.md5, e.digest, ""},
               {nil, e.md5, "", e.line_md5},
               {nil, e.md5, e.digest, other()},
-              {nil, binary_part(e.md5, 0, 8), binary_part(e.digest, 0, 8), ""},
-              {nil, e.md5, "", binary_part(e.line_md5, 0, 8)},
+              {nil, binary_part(e.md5, 0, 7), binary_part(e.digest, 0, 7), ""},
+              {nil, e.md5, "", binary_part(e.line_md5, 0, 7)},
               {:code, other(), "", ""},
               {:code, other(), e.digest, e.line_md5},
-              {:code, binary_part(e.md5, 0, 7), "", ""},
+              {:code, binary_part(e.md5, 0, 6), "", ""},
               {:code, e.md5 <> "more", "", ""},
               {:lines, e.md5, other(), ""},
               {:lines, e.md5, other(), e.line_md5},
               {:lines, e.bare_md5, "", other()},
-              {:lines, e.md5, binary_part(e.digest, 0, 7), ""},
+              {:lines, e.md5, binary_part(e.digest, 0, 6), ""},
               {:new, "", e.digest, e.line_md5}
             ] do
           changed = if expected, do: [{"m", expected}], else: []

@@ -6,7 +6,7 @@ defmodule Hotpush.Scanner.Portable.Diff do
   alias Hotpush.Scanner
 
   # A shorter prefix of a digest proves nothing.
-  @min_prefix 8
+  @min_prefix 7
 
   @doc "See `c:Hotpush.Scanner.diff/2`."
   @spec diff([Scanner.entry()], [Scanner.answer()]) :: Scanner.diff()
