@@ -10,11 +10,13 @@ defmodule Hotpush.Bench.Fleet do
   alias Hotpush.{Config, Inventory, Project, Push, Scanner, Scope, Target, Visit}
 
   @rounds 7
+  # An idle scheduler spins for a while before it sleeps; twenty VMs on two cores would measure that.
+  @args ~w(+sbwt none +sbwtdcpu none +sbwtdio none)
 
   @doc "Figures and measures for `count` devices that run `release`."
   def run(release, app, ebin, count) do
     cookie = :"#{Base.encode16(:rand.bytes(8))}"
-    devices = for _ <- 1..count, do: Device.start(release: release, link: 10, cookie: cookie)
+    devices = for _ <- 1..count, do: Device.start(release: release, link: 10, cookie: cookie, args: @args)
     project = project(app, ebin)
     versions = for changed <- [[1], []], do: version(changed)
 
