@@ -16,7 +16,10 @@ defmodule Hotpush.Bench.Fleet do
   @doc "Figures and measures for `count` devices that run `release`."
   def run(release, app, ebin, count) do
     cookie = :"#{Base.encode16(:rand.bytes(8))}"
-    devices = for _ <- 1..count, do: Device.start(release: release, link: 10, cookie: cookie, args: @args)
+
+    devices =
+      for _ <- 1..count, do: Device.start(release: release, link: 10, cookie: cookie, args: @args)
+
     project = project(app, ebin)
     versions = for changed <- [[1], []], do: version(changed)
 
