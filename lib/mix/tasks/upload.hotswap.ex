@@ -46,8 +46,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `--force` - past the refusals that can be forced: another Elixir version, another build
       target, another project's device, native code already loaded, a protocol that would lose
       implementations
-    * `--docs` - keep documentation in the modules, for `h` in IEx on the device. So does
-      `strip_beams: [keep: ["Docs"]]` in a release of the project
+    * `--docs` - keep the documentation in what is sent, as `strip_beams: [keep: ["Docs"]]` in a
+      release of the project does. (`h` in IEx on the device reads the firmware's file all the same.)
     * `--cookie COOKIE` - the devices' cookie. Other users of this computer may see it among the
       running programs: `HOTPUSH_COOKIE` is better
     * `--verbose` - also say why, and what took how long

@@ -1,0 +1,50 @@
+# Writes the figures of bench/results into the README, between its two markers.
+#
+#     MIX_ENV=test mix run bench/readme.exs
+
+Code.require_file("support/results.exs", __DIR__)
+
+defmodule Hotpush.Bench.Readme do
+  alias Hotpush.Bench.Results
+
+  @root Path.expand("..", __DIR__)
+  @readme Path.join(@root, "README.md")
+
+  def write do
+    whole = Results.read(Path.join(@root, "bench/results/hotswap.json"))
+    scan = Results.read(Path.join(@root, "bench/results/scan.json"))
+    readme = File.read!(@readme)
+    section = ~r/(<!-- figures[^>]*-->\n).*(<!-- \/figures -->)/s
+    File.write!(@readme, Regex.replace(section, readme, "\\1#{figures(whole, scan)}\\2"))
+  end
+
+  defp figures(m, s) do
+    """
+    ![Time and bytes, next to the older way](bench/results/speed.svg)
+
+    A project of #{whole(m["modules"])} modules, a link with #{whole(m["link_round_trip_ms"])} ms round trip, \
+    #{whole(s["cpus"])} cores; the whole command as its user waits for it. The older way is every module
+    by `IEx.Helpers.nl`, twice over.
+
+    | | time, to Mix's own start | than the older way | on the wire |
+    | --- | --- | --- | --- |
+    | nothing changed | #{one(m["none_to_mix_run"])} x | #{whole(m["older_to_none"])} times faster | #{kb(m["none_bytes"])} |
+    | 1 module changed | #{one(m["one_ms"] / m["mix_run_ms"])} x | #{whole(m["older_to_one"])} times faster | #{kb(m["one_bytes"])} |
+    | all changed | #{one(m["all_ms"] / m["mix_run_ms"])} x | #{whole(m["older_to_all"])} times faster | \
+    #{kb(m["all_bytes"])}, #{whole(100 * m["all_bytes"] / m["older_bytes"])} % |
+
+    Reading the identities of #{whole(s["files"])} beams takes #{one(s["native_vs_sequential"])} times less than \
+    `beam_lib:md5` one after another, and with its
+    manifest #{one(s["warm_vs_walk_rust"])} times a bare walk over the files. `bench/all` measures again; \
+    what was aimed at and missed stands in
+    [bench/README.md](bench/README.md).
+    """
+  end
+
+  defp whole(number), do: round(number)
+  defp one(number), do: Float.round(number / 1, 1)
+  defp kb(bytes) when bytes < 1_000_000, do: "#{one(bytes / 1000)} kB"
+  defp kb(bytes), do: "#{one(bytes / 1_000_000)} MB"
+end
+
+Hotpush.Bench.Readme.write()
