@@ -66,6 +66,15 @@ defmodule Hotpush.OptionsTest do
     again(project, device)
   end
 
+  test "--docs sends documentation along: to what has it, that is a difference", context do
+    %{project: project, device: device} = context
+    push!(project, device, ["--all"])
+    deployed = deployed(push!(project, device, ["--docs"]))
+    assert Enum.map(@modules, &("Elixir." <> &1)) -- deployed == []
+    refute "desk_erl" in deployed
+    again(project, device, ["--docs"])
+  end
+
   test "--dry-run says what would be done, and changes nothing", context do
     %{project: project, device: device} = context
     answer = next(project)
