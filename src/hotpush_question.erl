@@ -4,7 +4,7 @@
 %% and stdlib only.
 -module(hotpush_question).
 
--export([ask/5, holders/1, transact/3]).
+-export([ask/5, transact/3]).
 
 -include("hotpush_look.hrl").
 
@@ -175,11 +175,6 @@ ask(Apps, Own, Extra, Known, Cut) ->
           nifs => [Name(M) || {M, [_ | _]} <- lists:zip(Ours, Info(Ours, nifs))],
           old => Holders(lists:filter(fun erlang:check_old_code/1, Ours))},
         [{compressed, 9}]).
-
-%% @doc Who holds old code of some modules: for `--dry-run' and for looking again.
--spec holders([module()]) -> [{binary(), binary(), binary()}].
-holders(Modules) ->
-    (?HOLDERS)(Modules).
 
 %% @doc Brings the agent, lets it work, and takes it out again whatever happened.
 %%

@@ -57,7 +57,7 @@ defmodule Hotpush.Plan do
         ) ::
           t()
   def build(name, inventory, device, diff, scope, config, host) do
-    {changes, dev} = changes(inventory, device, diff, scope)
+    {changes, dev} = changes(inventory, diff, scope)
     {forced, skipped} = forced(config, inventory, device, diff, scope)
     load = Enum.sort_by(changes ++ forced, & &1.module)
     checked = Enum.count(inventory.beams, fn {_, beam} -> counted?(beam, device, scope) end)
@@ -68,7 +68,7 @@ defmodule Hotpush.Plan do
       checked: checked,
       unchanged: checked - length(load),
       problems: inventory.problems,
-      notices: notices(load, dev, skipped, device, config)
+      notices: notices(load, dev, skipped, device)
     }
 
     %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
@@ -78,19 +78,17 @@ defmodule Hotpush.Plan do
   @spec empty?(t()) :: boolean()
   def empty?(%__MODULE__{load: load, remove: remove}), do: load == [] and remove == []
 
-  defp changes(inventory, device, diff, scope) do
+  defp changes(inventory, diff, scope) do
     diff.changed
-    |> Enum.map(fn {name, reason} -> action(Map.fetch!(inventory.beams, name), reason, device) end)
-    |> Enum.filter(&(Scope.includes?(scope, &1.module) and wanted?(&1, device)))
+    |> Enum.map(fn {name, reason} -> action(Map.fetch!(inventory.beams, name), reason) end)
+    |> Enum.filter(&(Scope.includes?(scope, &1.module) and wanted?(&1)))
     |> Enum.split_with(&(&1.beam.kind != :dev))
   end
 
   # An Erlang or Elixir protocol is only ever refreshed; a development dependency that the device
   # does not have is none of its business.
-  defp wanted?(%Action{reason: :new, beam: %{kind: kind}}, _) when kind in [:elixir, :dev],
-    do: false
-
-  defp wanted?(_action, _device), do: true
+  defp wanted?(%Action{reason: :new, beam: %{kind: kind}}) when kind in [:elixir, :dev], do: false
+  defp wanted?(_action), do: true
 
   defp counted?(%{kind: :dev}, _device, _scope), do: false
 
@@ -99,8 +97,7 @@ defmodule Hotpush.Plan do
 
   defp counted?(beam, _device, scope), do: Scope.includes?(scope, beam.module)
 
-  # The line table is ours to compare only where the file on the device was read for it.
-  defp action(beam, reason, _device) do
+  defp action(beam, reason) do
     %Action{module: beam.module, app: beam.app, reason: reason, beam: beam}
   end
 
@@ -112,7 +109,7 @@ defmodule Hotpush.Plan do
     inventory.beams
     |> Map.values()
     |> Enum.filter(&(counted?(&1, device, scope) and not MapSet.member?(changed, &1.module)))
-    |> Enum.map(&action(&1, :forced, device))
+    |> Enum.map(&action(&1, :forced))
     # What has native code loaded and does not differ would only fail.
     |> Enum.split_with(&(&1.module not in device.nifs))
   end
@@ -135,7 +132,7 @@ defmodule Hotpush.Plan do
     end
   end
 
-  defp notices(load, dev, skipped, device, _config) do
+  defp notices(load, dev, skipped, device) do
     new_apps =
       for app <- load |> Enum.map(&to_string(&1.app)) |> Enum.uniq(),
           app != "elixir",

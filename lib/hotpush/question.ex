@@ -24,10 +24,6 @@ defmodule Hotpush.Question do
   @spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) :: t()
   def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
 
-  @doc "The call that asks which processes run old code of modules."
-  @spec holders([module()]) :: t()
-  def holders(modules), do: program(:holders, [modules])
-
   @doc "The call that brings the agent and has it work: see `hotpush_question:transact/3`."
   @spec transact(binary(), :run | :stage, term()) :: t()
   def transact(agent, function, argument), do: program(:transact, [agent, function, argument])

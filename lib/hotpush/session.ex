@@ -128,11 +128,9 @@ defmodule Hotpush.Session do
 
   defp left(session), do: max(session.deadline - System.monotonic_time(:millisecond), 0)
 
-  defp error(session, stage, {:timeout, _}),
-    do: error(session, stage, {:timeout_of, session.timeout})
-
-  defp error(session, stage, {:timeout_of, ms}),
-    do: Error.new(stage, session.target.name, {:timeout, ms})
+  # What the user set is the time for the whole visit, not what was left of it.
+  defp error(session, stage, {:timeout, _left}),
+    do: Error.new(stage, session.target.name, {:timeout, session.timeout})
 
   defp error(session, stage, failure), do: Error.new(stage, session.target.name, failure)
 
