@@ -6,10 +6,10 @@ defmodule Hotpush.Config do
   """
 
   alias Hotpush.Config.Arguments
-  alias Hotpush.{Error, Secret}
+  alias Hotpush.{Error, Route, Secret}
 
   defstruct app_names: [],
-            nodes: [],
+            routes: [],
             cookie: nil,
             modules: [],
             apps: [],
@@ -25,7 +25,7 @@ defmodule Hotpush.Config do
 
   @type t :: %__MODULE__{
           app_names: [atom()],
-          nodes: [node()],
+          routes: [Route.t()],
           cookie: Secret.t() | nil,
           modules: [String.t()],
           apps: [atom()],
@@ -45,15 +45,18 @@ defmodule Hotpush.Config do
   (`%{hotpush: keyword, mix_tasks_upload_hotswap: keyword}`).
 
   The second one is what the older task was configured by; it counts where the first is empty.
+
+  `target` is the build target, as in MIX_TARGET: with one, and no device named anywhere,
+  `nerves.local` is meant.
   """
-  @spec build([String.t()], %{String.t() => String.t()}, %{atom() => keyword()}) ::
+  @spec build([String.t()], %{String.t() => String.t()}, %{atom() => keyword()}, atom()) ::
           {:ok, t()} | {:error, Error.t()}
-  def build(argv, env, app_envs) do
-    with {:ok, options} <- Arguments.parse(argv),
+  def build(argv, env, app_envs, target \\ :host) do
+    with {:ok, options, hosts} <- Arguments.parse(argv),
          base = app_env(app_envs),
          {:ok, timeout} <- timeout(options),
          {:ok, purge} <- purge(options),
-         {:ok, nodes} <- nodes(options, base),
+         {:ok, routes} <- routes(options, hosts, base, target),
          {:ok, app_names} <- atoms(base[:app_name], :app_name),
          {:ok, cookie} <-
            cookie(options[:cookie] || given(env["HOTPUSH_COOKIE"]) || base[:cookie]),
@@ -61,7 +64,7 @@ defmodule Hotpush.Config do
       {:ok,
        %__MODULE__{
          app_names: app_names,
-         nodes: nodes,
+         routes: routes,
          cookie: cookie,
          modules: Keyword.get_values(options, :module),
          apps: apps,
@@ -99,24 +102,32 @@ defmodule Hotpush.Config do
     end
   end
 
-  defp nodes(options, base) do
-    case Keyword.get_values(options, :node) do
-      [] -> atoms(base[:nodes], :nodes)
-      names -> atoms(names, :nodes)
+  # Those of the command line in place of the config's, and with neither the one that a stock
+  # device goes by.
+  defp routes(options, hosts, base, target) do
+    named = for {key, name} <- options, key in [:node, :ssh], do: {key, name}
+
+    with {:ok, nodes} <- atoms(base[:nodes], :nodes),
+         {:ok, ssh} <- atoms(base[:ssh], :ssh) do
+      configured = Enum.map(nodes, &{:node, &1}) ++ Enum.map(ssh, &{:ssh, &1})
+
+      case {Enum.map(hosts, &{:ssh, &1}) ++ named, configured, target} do
+        {[_ | _] = given, _, _} -> each_route(given)
+        {[], [_ | _], _} -> each_route(configured)
+        {[], [], :host} -> {:error, Error.new(:usage, nil, :no_nodes)}
+        {[], [], _} -> each_route(ssh: "nerves.local")
+      end
     end
-    |> check_nodes()
   end
 
-  defp check_nodes({:ok, []}), do: {:error, Error.new(:usage, nil, :no_nodes)}
-
-  defp check_nodes({:ok, nodes}) do
-    case Enum.reject(nodes, &(to_string(&1) =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/)) do
-      [] -> {:ok, Enum.uniq(nodes)}
-      [bad | _] -> {:error, Error.new(:usage, bad, :bad_node)}
-    end
+  defp each_route(given) do
+    Enum.reduce_while(Enum.uniq(given), {:ok, []}, fn {key, name}, {:ok, routes} ->
+      case apply(Route, key, [name]) do
+        {:ok, route} -> {:cont, {:ok, routes ++ [route]}}
+        {:error, error} -> {:halt, {:error, error}}
+      end
+    end)
   end
-
-  defp check_nodes(error), do: error
 
   defp atoms(nil, _key), do: {:ok, []}
   defp atoms(atom, _key) when is_atom(atom), do: {:ok, [atom]}
@@ -131,7 +142,13 @@ defmodule Hotpush.Config do
   defp atoms(other, key), do: atoms(:error, key, other)
 
   defp atoms(:error, key, _got) do
-    expected = if key == :nodes, do: "a list of node names", else: "the name of an application"
+    expected =
+      case key do
+        :nodes -> "a list of node names"
+        :ssh -> "a list of [user@]host[:port]"
+        :app_name -> "the name of an application"
+      end
+
     {:error, Error.new(:usage, key, {:bad_config, expected})}
   end
 

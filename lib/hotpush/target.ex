@@ -1,29 +1,37 @@
 defmodule Hotpush.Target do
   @moduledoc "One device as it was asked for, and how it is reached."
 
-  alias Hotpush.{Config, Secret}
+  alias Hotpush.{Config, Route, Secret, Transport}
 
-  defstruct [:name, :transport, :node, :cookie, :state_dir]
+  defstruct [:name, :transport, :way, :node, :cookie, :state_dir]
 
+  @typedoc """
+    * `:name` - what the device is called in what people read
+    * `:node` - its node, `nil` where it is reached without distribution
+    * `:state_dir` - where a transport may keep small things
+  """
   @type t :: %__MODULE__{
           name: String.t(),
           transport: module(),
-          node: node(),
+          way: Route.way(),
+          node: node() | nil,
           cookie: Secret.t() | nil,
           state_dir: Path.t()
         }
 
-  @doc "The targets of a run. `state_dir` is where a transport may keep small things."
+  @doc "The targets of a run."
   @spec list(Config.t(), Path.t()) :: [t()]
   def list(%Config{} = config, state_dir) do
-    for node <- config.nodes do
-      %__MODULE__{
-        name: to_string(node),
-        transport: Hotpush.Transport.Dist,
-        node: node,
+    for route <- config.routes do
+      reach(route.way, %__MODULE__{
+        name: Route.title(route),
+        way: route.way,
         cookie: config.cookie,
         state_dir: state_dir
-      }
+      })
     end
   end
+
+  defp reach({:node, node}, target), do: %{target | transport: Transport.Dist, node: node}
+  defp reach({:ssh, _}, target), do: %{target | transport: Transport.Ssh}
 end

@@ -47,13 +47,13 @@ defmodule Hotpush.Visit do
 
   defp asked(visit, outcome, session) do
     project = visit.project
-    remembered = Memory.recall(project.state_dir, session.target.node)
+    remembered = Memory.recall(project.state_dir, session.target.name)
     apps = Enum.map(project.apps, & &1.name)
     own = for app <- project.apps, app.kind == :own, do: app.name
 
     case timed(fn -> Session.ask(session, apps, own, project.protocols, remembered) end) do
       {{:ok, device, session}, ms} ->
-        Memory.remember(project.state_dir, session.target.node, remembered, device)
+        Memory.remember(project.state_dir, session.target.name, remembered, device)
         outcome = put_ms(outcome, :ask, ms)
 
         case visit.inventory.() do

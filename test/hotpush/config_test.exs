@@ -2,6 +2,7 @@ defmodule Hotpush.ConfigTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error, Secret}
+  doctest Hotpush.Route
   doctest Hotpush.Secret
 
   @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
@@ -16,11 +17,14 @@ defmodule Hotpush.ConfigTest do
     Config.build(argv, env, %{hotpush: own, mix_tasks_upload_hotswap: older})
   end
 
+  defp ways(config), do: Enum.map(config.routes, & &1.way)
+
   defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
 
   test "takes the project's config" do
     assert {:ok, config} = build([])
-    assert %{app_names: [:example], nodes: [:"example@nerves.local"], cookie: :own} = config
+    assert %{app_names: [:example], cookie: :own} = config
+    assert ways(config) == [node: :"example@nerves.local"]
     assert %{timeout: 30_000, purge: :soft, compile?: true, all?: false, force?: false} = config
   end
 
@@ -40,12 +44,39 @@ defmodule Hotpush.ConfigTest do
 
   test "--node is repeatable and needs no config" do
     argv = ["--node", "a@b.local", "--node", "c@d.local", "--node", "a@b.local"]
-    assert {:ok, %{nodes: [:"a@b.local", :"c@d.local"]}} = build(argv, %{}, [])
+    assert {:ok, config} = build(argv, %{}, [])
+    assert ways(config) == [node: :"a@b.local", node: :"c@d.local"]
+  end
+
+  test "hosts are reached by ssh, beside nodes" do
+    assert {:ok, config} = build(["me@a:22", "--node", "a@b", "--ssh", "c"])
+
+    assert ways(config) ==
+             [
+               ssh: %{user: "me", host: "a", port: 22},
+               node: :a@b,
+               ssh: %{user: nil, host: "c", port: nil}
+             ]
+
+    assert message(build(["--ssh", "-oProxyCommand=x"])) =~ "--ssh takes [user@]host[:port]"
+    assert message(build(["--", "-oProxyCommand=x"])) =~ "-oProxyCommand=x is not a host"
+    assert message(build(["a b"])) =~ "a b is not a host"
+    assert message(build(["-x@a"])) =~ "unknown option -x"
+    assert message(build(["a:b"])) =~ "a:b is not a host"
+  end
+
+  test "a build for a target means nerves.local where no device is named" do
+    assert {:ok, config} = Config.build([], %{}, %{hotpush: [app_name: :a]}, :rpi3)
+    assert ways(config) == [ssh: %{user: nil, host: "nerves.local", port: nil}]
+    assert {:ok, config} = Config.build(["x"], %{}, %{}, :rpi3)
+    assert ways(config) == [ssh: %{user: nil, host: "x", port: nil}]
+    assert message(Config.build([], %{}, %{}, :host)) =~ "no device is named"
   end
 
   test "strings, atoms and lists of them are taken" do
-    assert {:ok, %{nodes: [:a@b], app_names: [:x, :y], cookie: :s}} =
-             build([], %{}, app_name: ["x", :y], nodes: "a@b", cookie: "s")
+    own = [app_name: ["x", :y], nodes: "a@b", ssh: ["c"], cookie: "s"]
+    assert {:ok, %{app_names: [:x, :y], cookie: :s} = config} = build([], %{}, own)
+    assert ways(config) == [node: :a@b, ssh: %{user: nil, host: "c", port: nil}]
   end
 
   test "every option" do
@@ -68,7 +99,6 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--timeout", "-5"])) =~ "got -5"
     assert message(build(["--timeout"])) =~ "got nothing"
     assert message(build(["--purge", "hard"])) =~ "--purge takes soft or kill, got hard"
-    assert message(build(["a@b"])) =~ "unexpected argument a@b"
     assert message(build(["--node", "porch"])) =~ "porch is not a node name"
     assert message(build([], %{}, [])) =~ "no device is named"
     assert message(build([], %{}, nodes: 42)) =~ "nodes: should be a list of node names"
@@ -82,6 +112,7 @@ defmodule Hotpush.ConfigTest do
     [target] = Hotpush.Target.list(config, "state")
     refute inspect(target) =~ "sesame"
     refute message(build(["--cookie", "sesame", "--bad"])) =~ "sesame"
+    assert message(build(["--cookie", "two", "sesame"])) =~ "unexpected argument (not shown"
     long = String.duplicate("sesame", 50)
     refute message(build(["--cookie", long])) =~ "sesame"
     assert message(build(["--cookie", long])) =~ "at most 255"

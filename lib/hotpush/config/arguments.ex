@@ -5,6 +5,7 @@ defmodule Hotpush.Config.Arguments do
 
   @switches [
     node: [:string, :keep],
+    ssh: [:string, :keep],
     module: [:string, :keep],
     app: [:string, :keep],
     all: :boolean,
@@ -20,14 +21,13 @@ defmodule Hotpush.Config.Arguments do
     quiet: :boolean
   ]
 
-  @doc "The options, in the order given, or what is wrong with them."
-  @spec parse([String.t()]) :: {:ok, keyword()} | {:error, Error.t()}
+  @doc "The options and the hosts, in the order given, or what is wrong with them."
+  @spec parse([String.t()]) :: {:ok, keyword(), [String.t()]} | {:error, Error.t()}
   def parse(argv) do
     case OptionParser.parse(argv, strict: @switches) do
-      {options, [], []} -> {:ok, options}
       {_, _, [{option, nil} | _]} -> unknown_or_valueless(option)
       {_, _, [{option, value} | _]} -> bad(option, value)
-      {options, [argument | _], _} -> unexpected(argument, options)
+      {options, hosts, []} -> hosts(options, hosts)
     end
   end
 
@@ -38,11 +38,14 @@ defmodule Hotpush.Config.Arguments do
     options[:json]
   end
 
-  # It may be the rest of a cookie with a space in it.
-  defp unexpected(argument, options) do
-    shown = if options[:cookie], do: "(not shown beside --cookie)", else: argument
-    {:error, Error.new(:usage, shown, :unexpected_argument)}
+  # It may be the rest of a cookie with a space in it, which no message is to show.
+  defp hosts(options, [_ | _] = hosts) do
+    if options[:cookie],
+      do: {:error, Error.new(:usage, "(not shown beside --cookie)", :unexpected_argument)},
+      else: {:ok, options, hosts}
   end
+
+  defp hosts(options, []), do: {:ok, options, []}
 
   defp unknown_or_valueless(option) do
     known = Enum.map(@switches, fn {name, _} -> "--" <> dashed(name) end)
@@ -57,6 +60,7 @@ defmodule Hotpush.Config.Arguments do
   defp expected("--timeout"), do: "a number of milliseconds"
   defp expected("--purge"), do: "soft or kill"
   defp expected("--node"), do: "a node name such as example@nerves.local"
+  defp expected("--ssh"), do: "[user@]host[:port], as in nerves.local"
   defp expected("--json"), do: "a path, or - for standard output"
   defp expected("--cookie"), do: "the device's cookie"
   defp expected("--module"), do: "a module name such as Example.Foo or :erlang_mod"

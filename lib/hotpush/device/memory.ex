@@ -9,9 +9,9 @@ defmodule Hotpush.Device.Memory do
   @version 1
 
   @doc "`%{{app, fingerprint} => files}` for a device, empty where nothing is remembered."
-  @spec recall(Path.t(), node()) :: %{{String.t(), binary()} => list()}
-  def recall(state_dir, node) do
-    with {:ok, <<sum::binary-16, body::binary>>} <- File.read(path(state_dir, node)),
+  @spec recall(Path.t(), String.t()) :: %{{String.t(), binary()} => list()}
+  def recall(state_dir, name) do
+    with {:ok, <<sum::binary-16, body::binary>>} <- File.read(path(state_dir, name)),
          true <- :erlang.md5(body) == sum,
          {@version, files} when is_map(files) <- :erlang.binary_to_term(body, [:safe]) do
       files
@@ -21,14 +21,14 @@ defmodule Hotpush.Device.Memory do
   end
 
   @doc "Remembers what a device answered. A failure to write is no failure of the push."
-  @spec remember(Path.t(), node(), map(), Hotpush.Device.t()) :: :ok
-  def remember(state_dir, node, before, device) do
+  @spec remember(Path.t(), String.t(), map(), Hotpush.Device.t()) :: :ok
+  def remember(state_dir, name, before, device) do
     now =
       for {app, {fingerprint, list}} <- device.files, into: %{}, do: {{app, fingerprint}, list}
 
     if now != %{} and now != before do
       body = :erlang.term_to_binary({@version, now}, [:compressed])
-      path = path(state_dir, node)
+      path = path(state_dir, name)
       beside = path <> ".#{System.unique_integer([:positive])}"
       File.mkdir_p(Path.dirname(path))
 
@@ -41,7 +41,7 @@ defmodule Hotpush.Device.Memory do
     :ok
   end
 
-  defp path(state_dir, node) do
-    Path.join([state_dir, "devices", Base.url_encode64(to_string(node), padding: false)])
+  defp path(state_dir, name) do
+    Path.join([state_dir, "devices", Base.url_encode64(name, padding: false)])
   end
 end

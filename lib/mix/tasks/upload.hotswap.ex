@@ -84,7 +84,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   @impl true
   def run(argv) do
-    case Config.build(argv, System.get_env(), app_envs()) do
+    case Config.build(argv, System.get_env(), app_envs(), Mix.target()) do
       {:ok, config} -> push(config)
       {:error, error} -> fail(error, Config.Arguments.json(argv))
     end

@@ -10,11 +10,11 @@ defmodule Hotpush.Error.Prose.Usage do
     do: "#{option} takes #{expected}, got #{value}."
 
   def sentence(argument, :unexpected_argument),
-    do: "unexpected argument #{argument}: name a device with --node NAME."
+    do: "unexpected argument #{argument}: name a device with --node NAME or --ssh HOST."
 
   def sentence(_config, :no_nodes) do
-    "no device is named: give --node name@host, " <>
-      "or set config :hotpush, nodes: [:\"name@host\"]."
+    "no device is named: give a host that answers ssh, as in mix upload.hotswap nerves.local, " <>
+      "or --node name@host, or set config :hotpush, nodes: [:\"name@host\"]."
   end
 
   def sentence(key, {:bad_config, expected}),
@@ -22,6 +22,14 @@ defmodule Hotpush.Error.Prose.Usage do
 
   def sentence(name, :bad_node),
     do: "#{name} is not a node name: it has the form name@host, as in example@nerves.local."
+
+  def sentence(address, :bad_host) do
+    "#{address} is not a host to reach by ssh: it has the form [user@]host[:port], " <>
+      "as in nerves.local."
+  end
+
+  def sentence(serial, :bad_serial),
+    do: "#{serial} is not the serial number of a device: \"adb devices\" lists them."
 
   def sentence(name, {:no_such_module, near}),
     do: "no module of this project is named #{name}." <> did_you_mean(near)

@@ -1,0 +1,125 @@
+defmodule Hotpush.Route do
+  @moduledoc """
+  A way to one device, as it was asked for. Pure.
+
+    * `{:node, node}` - Erlang distribution
+    * `{:ssh, %{user, host, port}}` - the system's `ssh`
+    * `{:adb, serial, node}` - distribution through adb's tunnels; `serial` may be a prefix of one,
+      `node` is `nil` where it is to be found out
+  """
+
+  alias Hotpush.Error
+
+  defstruct [:name, :nickname, :way]
+
+  @type ssh :: %{user: String.t() | nil, host: String.t(), port: :inet.port_number() | nil}
+  @type way :: {:node, node()} | {:ssh, ssh()} | {:adb, String.t(), node() | nil}
+  @type t :: %__MODULE__{name: String.t(), nickname: String.t() | nil, way: way()}
+
+  @doc """
+  A node by its name.
+
+      iex> {:ok, route} = Hotpush.Route.node("example@nerves.local")
+      iex> {route.name, route.way}
+      {"example@nerves.local", {:node, :"example@nerves.local"}}
+      iex> {:error, error} = Hotpush.Route.node("porch")
+      iex> error.reason
+      :bad_node
+  """
+  @spec node(String.t() | atom()) :: {:ok, t()} | {:error, Error.t()}
+  def node(name) do
+    text = to_string(name)
+
+    # An atom has at most 255 characters.
+    if text =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/ and String.length(text) <= 255,
+      do: {:ok, %__MODULE__{name: text, way: {:node, String.to_atom(text)}}},
+      else: {:error, Error.new(:usage, text, :bad_node)}
+  end
+
+  @doc """
+  A host by `[user@]host[:port]`. What begins with `-` would be an option to `ssh`, and is refused.
+
+      iex> {:ok, route} = Hotpush.Route.ssh("root@nerves.local:2222")
+      iex> {route.name, route.way}
+      {"root@nerves.local:2222", {:ssh, %{user: "root", host: "nerves.local", port: 2222}}}
+      iex> {:ok, route} = Hotpush.Route.ssh("[fe80::1%eth0]:22")
+      iex> route.way
+      {:ssh, %{user: nil, host: "fe80::1%eth0", port: 22}}
+      iex> {:ok, route} = Hotpush.Route.ssh("fe80::1")
+      iex> route.way
+      {:ssh, %{user: nil, host: "fe80::1", port: nil}}
+      iex> {:error, error} = Hotpush.Route.ssh("-oProxyCommand=reboot")
+      iex> error.reason
+      :bad_host
+  """
+  @spec ssh(String.t() | atom()) :: {:ok, t()} | {:error, Error.t()}
+  def ssh(address) do
+    text = to_string(address)
+
+    with {user, rest} <- user(text),
+         {:ok, host, port} <- host_and_port(rest),
+         true <- plain?(host) and (user == nil or plain?(user)) do
+      {:ok, %__MODULE__{name: text, way: {:ssh, %{user: user, host: host, port: port}}}}
+    else
+      _ -> {:error, Error.new(:usage, text, :bad_host)}
+    end
+  end
+
+  @doc """
+  A device by its adb serial number, or the beginning of it.
+
+      iex> {:ok, route} = Hotpush.Route.adb("R5CT")
+      iex> route.way
+      {:adb, "R5CT", nil}
+  """
+  @spec adb(String.t(), node() | nil) :: {:ok, t()} | {:error, Error.t()}
+  def adb(serial, node \\ nil) do
+    if plain?(serial),
+      do: {:ok, %__MODULE__{name: serial, way: {:adb, serial, node}}},
+      else: {:error, Error.new(:usage, serial, :bad_serial)}
+  end
+
+  @doc "The same way, to a device that has a name of its own here."
+  @spec nicknamed(t(), String.t()) :: t()
+  def nicknamed(%__MODULE__{} = route, nickname), do: %{route | nickname: nickname}
+
+  @doc "What the device is called in what people read."
+  @spec title(t()) :: String.t()
+  def title(%__MODULE__{} = route), do: route.nickname || route.name
+
+  # A user's name may hold an @, a host's may not.
+  defp user(text) do
+    case String.split(text, "@") do
+      [rest] -> {nil, rest}
+      parts -> {parts |> Enum.drop(-1) |> Enum.join("@"), List.last(parts)}
+    end
+  end
+
+  defp host_and_port("[" <> rest) do
+    case String.split(rest, "]", parts: 2) do
+      [host, ""] -> {:ok, host, nil}
+      [host, ":" <> port] -> with_port(host, port)
+      _ -> :error
+    end
+  end
+
+  defp host_and_port(text) do
+    case String.split(text, ":") do
+      [host] -> {:ok, host, nil}
+      [host, port] -> with_port(host, port)
+      # More than one colon: an IPv6 address.
+      _ -> {:ok, text, nil}
+    end
+  end
+
+  defp with_port(host, text) do
+    case Integer.parse(text) do
+      {port, ""} when port in 1..65_535 -> {:ok, host, port}
+      _ -> :error
+    end
+  end
+
+  # No option, no white space, nothing that a shell or a terminal would take for its own.
+  defp plain?(text),
+    do: text =~ ~r/\A[^\s\-\/'"`$;&|<>\\\(\)\x00-\x1F\x7F][^\s\/'"`$;&|<>\\\(\)\x00-\x1F\x7F]*\z/
+end
