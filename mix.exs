@@ -27,7 +27,7 @@ defmodule Hotpush.MixProject do
     [extra_applications: [:compiler | test_applications(Mix.env())]]
   end
 
-  defp test_applications(:test), do: [:crypto]
+  defp test_applications(:test), do: [:crypto, :public_key, :ssh]
   defp test_applications(_env), do: []
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]

@@ -35,6 +35,7 @@ defmodule Hotpush.Test.Device do
     * `apps:` - applications to start on a plain node
     * `link:` - round trip in ms of a link, at which alone the host then reaches it
     * `names:` - `:long` (default) or `:short`
+    * `distribution: false` - a VM that is no node; it has no `dist_port` and no `link:`
     * `name:`, `cookie:` - random by default; `host:` - `127.0.0.1` by default
     * `cpu:` - the share of a core that it gets once it is ready
     * `args:`, `env:` - more arguments for `erl`, more environment; `erl:` - another `erl`
@@ -42,7 +43,7 @@ defmodule Hotpush.Test.Device do
   @spec start(keyword) :: t
   def start(opts \\ []) do
     opts = opts |> with_defaults() |> with_node() |> with_cpu()
-    Epmd.ensure()
+    if opts[:distribution], do: Epmd.ensure()
 
     case Server.start(opts, self()) do
       {:ok, pid} ->
@@ -69,6 +70,7 @@ defmodule Hotpush.Test.Device do
 
     defaults = [
       names: :long,
+      distribution: true,
       name: Run.name("device"),
       cookie: :"#{Base.encode16(:rand.bytes(8))}",
       code_paths: [],
@@ -82,6 +84,10 @@ defmodule Hotpush.Test.Device do
   end
 
   defp with_node(opts) do
+    if opts[:distribution], do: with_name(opts), else: Keyword.put(opts, :node, :nonode@nohost)
+  end
+
+  defp with_name(opts) do
     host =
       cond do
         opts[:host] -> opts[:host]
@@ -137,7 +143,7 @@ defmodule Hotpush.Test.Device do
   @doc "Whether the device's OS process runs and answers."
   @spec alive?(t) :: boolean
   def alive?(device) do
-    call(device, :erlang, :is_alive, [])
+    is_atom(call(device, :erlang, :node, []))
   rescue
     RuntimeError -> false
   end

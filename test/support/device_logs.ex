@@ -9,7 +9,7 @@ defmodule Hotpush.Test.DeviceLogs do
   @spec note(Hotpush.Test.Device.t()) :: :ok
   def note(device) do
     if :ets.whereis(__MODULE__) != :undefined,
-      do: :ets.insert(__MODULE__, {device.node, device.log})
+      do: :ets.insert(__MODULE__, {device.log, device.node})
 
     :ok
   end
@@ -27,7 +27,7 @@ defmodule Hotpush.Test.DeviceLogs do
   @impl true
   def handle_cast({:test_finished, %{state: {:failed, _}, time: time}}, state) do
     began = System.os_time(:second) - div(time, 1_000_000) - 1
-    for {node, log} <- :ets.tab2list(__MODULE__), do: show(node, log, began)
+    for {log, node} <- :ets.tab2list(__MODULE__), do: show(node, log, began)
     {:noreply, state}
   end
 

@@ -17,7 +17,7 @@ defmodule Hotpush.Test.Device.Launch do
           do: path
 
     env = [
-      {"RELEASE_DISTRIBUTION", if(opts[:names] == :short, do: "sname", else: "name")},
+      {"RELEASE_DISTRIBUTION", name_flag(opts) || "none"},
       {"RELEASE_NODE", to_string(opts[:node])},
       {"RELEASE_COOKIE", to_string(opts[:cookie])},
       {"RELEASE_MODE", to_string(opts[:mode] || :embedded)},
@@ -29,24 +29,44 @@ defmodule Hotpush.Test.Device.Launch do
   end
 
   defp erl(opts, expression) do
-    name = if opts[:names] == :short, do: "-sname", else: "-name"
     paths = Enum.flat_map(code_paths(opts), &["-pa", &1])
 
     args =
-      ["-noshell", name, to_string(opts[:node]), "-setcookie", to_string(opts[:cookie])] ++
+      ["-noshell"] ++
+        named(opts) ++
         ["-mode", to_string(opts[:mode] || :interactive)] ++ paths ++ common(opts, expression)
 
     {opts[:erl] || System.find_executable("erl"), args, opts[:env]}
   end
 
+  defp named(opts) do
+    case name_flag(opts) do
+      nil -> []
+      flag -> ["-" <> flag, to_string(opts[:node]), "-setcookie", to_string(opts[:cookie])]
+    end
+  end
+
+  defp name_flag(opts) do
+    cond do
+      not opts[:distribution] -> nil
+      opts[:names] == :short -> "sname"
+      true -> "name"
+    end
+  end
+
+  defp common(opts, expression) do
+    distribution = if opts[:distribution], do: listening(opts), else: ["-start_epmd", "false"]
+    distribution ++ opts[:args] ++ ["-eval", expression]
+  end
+
   # The distribution port is bound on loopback only, which leaves the same port
   # of 127.0.0.2 to a link.
-  defp common(opts, expression) do
+  defp listening(opts) do
     port = opts[:dist_port]
     ports = ["inet_dist_listen_min", "#{port}", "inet_dist_listen_max", "#{port}"]
 
     ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"] ++
-      if(port, do: ports, else: []) ++ opts[:args] ++ ["-eval", expression]
+      if(port, do: ports, else: [])
   end
 
   @doc "The code paths of a plain node, Elixir's among them unless it is `erlang_only:`."

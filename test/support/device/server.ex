@@ -61,6 +61,10 @@ defmodule Hotpush.Test.Device.Server do
   end
 
   defp link(%{opts: opts} = state) do
+    if opts[:distribution], do: link_node(state), else: state
+  end
+
+  defp link_node(%{opts: opts} = state) do
     {name, _host} = opts[:split]
     label = "epmd to know #{name}"
     dist = Until.until(label, fn -> dist_port(name) end)
