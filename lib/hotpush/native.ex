@@ -1,6 +1,7 @@
 defmodule Hotpush.Native do
   @moduledoc """
-  The functions of the native library, as they are. Use `Hotpush.Scanner.Native`.
+  The functions of the native library, as they are. Use `Hotpush.Scanner.Native` and
+  `Hotpush.Settings`.
 
   A library that is missing or that does not load is no error: `loaded?/0` says so.
   `HOTPUSH_NATIVE=off` in the environment leaves it alone.
@@ -9,7 +10,7 @@ defmodule Hotpush.Native do
   @on_load :load
 
   # Has to equal the library's own: one that was built from other sources is refused.
-  @interface 2
+  @interface 3
 
   @doc false
   @spec load() :: :ok
@@ -41,4 +42,19 @@ defmodule Hotpush.Native do
   @doc false
   @spec pack([{binary(), binary()}], [binary()]) :: [tuple()]
   def pack(_files, _keep), do: :erlang.nif_error(:nif_not_loaded)
+
+  @typedoc "A text of `hotpush.toml`, its line and its column."
+  @type text :: {String.t(), pos_integer(), pos_integer()}
+  @type cookie :: {:text | :variable | :file, text()}
+
+  @doc false
+  @spec settings(binary()) ::
+          {:ok,
+           {apps :: [text()], cookie() | nil,
+            devices :: [
+              {name :: text(), ssh :: text() | nil, node :: text() | nil, adb :: text() | nil,
+               cookie() | nil}
+            ], groups :: [{name :: text(), devices :: [text()]}]}}
+          | {:error, {pos_integer(), pos_integer(), String.t(), meant :: String.t() | nil}}
+  def settings(_bytes), do: :erlang.nif_error(:nif_not_loaded)
 end

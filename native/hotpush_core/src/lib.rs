@@ -1,5 +1,5 @@
 //! Reads, compares and packs BEAM files, for a host that wants to know which code on a running
-//! device is stale.
+//! device is stale; and reads `hotpush.toml`, which names such devices.
 //!
 //! Nothing here knows of Erlang terms or of the library that calls it. No input makes it panic:
 //! a file that cannot be used is a [`Problem`], and the others go on.
@@ -19,6 +19,7 @@ mod problem;
 mod read;
 mod scan;
 mod seen;
+mod settings;
 
 pub use beam::{Beam, Chunk};
 pub use diff::{diff, Answer, Diff, Local, Reason};
@@ -29,3 +30,7 @@ pub use manifest::Manifest;
 pub use pack::{pack, pack_bytes, Packed};
 pub use problem::{Flaw, Kind, Problem};
 pub use scan::{scan, Entry, Options, Scan};
+pub use settings::{
+    near, settings, Cookie, Device, Group, Mistake, Place, Placed, Settings, Source,
+    MAX_SETTINGS_BYTES,
+};

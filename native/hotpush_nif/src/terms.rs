@@ -9,13 +9,13 @@ use rustler::{Atom, Binary, Env, NewBinary};
 
 mod atoms {
     rustler::atoms! {
-        ok, error, new, code, lines,
+        ok, error, new, code, lines, text, variable, file,
         truncated, empty, not_a_beam, bad_gzip, too_large, bad_chunk, unreadable, dangling_link,
         vanished, changed_while_reading, wrong_name, duplicate_module, missing_folder
     }
 }
 
-pub(crate) use atoms::{code, error, lines, new, ok};
+pub(crate) use atoms::{code, error, file, lines, new, ok, text, variable};
 
 /// `{path, kind, detail}`
 pub(crate) type ProblemTerm<'a> = (Binary<'a>, Atom, Binary<'a>);

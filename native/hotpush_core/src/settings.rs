@@ -1,0 +1,149 @@
+//! `hotpush.toml`: one developer's devices, typed, or the first mistake in it with its place.
+//!
+//! What a value means (whether a host name is one) is for the caller to judge, so every value
+//! comes with its place. No message holds a value: one of them is the cookie.
+
+mod near;
+mod place;
+mod raw;
+mod rules;
+mod shape;
+
+use std::fmt;
+
+use toml::de::{DeTable, Deserializer};
+
+pub use near::near;
+use place::{First, Lines};
+pub use place::{Place, Placed};
+
+/// A file above this size, in bytes, is something else.
+pub const MAX_SETTINGS_BYTES: usize = 64 * 1024;
+
+/// What the file says, in the order in which it says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The project's applications.
+    pub apps: Vec<Placed<String>>,
+    /// The cookie of the devices that have none of their own.
+    pub cookie: Option<Cookie>,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// The groups.
+    pub groups: Vec<Group>,
+}
+
+/// One device, and the way to it: `ssh`, `node`, or `adb` with or without `node`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its nickname.
+    pub name: Placed<String>,
+    /// `[user@]host[:port]`
+    pub ssh: Option<Placed<String>>,
+    /// The name of its node.
+    pub node: Option<Placed<String>>,
+    /// Its serial number, or a unique prefix of it.
+    pub adb: Option<Placed<String>>,
+    /// Its own cookie.
+    pub cookie: Option<Cookie>,
+}
+
+/// Devices that are meant together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Placed<String>,
+    /// Nicknames of devices of this file; at least one.
+    pub devices: Vec<Placed<String>>,
+}
+
+/// Where a cookie comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The value is the cookie.
+    Text,
+    /// The value is the name of an environment variable.
+    Variable,
+    /// The value is the path of a file.
+    File,
+}
+
+/// A cookie, or where it is to be found. It does not show when it is printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cookie {
+    /// What the value is.
+    pub source: Source,
+    /// The value.
+    pub value: Placed<String>,
+}
+
+impl fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cookie")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where.
+    pub place: Place,
+    /// What, as half a sentence, without any value.
+    pub message: String,
+    /// The key or name that was probably meant.
+    pub meant: Option<String>,
+}
+
+/// Reads the bytes of the file. Of several mistakes the first one in the file is told.
+pub fn settings(bytes: &[u8]) -> Result<Settings, Mistake> {
+    let text = text(bytes)?;
+    let lines = Lines::of(text);
+    let mut first = First::new(&lines);
+    let table = DeTable::parse(text).map_err(|error| syntax(text, &lines, &error))?;
+    shape::check(&table, &mut first);
+    first.none()?;
+    let file = raw::File::read(Deserializer::from(table)).map_err(|at| Mistake {
+        place: lines.place(at),
+        message: "this cannot stand here".into(),
+        meant: None,
+    })?;
+    let mut first = First::new(&lines);
+    let settings = rules::apply(file, &lines, &mut first);
+    first.none()?;
+    Ok(settings)
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Mistake> {
+    let start = |message: &str| Mistake {
+        place: Place { line: 1, column: 1 },
+        message: message.into(),
+        meant: None,
+    };
+    if bytes.len() > MAX_SETTINGS_BYTES {
+        return Err(start("the file is larger than 64 KiB"));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        Mistake {
+            place: Lines::of(&valid).place(valid.len()),
+            ..start("this is not UTF-8")
+        }
+    })
+}
+
+/// The parser's own words are fixed ones: none repeats a value.
+fn syntax(text: &str, lines: &Lines<'_>, error: &toml::de::Error) -> Mistake {
+    let span = error.span().unwrap_or(0..0);
+    let key = text.get(span.clone()).unwrap_or_default();
+    let message = match error.message() {
+        "duplicate key" => format!("the key {key} stands here a second time"),
+        other => other.to_owned(),
+    };
+    Mistake {
+        place: lines.place(span.start),
+        message,
+        meant: None,
+    }
+}
