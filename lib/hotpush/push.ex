@@ -30,7 +30,7 @@ defmodule Hotpush.Push do
     end
   end
 
-  defp visit(visit, {target, :ok}), do: Visit.run(visit, target)
+  defp visit(visit, {_asked, {:ok, target}}), do: Visit.run(visit, target)
 
   defp visit(_visit, {target, {:error, error}}),
     do: Outcome.failed(%Outcome{target: target}, error)

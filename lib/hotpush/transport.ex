@@ -13,8 +13,11 @@ defmodule Hotpush.Transport do
   @type conversation :: term()
   @type failure :: {:timeout, pos_integer()} | :connection_lost | {:raised, String.t()}
 
-  @doc "What has to be there before any device is visited: called for one target after the other."
-  @callback prepare(Target.t()) :: :ok | {:error, Error.t()}
+  @doc """
+  What has to be there before any device is visited: called for one target after the other.
+  Answers the target with what was found out about it, its node for one.
+  """
+  @callback prepare(Target.t()) :: {:ok, Target.t()} | {:error, Error.t()}
 
   @doc "Undoes what `c:prepare/1` did, when all visits are over."
   @callback finish() :: :ok

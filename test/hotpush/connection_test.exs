@@ -24,7 +24,7 @@ defmodule Hotpush.ConnectionTest do
 
   defp open(node, state_dir, cookie \\ :any, timeout \\ 5_000) do
     target = target(node, cookie, state_dir)
-    with :ok <- Dist.prepare(target), do: Dist.open(target, timeout)
+    with {:ok, target} <- Dist.prepare(target), do: Dist.open(target, timeout)
   end
 
   test "the host name does not resolve", %{state_dir: state_dir} do

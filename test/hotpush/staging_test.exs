@@ -74,7 +74,7 @@ defmodule Hotpush.StagingTest do
           state_dir: bench.state_dir
         }
 
-        :ok = target.transport.prepare(target)
+        {:ok, _} = target.transport.prepare(target)
         {:ok, session} = Session.open(target, 5_000)
         question = &Question.transact(Question.agent(), :stage, {&1, &2})
         {:ok, conversation} = target.transport.start(session.conn, question, 5_000)

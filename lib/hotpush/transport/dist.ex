@@ -19,7 +19,9 @@ defmodule Hotpush.Transport.Dist do
   end
 
   @impl true
-  def prepare(%Target{} = target), do: Host.start(target.node, target.state_dir)
+  def prepare(%Target{} = target) do
+    with :ok <- Host.start(target.node, target.state_dir), do: {:ok, target}
+  end
 
   @impl true
   def finish, do: Host.stop()
