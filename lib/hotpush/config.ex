@@ -1,12 +1,13 @@
 defmodule Hotpush.Config do
   @moduledoc """
-  What was asked for: the command line over the environment over the project's config.
+  What was asked for: the command line over the environment over `hotpush.toml` over the Mix config.
 
-  Nothing else reads the environment or the application's config. The cookie is never inspected.
+  Nothing else reads them. The cookie is never inspected.
   """
 
-  alias Hotpush.Config.Arguments
-  alias Hotpush.{Error, Route, Secret}
+  alias Hotpush.Config.{Arguments, Cookie}
+  alias Hotpush.{Error, Route, Secret, Settings}
+  alias Hotpush.Settings.Selection
 
   defstruct app_names: [],
             routes: [],
@@ -47,19 +48,22 @@ defmodule Hotpush.Config do
   The second one is what the older task was configured by; it counts where the first is empty.
 
   `target` is the build target, as in MIX_TARGET: with one, and no device named anywhere,
-  `nerves.local` is meant.
+  `nerves.local` is meant. `dirs` are the folders in which hotpush.toml may stand; the first one
+  that has one counts.
   """
-  @spec build([String.t()], %{String.t() => String.t()}, %{atom() => keyword()}, atom()) ::
+  @spec build([String.t()], env, %{atom() => keyword()}, atom(), [Path.t()]) ::
           {:ok, t()} | {:error, Error.t()}
-  def build(argv, env, app_envs, target \\ :host) do
+        when env: %{String.t() => String.t()}
+  def build(argv, env, app_envs, target \\ :host, dirs \\ []) do
     with {:ok, options, hosts} <- Arguments.parse(argv),
          base = app_env(app_envs),
          {:ok, timeout} <- timeout(options),
          {:ok, purge} <- purge(options),
-         {:ok, routes} <- routes(options, hosts, base, target),
-         {:ok, app_names} <- atoms(base[:app_name], :app_name),
-         {:ok, cookie} <-
-           cookie(options[:cookie] || given(env["HOTPUSH_COOKIE"]) || base[:cookie]),
+         {:ok, settings} <- Settings.find(dirs),
+         {:ok, routes} <- routes(options, hosts, settings, base, target),
+         {:ok, app_names} <- app_names(settings, base),
+         given = given(options[:cookie]) || given(env["HOTPUSH_COOKIE"]),
+         {:ok, routes, cookie} <- Cookie.put(routes, given, settings, base[:cookie], env),
          {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
       {:ok,
        %__MODULE__{
@@ -102,32 +106,27 @@ defmodule Hotpush.Config do
     end
   end
 
-  # Those of the command line in place of the config's, and with neither the one that a stock
-  # device goes by.
-  defp routes(options, hosts, base, target) do
-    named = for {key, name} <- options, key in [:node, :ssh], do: {key, name}
+  # Those of the command line in place of hotpush.toml's, these in place of the Mix config's, and
+  # with none at all the one that a stock device goes by.
+  defp routes(options, hosts, settings, base, target) do
+    named = for {key, name} <- options, key in [:node, :ssh, :group], do: {key, name}
 
     with {:ok, nodes} <- atoms(base[:nodes], :nodes),
          {:ok, ssh} <- atoms(base[:ssh], :ssh) do
-      configured = Enum.map(nodes, &{:node, &1}) ++ Enum.map(ssh, &{:ssh, &1})
+      configured = Enum.map(nodes, &{:node, to_string(&1)}) ++ Enum.map(ssh, &{:ssh, &1})
 
-      case {Enum.map(hosts, &{:ssh, &1}) ++ named, configured, target} do
-        {[_ | _] = given, _, _} -> each_route(given)
-        {[], [_ | _], _} -> each_route(configured)
-        {[], [], :host} -> {:error, Error.new(:usage, nil, :no_nodes)}
-        {[], [], _} -> each_route(ssh: "nerves.local")
+      case {Enum.map(hosts, &{:host, &1}) ++ named, settings, configured, target} do
+        {[_ | _] = given, _, _, _} -> Selection.routes(given, settings)
+        {[], %Settings{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
+        {[], _, [_ | _], _} -> Selection.routes(configured, nil)
+        {[], _, [], :host} -> {:error, Error.new(:usage, nil, :no_nodes)}
+        {[], _, [], _} -> Selection.routes([ssh: "nerves.local"], nil)
       end
     end
   end
 
-  defp each_route(given) do
-    Enum.reduce_while(Enum.uniq(given), {:ok, []}, fn {key, name}, {:ok, routes} ->
-      case apply(Route, key, [name]) do
-        {:ok, route} -> {:cont, {:ok, routes ++ [route]}}
-        {:error, error} -> {:halt, {:error, error}}
-      end
-    end)
-  end
+  defp app_names(%Settings{app_names: [_ | _] = names}, _base), do: {:ok, names}
+  defp app_names(_settings, base), do: atoms(base[:app_name], :app_name)
 
   defp atoms(nil, _key), do: {:ok, []}
   defp atoms(atom, _key) when is_atom(atom), do: {:ok, [atom]}
@@ -167,26 +166,6 @@ defmodule Hotpush.Config do
 
   defp given(""), do: nil
   defp given(text), do: text
-
-  defp cookie(none) when none in [nil, ""], do: {:ok, nil}
-
-  defp cookie(atom) when is_atom(atom), do: atom |> to_string() |> cookie()
-
-  # The handshake hashes its bytes, and the VM logs a cookie that it cannot hash.
-  defp cookie(text) when is_binary(text) do
-    cond do
-      not latin1?(text) -> bad_cookie("made of Latin-1 characters")
-      not short_text?(text) -> bad_cookie("at most 255 characters long")
-      true -> {:ok, Secret.wrap(String.to_atom(text))}
-    end
-  end
-
-  defp cookie(_), do: bad_cookie("an atom or a string")
-
-  defp bad_cookie(expected), do: {:error, Error.new(:usage, :cookie, {:bad_config, expected})}
-
-  defp latin1?(text),
-    do: String.valid?(text) and Enum.all?(String.to_charlist(text), &(&1 <= 255))
 
   defp verbosity(options) do
     cond do

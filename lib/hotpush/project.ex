@@ -62,6 +62,16 @@ defmodule Hotpush.Project do
     end
   end
 
+  @doc """
+  The folders in which `hotpush.toml` may stand, nearest first: that of the project's `mix.exs`,
+  and that of the lock file, which a child of an umbrella shares with its root.
+  """
+  @spec settings_dirs() :: [Path.t()]
+  def settings_dirs do
+    files = [Mix.Project.project_file(), Mix.Project.config()[:lockfile] || "mix.lock"]
+    files |> Enum.reject(&is_nil/1) |> Enum.map(&Path.dirname(Path.expand(&1))) |> Enum.uniq()
+  end
+
   @doc "Compiles the project, unless told not to."
   @spec compile(Config.t()) :: :ok
   def compile(%Config{compile?: false}), do: :ok

@@ -6,15 +6,22 @@ defmodule Hotpush.Route do
     * `{:ssh, %{user, host, port}}` - the system's `ssh`
     * `{:adb, serial, node}` - distribution through adb's tunnels; `serial` may be a prefix of one,
       `node` is `nil` where it is to be found out
+
+  `:cookie` is the device's own, where it has one.
   """
 
-  alias Hotpush.Error
+  alias Hotpush.{Error, Secret}
 
-  defstruct [:name, :nickname, :way]
+  defstruct [:name, :nickname, :way, :cookie]
 
   @type ssh :: %{user: String.t() | nil, host: String.t(), port: :inet.port_number() | nil}
   @type way :: {:node, node()} | {:ssh, ssh()} | {:adb, String.t(), node() | nil}
-  @type t :: %__MODULE__{name: String.t(), nickname: String.t() | nil, way: way()}
+  @type t :: %__MODULE__{
+          name: String.t(),
+          nickname: String.t() | nil,
+          way: way(),
+          cookie: Secret.t() | nil
+        }
 
   @doc """
   A node by its name.
@@ -86,6 +93,18 @@ defmodule Hotpush.Route do
   @doc "What the device is called in what people read."
   @spec title(t()) :: String.t()
   def title(%__MODULE__{} = route), do: route.nickname || route.name
+
+  @doc """
+  What is equal where two routes lead to one device in one way.
+
+      iex> {:ok, bare} = Hotpush.Route.adb("R5CT")
+      iex> {:ok, named} = Hotpush.Route.adb("R5CT", :"example@127.0.0.1")
+      iex> Hotpush.Route.address(bare) == Hotpush.Route.address(named)
+      true
+  """
+  @spec address(t()) :: term()
+  def address(%__MODULE__{way: {:adb, serial, _node}}), do: {:adb, serial}
+  def address(%__MODULE__{way: way}), do: way
 
   # A user's name may hold an @, a host's may not.
   defp user(text) do

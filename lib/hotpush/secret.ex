@@ -7,6 +7,7 @@ defmodule Hotpush.Secret do
   """
 
   @type t :: (() -> atom())
+  @type text :: (() -> String.t())
 
   @doc """
   Hides a value.
@@ -18,10 +19,12 @@ defmodule Hotpush.Secret do
       :sesame
   """
   @spec wrap(atom()) :: t()
+  @spec wrap(String.t()) :: text()
   def wrap(value), do: fn -> value end
 
   @doc "The value; `nil` stays `nil`."
   @spec unwrap(t() | nil) :: atom() | nil
+  @spec unwrap(text()) :: String.t()
   def unwrap(nil), do: nil
   def unwrap(secret), do: secret.()
 end

@@ -26,7 +26,8 @@ defmodule Hotpush.Target do
       reach(route.way, %__MODULE__{
         name: Route.title(route),
         way: route.way,
-        cookie: config.cookie,
+        # A device's own outweighs the one for all.
+        cookie: route.cookie || config.cookie,
         state_dir: state_dir
       })
     end

@@ -12,8 +12,12 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Error.Prose,
     Hotpush.Error.Prose.Connect,
     Hotpush.Error.Prose.Refusal,
+    Hotpush.Error.Prose.Settings,
     Hotpush.Error.Prose.Usage,
+    Hotpush.Route,
     Hotpush.Scope,
+    Hotpush.Settings.Document,
+    Hotpush.Settings.Selection,
     Hotpush.Outcome,
     Hotpush.Text,
     Hotpush.JSON
@@ -61,9 +65,9 @@ defmodule Hotpush.BoundaryTest do
     end
   end
 
-  test "the native library is called by its scanner alone", %{calls: calls} do
+  test "the native library is called by what wraps it alone", %{calls: calls} do
     callers = for {module, Hotpush.Native} <- pairs(calls), uniq: true, do: module
-    assert callers -- [Hotpush.Scanner.Native, Hotpush.Scanner] == []
+    assert callers -- [Hotpush.Scanner.Native, Hotpush.Scanner, Hotpush.Settings] == []
   end
 
   test "what travels calls kernel and stdlib alone" do

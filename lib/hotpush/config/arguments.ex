@@ -6,6 +6,7 @@ defmodule Hotpush.Config.Arguments do
   @switches [
     node: [:string, :keep],
     ssh: [:string, :keep],
+    group: [:string, :keep],
     module: [:string, :keep],
     app: [:string, :keep],
     all: :boolean,
@@ -59,8 +60,12 @@ defmodule Hotpush.Config.Arguments do
 
   defp expected("--timeout"), do: "a number of milliseconds"
   defp expected("--purge"), do: "soft or kill"
-  defp expected("--node"), do: "a node name such as example@nerves.local"
+
+  defp expected("--node"),
+    do: "a node name such as example@nerves.local, or a nickname of hotpush.toml"
+
   defp expected("--ssh"), do: "[user@]host[:port], as in nerves.local"
+  defp expected("--group"), do: "the name of a group of hotpush.toml"
   defp expected("--json"), do: "a path, or - for standard output"
   defp expected("--cookie"), do: "the device's cookie"
   defp expected("--module"), do: "a module name such as Example.Foo or :erlang_mod"

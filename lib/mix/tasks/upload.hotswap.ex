@@ -79,12 +79,12 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Error, Report}
+  alias Hotpush.{Config, Error, Project, Report}
   alias Hotpush.Report.{Document, Lines}
 
   @impl true
   def run(argv) do
-    case Config.build(argv, System.get_env(), app_envs(), Mix.target()) do
+    case Config.build(argv, System.get_env(), app_envs(), Mix.target(), Project.settings_dirs()) do
       {:ok, config} -> push(config)
       {:error, error} -> fail(error, Config.Arguments.json(argv))
     end

@@ -1,6 +1,8 @@
 defmodule Hotpush.Error.Prose.Usage do
   @moduledoc "What is wrong with the command or the configuration."
 
+  alias Hotpush.Error.Prose.Settings
+
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
   def sentence(option, :unknown_option),
@@ -47,6 +49,9 @@ defmodule Hotpush.Error.Prose.Usage do
 
   def sentence(path, {:json_not_written, reason}),
     do: "--json could not write #{path}: #{:file.format_error(reason)}."
+
+  # What is left is of hotpush.toml.
+  def sentence(subject, reason), do: Settings.sentence(subject, reason)
 
   defp did_you_mean([]), do: ""
   defp did_you_mean(near), do: " Did you mean #{Enum.join(near, ", ")}?"

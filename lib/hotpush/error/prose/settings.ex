@@ -1,0 +1,82 @@
+defmodule Hotpush.Error.Prose.Settings do
+  @moduledoc "What is wrong with `hotpush.toml`, or with what was chosen of it."
+
+  @doc "The sentence. The subject is a place, as `hotpush.toml:3:7`, or a name."
+  @spec sentence(term(), term()) :: String.t()
+  def sentence(place, {:settings_mistake, message, meant}),
+    do: "#{place}: #{message}." <> did_you_mean(List.wrap(meant))
+
+  def sentence(place, {:settings_value, error}),
+    do: "#{place}: #{Hotpush.Error.Prose.sentence(error)}"
+
+  def sentence(place, {:same_device, nickname, other, address}) do
+    "#{place}: #{nickname} is #{other} once more: both are at #{address}. " <>
+      "Keep one of them; a group can name it as often as you like."
+  end
+
+  def sentence(path, {:settings_unreadable, reason}),
+    do: "#{path} cannot be read: #{:file.format_error(reason)}."
+
+  def sentence(path, :settings_unread) do
+    "#{path} is read by hotpush's native library, which is not loaded: unset HOTPUSH_NATIVE if it " <>
+      "is off; else install Rust 1.91 or later (rustup.rs) and run mix deps.compile hotpush " <>
+      "--force. To go on without the file, give it another name."
+  end
+
+  def sentence(place, {:bad_cookie, key, expected}),
+    do: "#{place}: what #{key} gives cannot be a cookie: it should be #{expected}."
+
+  def sentence(place, {:cookie_not_set, variable}) do
+    "#{place}: the environment variable #{variable} is not set, which is to hold the cookie: " <>
+      "export it, or give HOTPUSH_COOKIE or --cookie."
+  end
+
+  def sentence(place, {:cookie_unreadable, path, reason}) do
+    "#{place}: the cookie's file #{path} cannot be read: #{:file.format_error(reason)}. " <>
+      "It is looked for relative to hotpush.toml."
+  end
+
+  def sentence(place, {:cookie_file_open, path, mode}) do
+    "#{place}: other users of this computer may use the cookie's file #{path} (its mode is " <>
+      "#{Integer.to_string(mode, 8)}): run chmod 600 #{quoted(path)}"
+  end
+
+  def sentence(place, {:cookie_file_empty, path}),
+    do: "#{place}: the cookie's file #{path} is empty: write the devices' cookie into it."
+
+  def sentence(name, {:no_such_device, path, near, known}) do
+    "#{path} has no [device.#{name}]." <>
+      did_you_mean(near) <> known(near, known) <> " A node's name has the form name@host."
+  end
+
+  def sentence(name, {:no_such_group, path, near, known}),
+    do: "#{path} has no [group.#{name}]." <> did_you_mean(near) <> known(near, known)
+
+  def sentence(name, :no_settings) do
+    "--group #{name} is looked for in hotpush.toml, which is not there: " <>
+      "mix hotpush.init writes one."
+  end
+
+  def sentence(path, :settings_exist) do
+    "#{path} is there already, and was left as it is: --force replaces it."
+  end
+
+  def sentence(path, {:not_written, reason}),
+    do: "#{path} could not be written: #{:file.format_error(reason)}."
+
+  defp did_you_mean([]), do: ""
+  defp did_you_mean(near), do: " Did you mean #{Enum.join(near, ", ")}?"
+
+  # Where nothing resembles it, what there is.
+  defp known([], [_ | _] = known) when length(known) <= 20,
+    do: " There are: #{Enum.join(known, ", ")}."
+
+  defp known(_near, _known), do: ""
+
+  # As a shell takes it.
+  defp quoted(path) do
+    if path =~ ~r/\A[\w.\/+:@%-]+\z/,
+      do: path,
+      else: "'" <> String.replace(path, "'", "'\\''") <> "'"
+  end
+end

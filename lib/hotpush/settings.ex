@@ -1,0 +1,91 @@
+defmodule Hotpush.Settings do
+  @moduledoc """
+  `hotpush.toml`: one developer's devices, which no firmware knows of.
+
+      app = "example"
+      cookie_env = "EXAMPLE_COOKIE"
+
+      [device.kitchen]
+      ssh = "nerves-1a2b.local"
+      [group.all]
+      devices = ["kitchen"]
+
+  Read by the native library. Cookies are not looked up until they are needed: a variable that is
+  not set is no mistake where another cookie counts, or none.
+
+    * `:path` - of the file; `:shown` - the same, as messages call it
+    * `:app_names` - the project's applications; empty where Mix knows best
+    * `:cookie` - the cookie of devices that have none of their own in `:cookies`, by nickname
+    * `:devices` - in the order of the file, each with a nickname
+    * `:groups` - nicknames by group
+  """
+
+  alias Hotpush.{Error, Native, Route}
+  alias Hotpush.Settings.{Cookie, Document}
+
+  defstruct [:path, :shown, :cookie, app_names: [], cookies: %{}, devices: [], groups: %{}]
+
+  @type t :: %__MODULE__{
+          path: Path.t(),
+          shown: String.t(),
+          app_names: [atom()],
+          cookie: Cookie.t() | nil,
+          cookies: %{String.t() => Cookie.t()},
+          devices: [Route.t()],
+          groups: %{String.t() => [String.t()]}
+        }
+
+  @file_name "hotpush.toml"
+  # One byte above what the native library takes: it tells the mistake.
+  @most 64 * 1024 + 1
+
+  @doc "The file's name."
+  @spec file_name() :: String.t()
+  def file_name, do: @file_name
+
+  @doc """
+  Reads the `hotpush.toml` of a folder; `nil` where there is none.
+
+  Errors: one that cannot be read, a mistake in it, a native library that is not there.
+  """
+  @spec read(Path.t(), boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
+  def read(dir, native? \\ Native.loaded?()) do
+    path = Path.join(dir, @file_name)
+    shown = Path.relative_to_cwd(path)
+
+    case File.open(path, [:read, :binary], &IO.binread(&1, @most)) do
+      {:error, :enoent} -> {:ok, nil}
+      {:error, reason} -> unreadable(shown, reason)
+      {:ok, {:error, reason}} -> unreadable(shown, reason)
+      {:ok, _bytes} when not native? -> {:error, Error.new(:usage, shown, :settings_unread)}
+      {:ok, bytes} -> parse(path, shown, bytes)
+    end
+  end
+
+  @doc "As `read/2`, of the first of the folders that has one."
+  @spec find([Path.t()], boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
+  def find(dirs, native? \\ Native.loaded?()) do
+    Enum.reduce_while(dirs, {:ok, nil}, fn dir, none ->
+      case read(dir, native?) do
+        {:ok, nil} -> {:cont, none}
+        found -> {:halt, found}
+      end
+    end)
+  end
+
+  # An empty file answers no bytes.
+  defp parse(path, shown, :eof), do: parse(path, shown, "")
+
+  defp parse(path, shown, bytes) do
+    case Native.settings(bytes) do
+      {:ok, terms} ->
+        Document.settings(%__MODULE__{path: path, shown: shown}, terms)
+
+      {:error, {line, column, message, meant}} ->
+        {:error, Document.error(shown, {line, column}, {:settings_mistake, message, meant})}
+    end
+  end
+
+  defp unreadable(shown, reason),
+    do: {:error, Error.new(:usage, shown, {:settings_unreadable, reason})}
+end

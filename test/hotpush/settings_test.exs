@@ -1,0 +1,253 @@
+defmodule Hotpush.SettingsTest do
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Config, Error, Secret, Settings}
+  alias Hotpush.Test.Run
+
+  # Only the native library reads it.
+  @moduletag :native
+
+  @whole """
+  app = ["example", "other"]
+  cookie = "for-all"
+
+  [device.porch]
+  node = "example@nerves-3c4d.local"
+  cookie = "its-own"
+  [device.kitchen]
+  ssh = "me@nerves-1a2b.local:2222"
+  [device.phone]
+  adb = "R5CT"
+  node = "example@127.0.0.1"
+  [device.attic]
+  adb = "XY"
+
+  [group.near]
+  devices = ["kitchen", "porch", "kitchen"]
+  """
+
+  setup do
+    {:ok, dir: Run.dir("settings")}
+  end
+
+  defp write(dir, text), do: File.write!(Path.join(dir, "hotpush.toml"), text)
+
+  defp read(dir, text) do
+    write(dir, text)
+    Settings.read(dir)
+  end
+
+  defp told(dir, text) do
+    assert {:error, %Error{stage: :usage} = error} = read(dir, text)
+    Error.message(error)
+  end
+
+  defp config(dir, argv, env \\ %{}, own \\ []),
+    do: Config.build(argv, env, %{hotpush: own}, :host, [dir])
+
+  defp names(dir, argv, own \\ []) do
+    assert {:ok, config} = config(dir, argv, %{}, own)
+    Enum.map(config.routes, &(&1.nickname || &1.name))
+  end
+
+  defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
+
+  test "a folder without the file", %{dir: dir} do
+    assert Settings.read(dir) == {:ok, nil}
+    assert Settings.read(dir, false) == {:ok, nil}
+  end
+
+  test "everything that it can say", %{dir: dir} do
+    assert {:ok, settings} = read(dir, @whole)
+    assert settings.app_names == [:example, :other]
+    assert settings.path == Path.join(dir, "hotpush.toml")
+
+    assert for(device <- settings.devices, do: {device.nickname, device.way}) == [
+             {"porch", {:node, :"example@nerves-3c4d.local"}},
+             {"kitchen", {:ssh, %{user: "me", host: "nerves-1a2b.local", port: 2222}}},
+             {"phone", {:adb, "R5CT", :"example@127.0.0.1"}},
+             {"attic", {:adb, "XY", nil}}
+           ]
+
+    assert settings.groups == %{"near" => ["kitchen", "porch", "kitchen"]}
+    refute inspect(settings) =~ ~r/for-all|its-own/
+    assert {:ok, %{devices: [], groups: %{}, cookie: nil}} = read(dir, "")
+  end
+
+  test "a mistake has its line and column, and what was meant", %{dir: dir} do
+    assert told(dir, "app = 'a'\ncookei = 'sesame'") =~
+             ~r/hotpush.toml:2:1: unknown key "cookei" .*\. Did you mean cookie\?\z/
+
+    assert told(dir, "app = ") =~ "hotpush.toml:1:7: "
+    assert told(dir, "[device.a]\nnode = 'porch'") =~ ~r/:2:8: porch is not a node name/
+    assert told(dir, "[device.a]\nssh = '-oProxyCommand=x'") =~ ~r/:2:7: -oProxy.* is not a host/
+    assert told(dir, "[device.a]\nadb = 'a b'") =~ ~r/:2:7: a b is not the serial number/
+    assert told(dir, "[device.a]\nadb = 'a'\nnode = 'x'") =~ ~r/:3:8: x is not a node name/
+    assert told(dir, "[group.a]\ndevices = []") =~ ~r/:1:8: this group is empty/
+
+    assert told(dir, "[device.kitchen]\nssh = 'x'\n[group.a]\ndevices = ['kitchn']") =~
+             ~r/:4:12: this file has no \[device.kitchn\]. Did you mean kitchen\?/
+
+    assert told(dir, String.duplicate("# and so on\n", 6_000)) =~ "larger than 64 KiB"
+    assert told(dir, "# \xFF") =~ ":1:3: this is not UTF-8."
+  end
+
+  test "two nicknames for one device", %{dir: dir} do
+    for way <- ["ssh = 'me@x:22'", "node = 'a@b'", "adb = 'R5'"] do
+      assert told(dir, "[device.a]\n#{way}\n[device.b]\nssh='y'\n[device.c]\n#{way}") =~
+               ~r/hotpush.toml:5:9: c is a once more: both are at /
+    end
+  end
+
+  test "one that cannot be read", %{dir: dir} do
+    File.mkdir_p!(Path.join(dir, "hotpush.toml"))
+    assert message(Settings.read(dir)) =~ "hotpush.toml cannot be read: illegal operation"
+  end
+
+  test "without the native library it is an error, with the next step", %{dir: dir} do
+    write(dir, @whole)
+    message = message(Settings.read(dir, false))
+    assert message =~ ~r/hotpush.toml is read by .*HOTPUSH_NATIVE.*rustup.rs.*--force/
+  end
+
+  test "the nearest of several counts", %{dir: dir} do
+    near = Path.join(dir, "near")
+    File.mkdir_p!(near)
+    write(dir, "app = 'far'")
+    assert {:ok, %{app_names: [:far]}} = Settings.find([near, dir])
+    write(near, "app = 'near'")
+    assert {:ok, %{app_names: [:near]}} = Settings.find([near, dir])
+    assert Settings.find([]) == {:ok, nil}
+  end
+
+  describe "which devices are meant" do
+    setup %{dir: dir}, do: write(dir, @whole)
+
+    test "with no option all of the file's, in its order", %{dir: dir} do
+      assert names(dir, []) == ~w(porch kitchen phone attic)
+      # In place of the Mix config's.
+      assert names(dir, [], nodes: [:a@b]) == ~w(porch kitchen phone attic)
+      write(dir, "app = 'example'")
+      assert names(dir, [], nodes: [:a@b], ssh: ["c"]) == ~w(a@b c)
+      assert message(config(dir, [])) =~ "no device is named"
+    end
+
+    test "by nickname, group, node and host, each once, in the order asked", %{dir: dir} do
+      assert names(dir, ["--node", "porch"]) == ["porch"]
+      assert names(dir, ["--group", "near"]) == ~w(kitchen porch)
+
+      assert names(dir, ["--node", "attic", "--group", "near", "--group", "near"]) ==
+               ~w(attic kitchen porch)
+
+      assert names(dir, ["--node", "example@nerves-3c4d.local", "--node", "porch"]) == ["porch"]
+      assert names(dir, ["--node", "example@127.0.0.1"]) == ["phone"]
+      assert names(dir, ["--ssh", "me@nerves-1a2b.local:2222"]) == ["kitchen"]
+      assert names(dir, ["me@nerves-1a2b.local:2222", "kitchen"]) == ["kitchen"]
+      assert names(dir, ["--node", "a@b", "--ssh", "c", "d"]) == ~w(d a@b c)
+      # By --ssh it is always a host.
+      assert {:ok, %{routes: [%{nickname: nil, way: {:ssh, %{host: "kitchen"}}}]}} =
+               config(dir, ["--ssh", "kitchen"])
+    end
+
+    test "one that is not there", %{dir: dir} do
+      assert message(config(dir, ["--node", "kichten"])) =~
+               "hotpush.toml has no [device.kichten]. Did you mean kitchen?"
+
+      assert message(config(dir, ["--node", "zzz"])) =~ "There are: porch, kitchen, phone, attic."
+
+      assert message(config(dir, ["--group", "naer"])) =~
+               "hotpush.toml has no [group.naer]. Did you mean near?"
+
+      assert message(config(dir, ["--group"])) =~ "--group takes the name of a group"
+      none = Run.dir("none")
+      assert message(config(none, ["--node", "porch"])) =~ "porch is not a node name"
+      assert message(config(none, ["--group", "near"])) =~ "mix hotpush.init writes one"
+    end
+  end
+
+  describe "cookies" do
+    # By nickname; "" is the one for all.
+    defp cookies(dir, argv \\ [], env \\ %{}, own \\ []) do
+      with {:ok, config} <- config(dir, argv, env, own) do
+        for route <- config.routes, into: %{"" => Secret.unwrap(config.cookie)} do
+          {route.nickname, Secret.unwrap(route.cookie)}
+        end
+      end
+    end
+
+    test "command line, environment, a device's own, the file's, the Mix config's", %{dir: dir} do
+      write(dir, @whole)
+      env = %{"HOTPUSH_COOKIE" => "env"}
+      own = [cookie: :mix]
+
+      given = fn cookie ->
+        %{"" => cookie, "porch" => nil, "kitchen" => nil, "phone" => nil, "attic" => nil}
+      end
+
+      assert cookies(dir, ["--cookie", "cli"], env, own) == given.(:cli)
+      assert cookies(dir, [], env, own) == given.(:env)
+      assert cookies(dir, [], %{}, own) == %{given.(:"for-all") | "porch" => :"its-own"}
+      write(dir, String.replace(@whole, ~s(cookie = "for-all"), ""))
+      assert cookies(dir, [], %{}, own) == %{given.(:mix) | "porch" => :"its-own"}
+
+      {:ok, config} = config(dir, ["--node", "porch"], %{}, own)
+      refute inspect(config) =~ "its-own"
+      assert [target] = Hotpush.Target.list(config, "state")
+      assert Secret.unwrap(target.cookie) == :"its-own"
+    end
+
+    test "in a variable", %{dir: dir} do
+      write(dir, "cookie_env = 'IT'\n[device.a]\nnode = 'a@b'\n[device.b]\nssh = 'c'")
+      assert %{"" => :sesame} = cookies(dir, [], %{"IT" => "sesame"})
+
+      for env <- [%{}, %{"IT" => ""}] do
+        assert message(cookies(dir, [], env)) =~
+                 ~r/hotpush.toml:1:14: the environment variable IT is not set/
+      end
+
+      # Where it is not needed it is not asked for.
+      assert %{"" => nil} = cookies(dir, ["--node", "b"])
+      assert %{"" => :cli} = cookies(dir, ["--cookie", "cli"])
+      assert %{"" => :env} = cookies(dir, [], %{"HOTPUSH_COOKIE" => "env"})
+      assert message(cookies(dir, [], %{"IT" => "sesame€"})) =~ "what cookie_env gives cannot be"
+      refute message(cookies(dir, [], %{"IT" => "sesame€"})) =~ "sesame"
+    end
+
+    test "in a file that nobody else may read", %{dir: dir} do
+      write(dir, "[device.a]\nnode = 'a@b'\ncookie_file = 'my cookie'")
+      path = Path.join(dir, "my cookie")
+      assert message(cookies(dir)) =~ ~r/hotpush.toml:3:15: .*my cookie cannot be read: no such/
+
+      File.write!(path, "sesame\n")
+
+      for mode <- [0o640, 0o604, 0o620, 0o644] do
+        File.chmod!(path, mode)
+        message = message(cookies(dir))
+        assert message =~ "(its mode is #{Integer.to_string(mode, 8)}): run chmod 600 '#{path}'"
+        refute message =~ "sesame"
+      end
+
+      for {mode, text} <- [{0o600, "sesame\n"}, {0o400, "sesame"}, {0o600, "sesame\r\n"}] do
+        File.chmod!(path, 0o600)
+        File.write!(path, text)
+        File.chmod!(path, mode)
+        assert %{"a" => :sesame} = cookies(dir)
+      end
+
+      File.chmod!(path, 0o600)
+
+      for text <- ["", "\n"],
+          do:
+            (
+              File.write!(path, text)
+              assert(message(cookies(dir)) =~ "is empty")
+            )
+
+      File.write!(path, String.duplicate("sesame", 1_000))
+      assert message(cookies(dir)) =~ "at most 255 characters"
+      File.rm!(path)
+      File.mkdir!(path)
+      assert message(cookies(dir)) =~ "cannot be read: illegal operation on a directory"
+    end
+  end
+end
