@@ -95,10 +95,11 @@ defmodule Hotpush.Test.SshDevice.Firmware do
 
   defp shell(:erlang), do: []
 
-  if Version.match?(System.version(), ">= 1.17.0") do
-    defp shell(_elixir), do: [shell: {:iex, :start, [[], {:elixir_utils, :noop, []}]}]
-  else
-    defp shell(_elixir), do: [shell: {IEx, :start, [[]]}]
+  # Asked there, as the device may have another Elixir than the test.
+  defp shell(_elixir) do
+    if Version.match?(System.version(), ">= 1.17.0"),
+      do: [shell: {:iex, :start, [[], {:elixir_utils, :noop, []}]}],
+      else: [shell: {IEx, :start, [[]]}]
   end
 
   defp exec(:disabled, _banner), do: [exec: :disabled]
