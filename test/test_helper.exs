@@ -2,7 +2,7 @@ alias Hotpush.Test.{DeviceLogs, Epmd, Run}
 
 # What this machine lacks is said, and only the tests that need it are left out.
 missing =
-  for {tag, program} <- [cargo: "cargo", perl: "perl", setsid: "setsid"],
+  for {tag, program} <- [cargo: "cargo", perl: "perl", setsid: "setsid", ssh: "ssh"],
       is_nil(System.find_executable(program)) do
     IO.puts(:stderr, "MISSING: #{program}; the tests tagged :#{tag} do not run")
     tag

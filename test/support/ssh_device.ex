@@ -164,18 +164,7 @@ defmodule Hotpush.Test.SshDevice do
   """
   @spec with_path(t | [t], (() -> value)) :: value when value: term
   def with_path(devices, fun) do
-    :global.trans({__MODULE__, self()}, fn -> put_path(devices, fun) end, [node()])
-  end
-
-  defp put_path(devices, fun) do
-    before = System.get_env("PATH")
-    System.put_env(env(devices))
-
-    try do
-      fun.()
-    after
-      System.put_env("PATH", before)
-    end
+    Client.with_path(env(devices)["PATH"], fun)
   end
 
   @doc """
@@ -186,14 +175,9 @@ defmodule Hotpush.Test.SshDevice do
   """
   @spec ssh(t, [String.t()], keyword) :: {String.t(), non_neg_integer}
   def ssh(device, args, opts \\ []) do
-    input = Path.join(Run.dir("input"), "text")
-    File.write!(input, Keyword.get(opts, :input, ""))
     host = ["-p", "#{device.port}", "--", "#{device.user}@#{device.host}"]
-    command = [program_path(device) | Keyword.get(opts, :options, [])] ++ host ++ args
-
-    # Without a terminal of its own it can ask nobody.
-    shell = ["-c", ~s(exec timeout -s KILL 60 setsid -w "$@" <"$0"), input | command]
-    System.cmd("sh", shell, stderr_to_stdout: true, env: [{"DISPLAY", nil}, {"SSH_ASKPASS", nil}])
+    args = Keyword.get(opts, :options, []) ++ host ++ args
+    Client.run(program_path(device), args, Keyword.get(opts, :input, ""))
   end
 
   @doc "Reboots the device: same port, host key and firmware; returns it anew."

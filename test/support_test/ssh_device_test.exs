@@ -1,6 +1,8 @@
 defmodule Hotpush.Test.SshDeviceTest do
   use ExUnit.Case, async: true
 
+  @moduletag :ssh
+
   alias Hotpush.Test.{Device, Epmd, Link, Project, SshDevice, Until}
 
   setup_all do
@@ -23,7 +25,10 @@ defmodule Hotpush.Test.SshDeviceTest do
       names = Epmd.names()
       assert out(device, "{node(), Node.alive?()}") == "{:nonode@nohost, false}"
       assert Epmd.names() -- names == []
-      assert Device.call(device.device, :init, :get_argument, [:start_epmd]) == {:ok, [['false']]}
+
+      assert Device.call(device.device, :init, :get_argument, [:start_epmd]) ==
+               {:ok, [[~c"false"]]}
+
       assert Device.call(device.device, :erlang, :whereis, [:net_kernel]) == :undefined
     end
 
@@ -184,6 +189,40 @@ defmodule Hotpush.Test.SshDeviceTest do
     Link.refuse(device.link)
     assert {output, 255} = SshDevice.ssh(device, ["1 + 1"])
     assert output =~ "Connection refused"
+  end
+
+  # What OTP does when the line is gone: its group leader ends, and is the only one to know. Who
+  # reads is killed, who does not goes on; the end of the input alone reaches nobody.
+  test "leaves behind what does not look after itself when the line is cut" do
+    device = SshDevice.start(link: 0)
+
+    bodies = [
+      reads: "IO.gets(\"\")",
+      watches:
+        "r = Process.monitor(Process.group_leader()); receive do {:DOWN, ^r, _, _, _} -> 1 end",
+      sleeps: "Process.sleep(:infinity)"
+    ]
+
+    for {name, body} <- bodies do
+      Task.start_link(fn -> out_or_cut(device, "Process.register(self(), :#{name}); #{body}") end)
+      Until.until("#{name} to run", fn -> pid(device, name) end)
+    end
+
+    Link.cut(device.link)
+    Until.until("the reader to end", fn -> pid(device, :reads) == nil end)
+    Until.until("the watcher to end", fn -> pid(device, :watches) == nil end)
+    assert pid(device, :sleeps)
+  end
+
+  defp out_or_cut(device, expression) do
+    {output, 255} = SshDevice.ssh(device, [expression])
+    assert output =~ "closed by remote host"
+  end
+
+  # Of a registered process of the device.
+  defp pid(device, name) do
+    pid = Device.call(device.device, :erlang, :whereis, [name])
+    if is_pid(pid), do: pid
   end
 
   test "reboots with its port and host key" do

@@ -78,6 +78,33 @@ defmodule Hotpush.Test.SshDevice.Client do
   defp party({_names, port, config}),
     do: "Match exec \"test %p = #{port}\"\n  Include #{config}\n"
 
+  @doc "Runs `program` without a terminal; `input` is its standard input. Ended after a minute."
+  @spec run(Path.t(), [String.t()], binary) :: {binary, non_neg_integer}
+  def run(program, args, input) do
+    file = Path.join(Run.dir("input"), "text")
+    File.write!(file, input)
+    # In a session of its own it can ask nobody.
+    shell = ["-c", ~s(exec timeout -s KILL 60 setsid -w "$@" <"$0"), file, program | args]
+    System.cmd("sh", shell, stderr_to_stdout: true, env: [{"DISPLAY", nil}, {"SSH_ASKPASS", nil}])
+  end
+
+  @doc "Calls `fun` with `path` as this VM's PATH; one at a time."
+  @spec with_path(String.t(), (() -> value)) :: value when value: term
+  def with_path(path, fun) do
+    :global.trans({__MODULE__, self()}, fn -> put_path(path, fun) end, [node()])
+  end
+
+  defp put_path(path, fun) do
+    before = System.get_env("PATH")
+    System.put_env("PATH", path)
+
+    try do
+      fun.()
+    after
+      System.put_env("PATH", before)
+    end
+  end
+
   # Not a wrapper that a test has put first in PATH.
   defp system_ssh do
     System.get_env("PATH")

@@ -5,7 +5,7 @@ defmodule Hotpush.Test.SshDevice.Firmware do
   The options are those that its `options.ex`, `keys.ex`, `user_passwords.ex` and
   `exec.ex` come to. What differs: the port, one address instead of all, keys and
   passwords given at the start, and no fwup subsystem. Older versions that matter:
-  before 0.2.2 an error was `** (kind) value` without a stack trace; before 1.3.0
+  before 0.2.3 an error was `** (kind) value` without a stack trace; before 1.3.0
   a command `scp -t|-f ...` was not evaluated but served.
   """
 
