@@ -17,7 +17,9 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Route,
     Hotpush.Scope,
     Hotpush.Settings.Document,
+    Hotpush.Settings.Gitignore,
     Hotpush.Settings.Selection,
+    Hotpush.Settings.Template,
     Hotpush.Outcome,
     Hotpush.Text,
     Hotpush.JSON

@@ -5,7 +5,7 @@ defmodule Hotpush.SettingsTest do
   alias Hotpush.Test.Run
 
   # Only the native library reads it.
-  @moduletag :native
+  @moduletag skip: if(not Hotpush.Native.loaded?(), do: "no native library")
 
   @whole """
   app = ["example", "other"]

@@ -8,11 +8,17 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(option, :unknown_option),
     do: "unknown option #{option}: \"mix help upload.hotswap\" lists them."
 
+  def sentence(option, {:unknown_option, task}),
+    do: "unknown option #{option}: \"mix help #{task}\" lists them."
+
   def sentence(option, {:bad_value, value, expected}),
     do: "#{option} takes #{expected}, got #{value}."
 
   def sentence(argument, :unexpected_argument),
     do: "unexpected argument #{argument}: name a device with --node NAME or --ssh HOST."
+
+  def sentence(argument, {:unexpected_argument, task}),
+    do: "unexpected argument #{argument}: \"mix help #{task}\" lists the options."
 
   def sentence(_config, :no_nodes) do
     "no device is named: give a host that answers ssh, as in mix upload.hotswap nerves.local, " <>

@@ -1,0 +1,70 @@
+defmodule Hotpush.InitTest do
+  @moduledoc "The real `mix hotpush.init`."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.Test.{Hotswap, Project}
+
+  setup do
+    files = %{"lib/desk.ex" => "defmodule Desk do\nend\n"}
+    {:ok, project: Project.new(app: :desk, files: files)}
+  end
+
+  defp init(project, args \\ []) do
+    {output, status} = Project.mix(project, ["hotpush.init", "--no-discover" | args])
+    Hotswap.decent(output, [])
+    {output, status}
+  end
+
+  defp file(project, name), do: File.read!(Path.join(project.dir, name))
+
+  test "writes a file that upload.hotswap reads, and keeps it out of git", %{project: project} do
+    assert {output, 0} = init(project)
+    assert output =~ "* creating hotpush.toml (0 devices found)\n* creating .gitignore\n"
+    assert file(project, ".gitignore") == "/hotpush.toml\n"
+    assert file(project, "hotpush.toml") =~ "# app = \"desk\"\n"
+
+    # Read, and no device is in it.
+    assert {output, 2} = Hotswap.run(project, [])
+    assert output =~ "no device is named"
+    assert {output, 2} = Hotswap.run(project, ["--node", "porch"])
+    assert output =~ "hotpush.toml has no [device.porch]"
+  end
+
+  test "leaves what is there, but for --force", %{project: project} do
+    File.write!(Path.join(project.dir, "hotpush.toml"), "# mine\n")
+    File.write!(Path.join(project.dir, ".gitignore"), "/_build\nhotpush.toml")
+    assert {output, 2} = init(project)
+    assert output =~ "hotpush.toml is there already, and was left as it is: --force replaces it."
+    assert file(project, "hotpush.toml") == "# mine\n"
+
+    assert {output, 0} = init(project, ["--force"])
+    refute output =~ ".gitignore"
+    assert file(project, "hotpush.toml") =~ "[device.kitchen]"
+    assert file(project, ".gitignore") == "/_build\nhotpush.toml"
+  end
+
+  test "adds one line to the .gitignore that is there", %{project: project} do
+    File.write!(Path.join(project.dir, ".gitignore"), "/_build")
+    assert {output, 0} = init(project)
+    assert output =~ "* updating .gitignore"
+    assert file(project, ".gitignore") == "/_build\n/hotpush.toml\n"
+    assert {_, 0} = init(project, ["--force"])
+    assert file(project, ".gitignore") == "/_build\n/hotpush.toml\n"
+  end
+
+  test "what is wrong is said, and nothing is written", %{project: project} do
+    for {args, says} <- [
+          {["--colour"], "unknown option --colour: \"mix help hotpush.init\" lists them."},
+          {["porch"], "unexpected argument porch"},
+          {["--timeout", "soon"], "--timeout takes a number of milliseconds"},
+          {["--timeout", "0"], "--timeout takes a number of milliseconds"},
+          {["--force=maybe"], "--force takes no value"}
+        ] do
+      {output, status} = init(project, args)
+      assert {status, output} == {2, output}
+      assert output =~ says
+    end
+
+    refute File.exists?(Path.join(project.dir, "hotpush.toml"))
+  end
+end

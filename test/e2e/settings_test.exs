@@ -1,0 +1,236 @@
+defmodule Hotpush.SettingsE2ETest do
+  @moduledoc "Devices, groups and cookies of `hotpush.toml`, by the real command against real nodes."
+  use ExUnit.Case, async: true
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Test.{Device, Project}
+
+  @moduletag :cargo
+
+  @config """
+  import Config
+  {settings, _} = Code.eval_string(System.get_env("SETTINGS") || "[]")
+  config :hotpush, settings
+  """
+
+  # Two devices, each with a cookie of its own.
+  setup_all do
+    files = %{"lib/desk.ex" => "defmodule Desk do\n  def hi, do: 1\nend\n"}
+    project = Project.new(app: :desk, files: files, config: @config)
+    release = Project.release(project)
+    porch = Device.start(release: release)
+    kitchen = Device.start(release: release)
+    cookies = [to_string(porch.cookie), to_string(kitchen.cookie)]
+    %{project: project, porch: porch, kitchen: kitchen, secrets: cookies}
+  end
+
+  # Every test begins with the file that both devices are in.
+  setup %{project: project} = context do
+    File.write!(Path.join(project.dir, ".porch"), "#{context.porch.cookie}\n")
+    File.chmod!(Path.join(project.dir, ".porch"), 0o600)
+    settings(context, whole(context))
+  end
+
+  defp whole(%{porch: porch, kitchen: kitchen}) do
+    """
+    app = "desk"
+    cookie_env = "KITCHEN_COOKIE"
+
+    [device.porch]
+    node = "#{porch.node}"
+    cookie_file = ".porch"
+
+    [device.kitchen]
+    node = "#{kitchen.node}"
+
+    [group.outside]
+    devices = ["porch"]
+    [group.all]
+    devices = ["kitchen", "porch"]
+    """
+  end
+
+  defp settings(%{project: project}, text),
+    do: File.write!(Path.join(project.dir, "hotpush.toml"), text)
+
+  # With the kitchen's cookie in the environment, as the file asks for.
+  defp swap(context, args \\ [], env \\ %{}) do
+    env = Map.merge(%{"KITCHEN_COOKIE" => to_string(context.kitchen.cookie)}, env)
+    run(context.project, args, env, context.secrets)
+  end
+
+  defp mistake(context, args \\ [], env \\ %{}) do
+    {output, status} = swap(context, args, env)
+    assert {status, output} == {2, output}
+    refute output =~ "Successfully"
+    output
+  end
+
+  # An edit, with what it makes the module answer.
+  defp next(%{project: project}) do
+    [answer] = Regex.run(~r/\d+/, File.read!(Path.join(project.dir, "lib/desk.ex")))
+    next = String.to_integer(answer) + 1
+    Project.edit(project, "lib/desk.ex", "do: #{answer}", "do: #{next}")
+    next
+  end
+
+  defp deployed_to(output),
+    do: for([_, name] <- Regex.scan(~r/^Successfully deployed \S+ to (\S+)$/m, output), do: name)
+
+  defp nothing_differs(context, args, names, env \\ %{}) do
+    assert {output, 0} = swap(context, args, env)
+    for name <- names, do: assert(output =~ ~r/^Nothing differs on #{name}:/m)
+    assert length(Regex.scan(~r/^Nothing differs on /m, output)) == length(names)
+    assert deployed(output) == []
+  end
+
+  test "with no option every device of the file, each with its own cookie", context do
+    answer = next(context)
+    assert {output, 0} = swap(context)
+    assert Enum.sort(deployed_to(output)) == ["kitchen", "porch"]
+    assert Device.eval(context.porch, "Desk.hi()") == answer
+    assert Device.eval(context.kitchen, "Desk.hi()") == answer
+    nothing_differs(context, [], ["porch", "kitchen"])
+  end
+
+  test "nicknames, groups and node names, each device once", context do
+    node = to_string(context.porch.node)
+
+    for {args, names} <- [
+          {["--node", "porch"], ["porch"]},
+          {["--group", "outside"], ["porch"]},
+          {["--node", node, "--group", "outside", "--node", "porch"], ["porch"]},
+          {["kitchen"], ["kitchen"]},
+          {["--group", "all", "--group", "outside"], ["kitchen", "porch"]}
+        ] do
+      next(context)
+      assert {output, 0} = swap(context, args)
+      assert Enum.sort(deployed_to(output)) == names
+      nothing_differs(context, args, names)
+    end
+
+    swap(context)
+    nothing_differs(context, [], ["porch", "kitchen"])
+  end
+
+  test "the command line over the environment over the file over the Mix config", context do
+    wrong = "wrong-of-the-test"
+    kitchen = to_string(context.kitchen.cookie)
+    one = ["--node", "kitchen"]
+    config = %{"SETTINGS" => inspect(nodes: [:"nobody@127.0.0.1"], cookie: kitchen)}
+    next(context)
+
+    # The file's devices in place of the Mix config's; its cookie too.
+    assert {output, 1} = swap(context, one, Map.put(config, "KITCHEN_COOKIE", wrong))
+    assert output =~ "most likely the cookie is wrong"
+    assert {output, 0} = swap(context, [], config)
+    assert Enum.sort(deployed_to(output)) == ["kitchen", "porch"]
+
+    # The environment in place of the file's, the command line in place of both.
+    env = %{"KITCHEN_COOKIE" => wrong, "HOTPUSH_COOKIE" => kitchen}
+    nothing_differs(context, one, ["kitchen"], env)
+    assert {_, 1} = swap(context, one, %{"HOTPUSH_COOKIE" => wrong})
+    env = %{"KITCHEN_COOKIE" => wrong, "HOTPUSH_COOKIE" => wrong}
+    nothing_differs(context, one ++ ["--cookie", kitchen], ["kitchen"], env)
+
+    # A device's own cookie gives way, too.
+    assert {_, 1} = swap(context, ["--node", "porch"], %{"HOTPUSH_COOKIE" => wrong})
+
+    # Where the file is silent the Mix config counts.
+    settings(context, "[device.kitchen]\nnode = '#{context.kitchen.node}'\n")
+    nothing_differs(context, [], ["kitchen"], config)
+    settings(context, "cookie_env = 'KITCHEN_COOKIE'\n")
+    config = %{"SETTINGS" => inspect(nodes: [context.kitchen.node], cookie: wrong)}
+    nothing_differs(context, [], [to_string(context.kitchen.node)], config)
+  end
+
+  test "a cookie's file that others may read, and other cookies that are not there", context do
+    path = Path.join(context.project.dir, ".porch")
+    File.chmod!(path, 0o644)
+    output = mistake(context)
+    assert output =~ "hotpush.toml:6:15: other users of this computer may use the cookie's file"
+    assert [_, command] = Regex.run(~r/run (chmod 600 \S+)$/m, output)
+    {_, 0} = System.cmd("sh", ["-c", command])
+    assert {_, 0} = swap(context)
+
+    File.rm!(path)
+    assert mistake(context) =~ ~r/hotpush.toml:6:15: .*\.porch cannot be read: no such file/
+    assert mistake(context, [], %{"KITCHEN_COOKIE" => ""}) =~ "cannot be read"
+    output = mistake(context, ["--node", "kitchen"], %{"KITCHEN_COOKIE" => ""})
+    assert output =~ "hotpush.toml:2:14: the environment variable KITCHEN_COOKIE is not set"
+    # Whose cookie it is, is not asked for where that device is not meant.
+    nothing_differs(context, ["--node", "kitchen"], ["kitchen"])
+  end
+
+  test "a mistake is told with its line, its column and what was meant", context do
+    whole = whole(context)
+
+    for {text, says} <- [
+          {String.replace(whole, "cookie_env", "cookie_evn"),
+           ~r/^hotpush.toml:2:1: unknown key "cookie_evn" .* Did you mean cookie_env\?$/m},
+          {String.replace(whole, "[device.kitchen]", "[devices.kitchen]"),
+           ~r/^hotpush.toml:8:2: unknown key "devices" .* Did you mean device\?$/m},
+          {String.replace(whole, "[\"porch\"]", "[\"prch\"]"),
+           ~r/^hotpush.toml:12:12: this file has no \[device.prch\]. Did you mean porch\?$/m},
+          {String.replace(whole, "[\"porch\"]", "[]"),
+           ~r/^hotpush.toml:11:8: this group is empty/m},
+          {whole <> "app = 4", ~r/^hotpush.toml:15:1: unknown key "app"/m},
+          {"app = \"desk", ~r/^hotpush.toml:1:\d+: /m},
+          {"app = 4", ~r/^hotpush.toml:1:7: "app" should be a string .*got an integer\.$/m},
+          {"[device.a]\nnode = 'desk'", ~r/^hotpush.toml:2:8: desk is not a node name/m},
+          {"[device.a]\nssh = 'x'\n[device.b]\nssh = 'x'", ~r/^hotpush.toml:3:9: b is a once/m},
+          {"[device.a]\nssh = \"a\\u001b[2Jb\"", ~r/^hotpush.toml:2:7: "ssh" has a control/m},
+          {"[device.\"\\u001b[2J\"]\nssh = 'a'", ~r/^hotpush.toml:1:9: a device's name/m}
+        ] do
+      settings(context, text)
+      output = mistake(context)
+      assert output =~ says
+      refute output =~ "\e"
+    end
+
+    settings(context, whole)
+
+    assert mistake(context, ["--node", "prch"]) =~
+             "hotpush.toml has no [device.prch]. Did you mean porch?"
+
+    assert mistake(context, ["--group", "al"]) =~
+             "hotpush.toml has no [group.al]. Did you mean all?"
+
+    settings(context, "app = 'dsek'\n" <> String.replace(whole, "app = \"desk\"", ""))
+    assert mistake(context) =~ "no application of this project is named dsek. Did you mean desk?"
+  end
+
+  test "a child of an umbrella finds the file of the root, or its own" do
+    files = %{"lib/roof.ex" => "defmodule Roof do\nend\n"}
+    children = [{:back, [files: files, deps: [Project.Source.hotpush_dep()]]}]
+    root = Project.new(app: :roof, children: children)
+    child = %{root | dir: Path.join(root.dir, "apps/back")}
+    File.write!(Path.join(root.dir, "hotpush.toml"), "app = 1")
+
+    for project <- [root, child] do
+      assert {output, 2} = run(project, [])
+      assert output =~ ~r/^\S*hotpush.toml:1:7: "app" should be/m
+    end
+
+    File.write!(Path.join(child.dir, "hotpush.toml"), "# own\napp = 1")
+    assert {output, 2} = run(child, [])
+    assert output =~ ~r/^hotpush.toml:2:7: /m
+  end
+
+  test "without the native library the file is an error, and never silently ignored", context do
+    off = %{"HOTPUSH_NATIVE" => "off"}
+
+    for args <- [[], ["--node", "kitchen"], ["--node", to_string(context.kitchen.node)]] do
+      output = mistake(context, args, off)
+      assert output =~ "hotpush.toml is read by hotpush's native library, which is not loaded"
+      assert output =~ "HOTPUSH_NATIVE"
+      assert output =~ "rustup.rs"
+    end
+
+    File.rm!(Path.join(context.project.dir, "hotpush.toml"))
+    env = Map.put(off, "HOTPUSH_COOKIE", to_string(context.kitchen.cookie))
+    node = to_string(context.kitchen.node)
+    assert {_, 0} = swap(context, ["--node", node], env)
+    nothing_differs(context, ["--node", node], [node], env)
+  end
+end
