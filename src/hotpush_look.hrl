@@ -32,15 +32,15 @@
         end
     end).
 
-%% What runs under a module's name: not_loaded, or {MD5, Stamp} where Stamp is none or
-%% {App, Digest}, as an earlier push left it in the CInf chunk.
+%% What runs under a module's name: not_loaded, or {MD5, Stamp} where Stamp is none, or the digest
+%% or `removed', as an earlier push left it in the CInf chunk.
 -define(IDENTITY,
     fun(Module__) ->
         try erlang:get_module_info(Module__, md5) of
             Md5__ ->
                 {Md5__,
                  case lists:keyfind(hotpush, 1, erlang:get_module_info(Module__, compile)) of
-                     {hotpush, {_, _} = Stamp__} -> Stamp__;
+                     {hotpush, {_, Stamp__}} -> Stamp__;
                      _ -> none
                  end}
         catch

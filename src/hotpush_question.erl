@@ -33,7 +33,8 @@ ask(Apps, Own, Extra, Known, Cut) ->
     end,
     %% Files of two builds may be alike in size and time, but not in this.
     Firmware = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_uuid">>]),
-    Loaded = maps:from_list(code:all_loaded()),
+    %% Another push's agent may be gone the moment after.
+    Loaded = maps:remove(hotpush_agent, maps:from_list(code:all_loaded())),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
     %% An application may be loaded, or just stand on the code path.
     Described = [
@@ -181,8 +182,13 @@ ask(Apps, Own, Extra, Known, Cut) ->
 %% The registered name is the lock: two pushes to one device would pull the agent from under each
 %% other. The group leader is the device's own, since code that starts here outlives the visit.
 -spec transact(binary(), atom(), term()) -> term().
-transact(Agent, Function, Argument) ->
+transact(Agent, Function, Given) ->
     Me = self(),
+    %% A host that has no pid here speaks of one by its text.
+    Argument = case Given of
+        {[_ | _] = Pid, Tag} -> {list_to_pid(Pid), Tag};
+        _ -> Given
+    end,
     Leader = case whereis(user) of undefined -> whereis(init); User -> User end,
     group_leader(Leader, Me),
     case try register(hotpush_transaction, Me) catch error:badarg -> false end of

@@ -1,6 +1,8 @@
 defmodule Hotpush.Device do
   @moduledoc "What a device said of itself. Pure."
 
+  alias Hotpush.SafeTerm
+
   defmodule Module do
     @moduledoc """
     One module on the device. Digests are prefixes, `""` where there is none.
@@ -41,9 +43,10 @@ defmodule Hotpush.Device do
   """
   @spec decode(binary(), map()) :: {:ok, t()} | {:error, term()}
   def decode(binary, remembered) do
-    answer = :erlang.binary_to_term(binary)
-    files = Map.new(answer.files, &files(&1, remembered))
-    {:ok, build(answer, files)}
+    with {:ok, answer} <- SafeTerm.decode(binary) do
+      files = Map.new(answer.files, &files(&1, remembered))
+      {:ok, build(answer, files)}
+    end
   rescue
     # Whatever a device answers, it costs only itself.
     error -> {:error, error.__struct__}

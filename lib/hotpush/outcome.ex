@@ -113,11 +113,11 @@ defmodule Hotpush.Outcome do
   defp named({module, reason}), do: {to_string(module), reason}
   defp named(module), do: to_string(module)
 
-  defp runs?({md5, {_app, digest}}, packed), do: packed.md5 == md5 and packed.digest == digest
+  defp runs?({md5, digest}, packed), do: packed.md5 == md5 and packed.digest == digest
   defp runs?(_identity, _packed), do: false
 
   defp gone?(:not_loaded), do: true
-  defp gone?({_md5, {_app, :removed}}), do: true
+  defp gone?({_md5, :removed}), do: true
   defp gone?(_identity), do: false
 
   defp held(_kind, []), do: []

@@ -10,7 +10,11 @@ defmodule Hotpush.Question do
   @external_resource @source
   @external_resource Path.expand("../../src/hotpush_look.hrl", __DIR__)
 
+  @link Path.expand("../../src/hotpush_link.erl", __DIR__)
+  @external_resource @link
+
   @programs Hotpush.Question.Program.read(@source, [~c"src"])
+  @links Hotpush.Question.Program.read(@link, [])
 
   # What unpacks a program there. `erl_eval:expr/5` with `value` answers no bindings: they would
   # send everything back.
@@ -27,6 +31,17 @@ defmodule Hotpush.Question do
   @doc "The call that brings the agent and has it work: see `hotpush_question:transact/3`."
   @spec transact(binary(), :run | :stage, term()) :: t()
   def transact(agent, function, argument), do: program(:transact, [agent, function, argument])
+
+  @doc """
+  The program that serves a visit over ssh, as an expression without variables: see
+  `hotpush_link:serve/1`. `silence` (ms) is how long it waits for a word of the host.
+  """
+  @spec link(pos_integer()) :: tuple()
+  def link(silence) do
+    {packed, [variable]} = Map.fetch!(@links, :serve)
+    {:block, 1, body} = :erlang.binary_to_term(packed)
+    {:block, 1, [{:match, 1, {:var, 1, variable}, {:integer, 1, silence}} | body]}
+  end
 
   # All that the loader needs.
   @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]

@@ -125,15 +125,14 @@ defmodule Hotpush.ReportTest do
     end
 
     test "only what the device then runs is deployed" do
-      good = {"md5", {:x, @digest}}
+      good = {"md5", @digest}
 
       assert %{status: :done, loaded: ["m"], added: ["n"], deleted: ["o"], ms: %{load: 5.0}} =
                read_back(m: good, n: good, o: :not_loaded)
 
-      assert %{status: :done, deleted: ["o"]} =
-               read_back(m: good, n: good, o: {"s", {:x, :removed}})
+      assert %{status: :done, deleted: ["o"]} = read_back(m: good, n: good, o: {"s", :removed})
 
-      outcome = read_back(m: {"other", {:x, @digest}}, n: good, o: {"still", :none})
+      outcome = read_back(m: {"other", @digest}, n: good, o: {"still", :none})
       assert %{status: :failed, loaded: [], added: ["n"], deleted: []} = outcome
 
       assert [%{subject: "m", reason: :other_code}, %{subject: "o", reason: :still_there}] =

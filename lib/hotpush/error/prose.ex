@@ -4,12 +4,16 @@ defmodule Hotpush.Error.Prose do
   """
 
   alias Hotpush.Error
-  alias Hotpush.Error.Prose.{Connect, Refusal, Usage}
+  alias Hotpush.Error.Prose.{Connect, Refusal, Ssh, Usage}
 
   @doc "One or more sentences, without a line break at the end."
   @spec sentence(Error.t()) :: String.t()
   def sentence(%Error{stage: :usage} = error), do: Usage.sentence(error.subject, error.reason)
-  def sentence(%Error{stage: :connect} = error), do: Connect.sentence(error.subject, error.reason)
+
+  def sentence(%Error{stage: :connect} = error) do
+    Ssh.sentence(error.subject, error.reason) || Connect.sentence(error.subject, error.reason)
+  end
+
   def sentence(%Error{stage: :refusal} = error), do: Refusal.sentence(error.subject, error.reason)
   def sentence(%Error{stage: :scan} = error), do: scan(error.subject, error.reason)
   def sentence(%Error{} = error), do: device(error.subject, error.stage, error.reason)

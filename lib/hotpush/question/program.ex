@@ -27,6 +27,13 @@ defmodule Hotpush.Question.Program do
     {{:var, 1, short}, Map.put(names, variable, short)}
   end
 
+  # A named fun bears its variable's name without the form around it.
+  defp rename({:named_fun, 1, variable, clauses}, names) do
+    {{:var, 1, short}, names} = rename({:var, 1, variable}, names)
+    {clauses, names} = rename(clauses, names)
+    {{:named_fun, 1, short, clauses}, names}
+  end
+
   defp rename(tuple, names) when is_tuple(tuple) do
     {list, names} = rename(Tuple.to_list(tuple), names)
     {List.to_tuple(list), names}

@@ -1,0 +1,86 @@
+defmodule Hotpush.Transport.Ssh do
+  @moduledoc """
+  One `ssh host '<expression>'` by the system's `ssh`: its standard input and output carry what
+  goes to and fro. See `src/hotpush_link.erl` for the device's end.
+
+  Neither side distributes, listens or has a cookie. What the device answers is only ever read as
+  data: it can do nothing to this host.
+  """
+
+  @behaviour Hotpush.Transport
+
+  alias Hotpush.{Error, Question, Target}
+  alias Hotpush.Transport.Ssh.{Channel, Command, Diagnosis}
+
+  defstruct [:channel, :address]
+
+  @impl true
+  def prepare(%Target{} = target) do
+    if System.find_executable("ssh"),
+      do: {:ok, target},
+      else: {:error, Error.new(:connect, target.name, :ssh_missing)}
+  end
+
+  @impl true
+  def finish, do: :ok
+
+  @impl true
+  def open(%Target{way: {:ssh, ssh}} = target, timeout) do
+    {:ok, channel} = Channel.start(Command.new(ssh, timeout), log_path(target))
+
+    case Channel.ready(channel, timeout) do
+      {:ok, address} ->
+        {:ok, %__MODULE__{channel: channel, address: address}}
+
+      {:error, {:closed, end_of_ssh}} ->
+        Channel.close(channel)
+        {:error, Error.new(:connect, target.name, Diagnosis.of(ssh, end_of_ssh))}
+
+      {:error, {:timeout, _}} ->
+        said = Channel.said(channel)
+        Channel.close(channel)
+        {:error, Error.new(:connect, target.name, Diagnosis.of_silence(ssh, said, timeout))}
+    end
+  end
+
+  defp log_path(target) do
+    name = "ssh_#{System.pid()}_#{System.unique_integer([:positive])}"
+    Path.join([target.state_dir, name])
+  end
+
+  @impl true
+  def call(conn, question, timeout) do
+    id = Channel.request(conn.channel, :call, question)
+    Channel.answer(conn.channel, id, timeout)
+  end
+
+  # What has started answers by and by: nothing is waited for.
+  @impl true
+  def start(conn, question, _timeout) do
+    id = Channel.next_id(conn.channel)
+    Channel.request(conn.channel, id, :start, question.(conn.address, id))
+    {:ok, {conn.channel, id}}
+  end
+
+  @impl true
+  def send({channel, id}, message), do: Channel.message(channel, id, message)
+
+  @impl true
+  def receive({channel, id}, timeout), do: Channel.answer(channel, id, timeout)
+
+  @impl true
+  def bytes(conn), do: Channel.bytes(conn.channel)
+
+  @impl true
+  def close(conn), do: Channel.close(conn.channel)
+
+  @doc "What the device is asked to evaluate: it reads the rest of the program from its input."
+  @spec bootstrap() :: String.t()
+  def bootstrap do
+    ~S|:erl_eval.expr(:erlang.binary_to_term(:base64.decode(IO.gets(""))),[],:none,:none,:value)|
+  end
+
+  @doc "The program that the bootstrap reads."
+  @spec program() :: iodata()
+  def program, do: Hotpush.Transport.Ssh.Frame.line(Question.link(Channel.silence()))
+end

@@ -1,0 +1,262 @@
+defmodule Hotpush.Transport.Ssh.Channel do
+  @moduledoc """
+  One running `ssh`: sends frames, hands out answers, says that it is still there, and ends with
+  the process that started it.
+  """
+
+  use GenServer
+
+  alias Hotpush.Transport.Ssh
+  alias Hotpush.Transport.Ssh.Frame
+
+  # The device leaves by itself when it has heard nothing for `@silence` (see the link's program).
+  @silence 20_000
+  @ping_every 5_000
+
+  # How long a device may take to take its leave.
+  @leave 1_000
+
+  # What is read of ssh's own words.
+  @log_limit 64 * 1024
+
+  defstruct [:port, :os_pid, :log, :address, :ended, :owner] ++
+              [frames: %Frame{}, waiting: %{}, answers: %{}, next: 1, sent: 0, received: 0]
+
+  @typedoc "How an ssh ended: its exit status (or what was wrong with its output), and its words."
+  @type ending :: %{
+          status: non_neg_integer() | Frame.problem(),
+          log: String.t(),
+          output: String.t()
+        }
+
+  @doc "Starts ssh. `log` is where it writes its own words, for as long as it runs."
+  @spec start(Ssh.Command.t(), Path.t()) :: {:ok, pid()}
+  def start(command, log), do: GenServer.start(__MODULE__, {command, log, self()})
+
+  @doc "How long (ms) the device waits for a word of this host before it leaves."
+  @spec silence() :: pos_integer()
+  def silence, do: @silence
+
+  @doc "Waits for the device's end to answer; it answers the address there of whoever serves."
+  @spec ready(pid(), timeout()) ::
+          {:ok, charlist()} | {:error, {:closed, ending()} | {:timeout, timeout()}}
+  def ready(channel, timeout), do: ask(channel, :ready, timeout)
+
+  @doc "What ssh and the device said so far that was no frame."
+  @spec said(pid()) :: ending()
+  def said(channel), do: GenServer.call(channel, :said)
+
+  @doc "A number that is not in use yet."
+  @spec next_id(pid()) :: pos_integer()
+  def next_id(channel), do: GenServer.call(channel, :next_id)
+
+  @doc "Sends a call; `answer/3` waits for what comes of it."
+  @spec request(pid(), :call, {module(), atom(), list()}) :: pos_integer()
+  def request(channel, :call, mfa) do
+    id = next_id(channel)
+    request(channel, id, :call, mfa)
+    id
+  end
+
+  @doc "Sends a call or a start under a number."
+  @spec request(pid(), pos_integer(), :call | :start, {module(), atom(), list()}) :: :ok
+  def request(channel, id, kind, mfa), do: GenServer.cast(channel, {:send, {kind, id, mfa}})
+
+  @doc "Sends a message to what was started under a number."
+  @spec message(pid(), pos_integer(), tuple()) :: :ok
+  def message(channel, id, message), do: GenServer.cast(channel, {:send, {:send, id, message}})
+
+  @doc "The next answer under a number."
+  @spec answer(pid(), pos_integer(), timeout()) :: {:ok, term()} | {:error, term()}
+  def answer(channel, id, timeout) do
+    case ask(channel, {:answer, id}, timeout) do
+      {:error, {:closed, _}} -> {:error, :connection_lost}
+      other -> other
+    end
+  end
+
+  # A late reply goes nowhere: calls have used aliases since OTP 24.
+  defp ask(channel, request, timeout) do
+    GenServer.call(channel, request, timeout)
+  catch
+    :exit, {:timeout, _} -> {:error, {:timeout, timeout}}
+    :exit, _ -> {:error, :connection_lost}
+  end
+
+  @doc "Bytes written to ssh and read from it; what its encryption adds is not seen here."
+  @spec bytes(pid()) :: {non_neg_integer(), non_neg_integer()}
+  def bytes(channel) do
+    GenServer.call(channel, :bytes, 1_000)
+  catch
+    :exit, _ -> {0, 0}
+  end
+
+  @doc "Takes leave of the device, and sees to it that ssh is gone."
+  @spec close(pid()) :: :ok
+  def close(channel) do
+    GenServer.call(channel, :close, 2 * @leave)
+    :ok
+  catch
+    # It may be stuck in writing to an ssh that takes nothing.
+    :exit, _ ->
+      Process.exit(channel, :kill)
+      :ok
+  end
+
+  @impl true
+  def init({command, log, owner}) do
+    Process.monitor(owner)
+    File.mkdir_p(Path.dirname(log))
+    # What ssh says of itself goes to a file, apart from what the device says; not more than 2 MB.
+    script = ~S(ulimit -f 4096; exec ssh "$@" 2>"$0")
+
+    port =
+      Port.open({:spawn_executable, System.find_executable("sh")}, [
+        :binary,
+        :exit_status,
+        :hide,
+        args: ["-c", script, log | command.arguments]
+      ])
+
+    Process.send_after(self(), :ping, @ping_every)
+    # It may have ended already.
+    os_pid = with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: os_pid
+    state = %__MODULE__{port: port, os_pid: os_pid, log: log, owner: owner}
+    {:ok, write(state, Ssh.program())}
+  end
+
+  @impl true
+  def handle_call(:ready, from, state), do: wait(:ready, from, state)
+  def handle_call({:answer, id}, from, state), do: wait(id, from, state)
+  def handle_call(:said, _from, state), do: {:reply, ending(state, :none), state}
+
+  def handle_call(:next_id, _from, state),
+    do: {:reply, state.next, %{state | next: state.next + 1}}
+
+  def handle_call(:bytes, _from, state), do: {:reply, {state.sent, state.received}, state}
+
+  def handle_call(:close, _from, state) do
+    {:stop, :normal, :ok, leave(state)}
+  end
+
+  @impl true
+  def handle_cast({:send, frame}, state), do: {:noreply, write(state, Frame.encode(frame))}
+
+  @impl true
+  def handle_info({port, {:data, bytes}}, %{port: port, ended: nil} = state) do
+    state = %{state | received: state.received + byte_size(bytes)}
+
+    case Frame.decode(state.frames, bytes) do
+      {:ok, frames, rest} ->
+        {:noreply, Enum.reduce(frames, %{state | frames: rest}, &take/2)}
+
+      {:error, problem, rest} ->
+        {:noreply, ended(%{state | frames: rest}, problem)}
+    end
+  end
+
+  def handle_info({port, {:exit_status, status}}, %{port: port, ended: nil} = state),
+    do: {:noreply, ended(%{state | os_pid: nil}, status)}
+
+  def handle_info({port, {:exit_status, _}}, %{port: port} = state),
+    do: {:noreply, %{state | os_pid: nil}}
+
+  def handle_info(:ping, state) do
+    Process.send_after(self(), :ping, @ping_every)
+    {:noreply, write(state, Frame.encode(:ping))}
+  end
+
+  def handle_info({:DOWN, _, :process, owner, _}, %{owner: owner} = state),
+    do: {:stop, :normal, leave(state)}
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, state) do
+    File.rm(state.log)
+    :ok
+  end
+
+  # A device that says something else than it should is not listened to any longer.
+  defp take({:ready, address}, state) when is_list(address),
+    do: answered(:ready, {:ok, address}, state)
+
+  defp take({id, :answer, value}, state) when is_integer(id),
+    do: answered(id, {:ok, value}, state)
+
+  defp take({id, :raised, text}, state) when is_integer(id) and is_binary(text),
+    do: answered(id, {:error, {:raised, text}}, state)
+
+  defp take(_other, state), do: ended(state, {:bad_frame, :unknown})
+
+  defp answered(key, answer, state) do
+    case Map.pop(state.waiting, key) do
+      {nil, _} ->
+        %{state | answers: Map.update(state.answers, key, [answer], &(&1 ++ [answer]))}
+
+      {from, waiting} ->
+        GenServer.reply(from, answer)
+        %{state | waiting: waiting}
+    end
+  end
+
+  defp wait(key, from, state) do
+    case {state.answers[key], state.ended} do
+      {[answer | rest], _} ->
+        {:reply, answer, %{state | answers: Map.put(state.answers, key, rest)}}
+
+      {_, nil} ->
+        {:noreply, %{state | waiting: Map.put(state.waiting, key, from)}}
+
+      {_, ending} ->
+        {:reply, {:error, {:closed, ending}}, state}
+    end
+  end
+
+  defp ended(state, status) do
+    ending = ending(state, status)
+    for {_, from} <- state.waiting, do: GenServer.reply(from, {:error, {:closed, ending}})
+    %{state | ended: ending, waiting: %{}}
+  end
+
+  defp ending(state, status) do
+    output = IO.iodata_to_binary([state.frames.noise | state.frames.buffer])
+    %{status: status, log: log(state.log), output: output}
+  end
+
+  defp log(path) do
+    case File.open(path, [:read, :binary], &IO.binread(&1, @log_limit)) do
+      {:ok, text} when is_binary(text) -> text
+      _ -> ""
+    end
+  end
+
+  defp write(%{ended: nil} = state, lines) do
+    Port.command(state.port, lines)
+    %{state | sent: state.sent + IO.iodata_length(lines)}
+  rescue
+    # Closed already: its exit status is on the way.
+    ArgumentError -> state
+  end
+
+  defp write(state, _lines), do: state
+
+  # With a word, if there is somebody to hear it, and then without.
+  defp leave(%{os_pid: nil} = state), do: state
+
+  defp leave(state) do
+    state = write(state, Frame.encode(:bye))
+    port = state.port
+
+    receive do
+      {^port, {:exit_status, _}} -> :ok
+    after
+      if(state.ended == nil and ready?(state), do: @leave, else: 0) ->
+        System.cmd("kill", ["-KILL", to_string(state.os_pid)], stderr_to_stdout: true)
+    end
+
+    %{state | os_pid: nil}
+  end
+
+  defp ready?(state), do: Map.has_key?(state.answers, :ready) or state.received > 0
+end

@@ -1,0 +1,69 @@
+defmodule Hotpush.Transport.Ssh.Diagnosis do
+  @moduledoc """
+  Why `ssh` did not get through to an Elixir on the device, from what it wrote. Pure.
+
+  The phrases are those of OpenSSH, which are the same in every language.
+  """
+
+  alias Hotpush.Route
+  alias Hotpush.Transport.Ssh.Channel
+
+  @phrases [
+    {~r/REMOTE HOST IDENTIFICATION HAS CHANGED/, :host_key_changed},
+    {~r/Host key verification failed|host key is known for/, :host_key_unknown},
+    {~r/Could not resolve hostname/, :unresolved},
+    {~r/Connection refused/, :port_refused},
+    {~r/No route to host|Network is unreachable|Host is down/, :no_route},
+    {~r/Connection timed out|Operation timed out|Connection to \S+ port \d+ timed out/,
+     :no_answer},
+    {~r/UNPROTECTED PRIVATE KEY FILE/, :key_open},
+    {~r/Too many authentication failures/, :too_many_keys},
+    {~r/Permission denied \([^)]*(password|keyboard-interactive)/, :password_needed},
+    {~r/Permission denied|No more authentication methods/, :key_refused},
+    {~r/Unable to negotiate|no matching /, :no_algorithm},
+    {~r/exec request failed|Prohibited/, :exec_disabled},
+    {~r/kex_exchange_identification|Connection reset|Connection closed by|banner exchange/,
+     :hung_up}
+  ]
+
+  @doc "The reason, from how ssh ended before the device's end answered."
+  @spec of(Route.ssh(), Channel.ending()) :: term()
+  def of(ssh, %{status: status} = ending) when is_integer(status) do
+    output = String.trim(ending.output)
+
+    cond do
+      output =~ "Prohibited" -> {:exec_disabled, ssh}
+      output != "" -> {:not_elixir, ssh, excerpt(output)}
+      known = known(ending.log) -> {known, ssh}
+      status == 255 -> {:ssh_says, ssh, excerpt(ending.log)}
+      true -> {:not_elixir, ssh, excerpt(ending.log)}
+    end
+  end
+
+  def of(ssh, %{status: :too_much_noise} = ending), do: {:not_elixir, ssh, excerpt(ending.output)}
+  def of(ssh, _), do: {:bad_answer, ssh}
+
+  @doc "The reason, where it said nothing that helps within `timeout` ms."
+  @spec of_silence(Route.ssh(), Channel.ending(), pos_integer()) :: term()
+  def of_silence(ssh, ending, timeout) do
+    output = String.trim(ending.output)
+
+    cond do
+      output != "" -> {:not_elixir, ssh, excerpt(output)}
+      known = known(ending.log) -> {known, ssh}
+      true -> {:timeout, timeout}
+    end
+  end
+
+  defp known(log), do: Enum.find_value(@phrases, fn {phrase, name} -> log =~ phrase && name end)
+
+  # The last words are the ones that matter.
+  defp excerpt(text) do
+    text |> String.split(["\r\n", "\n"], trim: true) |> Enum.take(-2) |> Enum.join(" ") |> cut()
+  end
+
+  defp cut(text) do
+    text = Hotpush.Text.printable(text)
+    if String.length(text) > 200, do: String.slice(text, 0, 200) <> " ...", else: text
+  end
+end

@@ -1,0 +1,90 @@
+%% @doc The device's end of a visit over ssh. Never sent as a module: like hotpush_question, its
+%% body goes over as parsed terms, here to the evaluator behind `ssh host '<expression>'`.
+%%
+%% Frames come in by lines, each a base64 text behind `+' (more to come) or `.' (the last); one
+%% goes out as a line of base64 behind "hotpush ". Inside stand external terms:
+%%
+%%   in:  {call, Id, {M, F, A}}   answered by {Id, answer, Value}
+%%        {start, Id, {M, F, A}}  whatever sends {Id, Value} here is passed on as an answer
+%%        {send, Id, Tuple}       a message to that process, with Id as its first element
+%%        ping, bye
+%%   out: {ready, Pid}, {Id, answer, Value}, {Id, raised, Text}
+-module(hotpush_link).
+
+-export([serve/1]).
+
+%% @doc Serves until the host says bye, its input ends, or nothing was heard for Silence ms: OTP
+%% 25's daemon does not pass on that the input has ended, and a cut line ends nothing by itself.
+-spec serve(pos_integer()) -> left.
+serve(Silence) ->
+    Me = self(),
+    Say = fun(Term) ->
+        Text = base64:encode(term_to_binary(Term, [compressed])),
+        io:put_chars(["hotpush ", Text, "\n"])
+    end,
+    Reader = spawn_link(fun() ->
+        Read = fun Read() ->
+            Line = io:get_line(""),
+            Me ! {line, Line},
+            case is_list(Line) orelse is_binary(Line) of true -> Read(); false -> ok end
+        end,
+        Read()
+    end),
+    %% Not linked: a transaction that has begun is finished, even if the host goes away.
+    Start = fun(Work) ->
+        element(1, spawn_monitor(fun() ->
+            try Work() catch
+                C:R -> exit({hotpush_raised, unicode:characters_to_binary(
+                           io_lib:format("~tw: ~tP", [C, R, 30]))})
+            end
+        end))
+    end,
+    Serve = fun Serve(Parts, Running) ->
+        receive
+            {line, Line} when is_list(Line); is_binary(Line) ->
+                case iolist_to_binary(Line) of
+                    <<"+", Part/binary>> ->
+                        Serve([base64:decode(Part) | Parts], Running);
+                    <<".", Part/binary>> ->
+                        Whole = lists:reverse([base64:decode(Part) | Parts]),
+                        case binary_to_term(iolist_to_binary(Whole)) of
+                            {call, Id, {M, F, A}} ->
+                                Pid = Start(fun() -> Me ! {Id, apply(M, F, A)} end),
+                                Serve([], Running#{Id => Pid, Pid => Id});
+                            {start, Id, {M, F, A}} ->
+                                Pid = Start(fun() -> apply(M, F, A) end),
+                                Serve([], Running#{Id => Pid, Pid => Id});
+                            {send, Id, Message} ->
+                                maps:get(Id, Running) ! erlang:insert_element(1, Message, Id),
+                                Serve([], Running);
+                            ping ->
+                                Serve([], Running);
+                            bye ->
+                                left
+                        end;
+                    _ ->
+                        Serve(Parts, Running)
+                end;
+            {line, _} ->
+                left;
+            {Id, Value} when is_integer(Id) ->
+                Say({Id, answer, Value}),
+                Serve(Parts, Running);
+            {'DOWN', _, process, Pid, Reason} ->
+                Id = maps:get(Pid, Running),
+                case Reason of
+                    normal -> ok;
+                    {hotpush_raised, Text} -> Say({Id, raised, Text});
+                    _ -> Say({Id, raised, unicode:characters_to_binary(
+                                  io_lib:format("~tP", [Reason, 30]))})
+                end,
+                Serve(Parts, maps:without([Id, Pid], Running))
+        after Silence ->
+            left
+        end
+    end,
+    Say({ready, pid_to_list(Me)}),
+    Serve([], #{}),
+    unlink(Reader),
+    exit(Reader, kill),
+    left.
