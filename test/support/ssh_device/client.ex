@@ -84,7 +84,7 @@ defmodule Hotpush.Test.SshDevice.Client do
     file = Path.join(Run.dir("input"), "text")
     File.write!(file, input)
     # In a session of its own it can ask nobody.
-    shell = ["-c", ~s(exec timeout -s KILL 60 setsid -w "$@" <"$0"), file, program | args]
+    shell = ["-c", ~s(exec setsid -w timeout -s KILL 60 "$@" <"$0"), file, program | args]
     System.cmd("sh", shell, stderr_to_stdout: true, env: [{"DISPLAY", nil}, {"SSH_ASKPASS", nil}])
   end
 
