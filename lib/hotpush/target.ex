@@ -35,4 +35,7 @@ defmodule Hotpush.Target do
 
   defp reach({:node, node}, target), do: %{target | transport: Transport.Dist, node: node}
   defp reach({:ssh, _}, target), do: %{target | transport: Transport.Ssh}
+
+  # Its node may be found out only when its tunnels stand.
+  defp reach({:adb, _, node}, target), do: %{target | transport: Transport.Adb, node: node}
 end

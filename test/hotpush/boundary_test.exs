@@ -10,6 +10,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Report.Document,
     Hotpush.Error,
     Hotpush.Error.Prose,
+    Hotpush.Error.Prose.Adb,
     Hotpush.Error.Prose.Connect,
     Hotpush.Error.Prose.Refusal,
     Hotpush.Error.Prose.Settings,
@@ -22,7 +23,8 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Settings.Template,
     Hotpush.Outcome,
     Hotpush.Text,
-    Hotpush.JSON
+    Hotpush.JSON,
+    Hotpush.Adb.Device
   ]
   @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
            [Hotpush.Native, Hotpush.Session, Hotpush.Transport.Dist, Mix]

@@ -1,6 +1,8 @@
 defmodule Hotpush.Error.Prose.Connect do
   @moduledoc "Why a device could not be reached."
 
+  alias Hotpush.Error.Prose.Adb
+
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
   def sentence(node, :no_home) do
@@ -57,6 +59,8 @@ defmodule Hotpush.Error.Prose.Connect do
     "#{node} did not complete the connection within #{ms} ms. " <>
       "It may hang or be overloaded; --timeout MS waits longer."
   end
+
+  def sentence(serial, reason), do: Adb.sentence(serial, reason)
 
   defp posix(:timeout), do: "no answer"
   defp posix(reason) when is_atom(reason), do: to_string(:inet.format_error(reason))

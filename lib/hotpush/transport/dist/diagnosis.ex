@@ -5,12 +5,11 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
   """
 
   alias Hotpush.Error
-
-  @epmd_port 4369
+  alias Hotpush.Transport.Dist.Epmd
 
   @doc "The likely cause; `otherwise` where every step works by itself. Waits `timeout` ms a step."
   @spec of(node(), pos_integer(), Error.t() | nil, :inet.port_number()) :: Error.t()
-  def of(node, timeout, otherwise \\ nil, epmd_port \\ epmd_port()) do
+  def of(node, timeout, otherwise \\ nil, epmd_port \\ Epmd.port()) do
     [name, host] = String.split(to_string(node), "@", parts: 2)
 
     with {:ok, address} <- resolve(host),
@@ -46,34 +45,14 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     end
   end
 
-  # The names come over a connection without a time limit of its own.
   defp registered(name, {host, epmd_port}, address, timeout) do
-    task = Task.async(fn -> :erl_epmd.names(address) end)
-
-    case Task.yield(task, timeout) || Task.shutdown(task, :brutal_kill) do
-      {:ok, {:ok, names}} ->
-        names = Enum.map(names, fn {known, port} -> {to_string(known), port} end)
-
-        case List.keyfind(names, name, 0) do
-          {_, port} -> {:ok, port}
-          nil -> {:error, {:not_registered, host, names |> Enum.map(&elem(&1, 0)) |> Enum.sort()}}
-        end
-
-      {:ok, {:error, why}} ->
-        {:error, {:no_epmd, host, epmd_port, why}}
-
-      _ ->
-        {:error, {:no_epmd, host, epmd_port, :timeout}}
-    end
-  end
-
-  # Where the emulator itself looks: `erl` makes this argument from ERL_EPMD_PORT, too.
-  defp epmd_port do
-    with {:ok, [[port | _] | _]} <- :init.get_argument(:epmd_port),
-         {port, ""} <- port |> to_string() |> Integer.parse() do
-      port
+    with {:ok, names} <- Epmd.names(address, timeout) do
+      case List.keyfind(names, name, 0) do
+        {_, port} -> {:ok, port}
+        nil -> {:error, {:not_registered, host, names |> Enum.map(&elem(&1, 0)) |> Enum.sort()}}
+      end
     else
-      _ -> @epmd_port
+      {:error, why} -> {:error, {:no_epmd, host, epmd_port, why}}
     end
   end
 end

@@ -1,0 +1,42 @@
+defmodule Hotpush.Transport.Adb do
+  @moduledoc """
+  A device behind adb: the tunnels are set up before it is visited, and all else is distribution.
+
+  They are not taken down after it, see `Hotpush.Adb.Tunnel`.
+  """
+
+  @behaviour Hotpush.Transport
+
+  alias Hotpush.Adb.Tunnel
+  alias Hotpush.Target
+  alias Hotpush.Transport.Dist
+
+  @impl true
+  def prepare(%Target{way: {:adb, serial, node}} = target) do
+    with {:ok, node} <- Tunnel.open(serial, node), do: Dist.prepare(%{target | node: node})
+  end
+
+  @impl true
+  defdelegate finish, to: Dist
+
+  @impl true
+  defdelegate open(target, timeout), to: Dist
+
+  @impl true
+  defdelegate call(conn, question, timeout), to: Dist
+
+  @impl true
+  defdelegate start(conn, question, timeout), to: Dist
+
+  @impl true
+  defdelegate send(conversation, message), to: Dist
+
+  @impl true
+  defdelegate receive(conversation, timeout), to: Dist
+
+  @impl true
+  defdelegate bytes(conn), to: Dist
+
+  @impl true
+  defdelegate close(conn), to: Dist
+end

@@ -1,0 +1,124 @@
+defmodule Hotpush.AdbTest do
+  @moduledoc "What adb prints, what is made of it, and an adb that is missing or hangs."
+  use ExUnit.Case, async: false
+
+  alias Hotpush.Adb
+  alias Hotpush.Adb.{Command, Device}
+  alias Hotpush.Error
+  alias Hotpush.Test.{Run, Until}
+
+  doctest Hotpush.Adb
+  doctest Hotpush.Adb.Device
+  doctest Hotpush.Adb.Forward
+  doctest Hotpush.Adb.Origin
+
+  # Samples, in the form that adb's documentation and its source (transport.cpp) give these lines.
+  # What real adb and adbd print is in transport/adb_test.exs.
+  @sample """
+  * daemon not running; starting now at tcp:5037
+  * daemon started successfully
+  List of devices attached
+  R5CT10ABCDE            device usb:1-2 product:o1s model:SM_G991B device:o1s transport_id:4
+  R5XX                   unauthorized usb:1-3 transport_id:5
+  10.0.0.7:5555          offline transport_id:6
+  emulator-5554          device product:sdk model:Pixel_7 device:emu64 transport_id:7
+  ????????????           no permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com/tools/device.html] usb:1-4 transport_id:8
+  0123                   no permissions; see [http://developer.android.com/tools/device.html]
+  REC1                   recovery usb:1-5 product:x model:X device:x transport_id:9
+  SIDE                   sideload usb:1-6
+  adb-9 (2)._adb-tls-connect._tcp device product:p model:P device:p transport_id:10
+  NEW1                   dreaming usb:1-7
+
+  """
+
+  test "every state, with the model where adb tells it" do
+    assert Enum.map(Device.parse(@sample), &{&1.serial, &1.state, &1.model}) == [
+             {"R5CT10ABCDE", :device, "SM G991B"},
+             {"R5XX", :unauthorized, nil},
+             {"10.0.0.7:5555", :offline, nil},
+             {"emulator-5554", :device, "Pixel 7"},
+             {"????????????", :no_permissions, nil},
+             {"0123", :no_permissions, nil},
+             {"REC1", :recovery, "X"},
+             {"SIDE", :sideload, nil},
+             {"adb-9 (2)._adb-tls-connect._tcp", :device, "P"},
+             {"NEW1", "dreaming", nil}
+           ]
+
+    assert Device.parse("error: could not install smartsocket listener\n") == []
+    assert Device.parse("List of devices attached\r\nR5\tdevice\r\n\r\n") |> length() == 1
+  end
+
+  defp sentence({:error, error}), do: Error.message(error)
+
+  test "a prefix names one device; what it cannot name is said" do
+    devices = Device.parse(@sample)
+    assert {:ok, %{serial: "R5CT10ABCDE"}} = Adb.find("R5C", devices)
+    # The whole of one may begin another.
+    assert {:ok, %{serial: "R5"}} = Adb.find("R5", [%Device{serial: "R5"} | devices])
+
+    both = sentence(Adb.find("R5", devices))
+    assert both =~ "R5 is the beginning of several serial numbers: R5CT10ABCDE, R5XX."
+
+    near = sentence(Adb.find("R5CT10ABCDF", devices))
+    assert near =~ "Did you mean R5CT10ABCDE? It knows "
+    assert near =~ "emulator-5554"
+    far = sentence(Adb.find("zzz", devices))
+    refute far =~ "Did you mean"
+    assert far =~ "begins with zzz, it knows 0123, 10.0.0.7:5555"
+    assert sentence(Adb.find("R5", [])) =~ "Plug it in and allow USB debugging"
+  end
+
+  test "every state but one has its next step" do
+    steps =
+      for device <- Device.parse(@sample), {:error, error} <- [Adb.usable(device)], into: %{} do
+        {device.state, Error.message(error)}
+      end
+
+    assert steps[:offline] =~ "10.0.0.7:5555 is offline for adb. Unplug it"
+    assert steps[:unauthorized] =~ "\"Allow USB debugging?\""
+    assert steps[:no_permissions] =~ "udev rules"
+    assert steps[:recovery] =~ "adb -s REC1 reboot"
+    assert steps["dreaming"] =~ "state \"dreaming\""
+    refute Map.has_key?(steps, :device)
+  end
+
+  defp with_path(path) do
+    before = System.get_env("PATH")
+    on_exit(fn -> System.put_env("PATH", before) end)
+    System.put_env("PATH", path)
+    before
+  end
+
+  defp fake_adb(script) do
+    dir = Run.dir("adb")
+    adb = Path.join(dir, "adb")
+    File.write!(adb, "#!/bin/sh\n" <> script)
+    File.chmod!(adb, 0o755)
+    before = System.get_env("PATH")
+    with_path(dir <> ":" <> before)
+    dir
+  end
+
+  test "adb is not installed" do
+    with_path(Run.dir("empty"))
+    assert {:error, %Error{reason: :adb_missing} = error} = Adb.devices()
+    assert Error.message(error) =~ "adb is not installed"
+  end
+
+  test "an adb that hangs is killed" do
+    dir = fake_adb("echo $$ >$(dirname $0)/pid\nexec sleep 600\n")
+    assert {:error, %Error{reason: {:adb_timeout, 300}} = error} = Adb.devices(300)
+    assert Error.message(error) =~ "adb did not answer within 300 ms"
+    pid = Path.join(dir, "pid") |> File.read!() |> String.trim()
+    Until.until("adb to be gone", fn -> not File.exists?("/proc/#{pid}") end)
+    refute_received _
+  end
+
+  test "what adb complains of is passed on in one line" do
+    fake_adb("echo '* daemon started *'\necho 'adb: error: no such thing' >&2\nexit 1\n")
+    assert {:error, error} = Command.run(["devices"], "R5", 5_000)
+    assert error.reason == {:adb_failed, "no such thing"}
+    assert Error.message(error) =~ ~s(R5: adb says "no such thing".)
+  end
+end
