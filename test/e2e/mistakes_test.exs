@@ -193,8 +193,10 @@ defmodule Hotpush.MistakesTest do
   test "mix help upload.hotswap is the manual, and shows every option", %{project: project} do
     output = Project.mix!(project, ["help", "upload.hotswap"])
 
-    for option <- ~w(--node --module --app --all --dry-run --json --no-compile --timeout --purge
-             --force --docs --cookie --verbose --quiet HOTPUSH_COOKIE) do
+    for option <-
+          ~w(--node --group --module --app --all --dry-run --json --no-compile --timeout --purge
+             --force --docs --cookie --verbose --quiet HOTPUSH_COOKIE
+             hotpush.toml) do
       assert output =~ option
     end
 

@@ -203,7 +203,7 @@ defmodule Hotpush.SettingsE2ETest do
   test "a child of an umbrella finds the file of the root, or its own" do
     files = %{"lib/roof.ex" => "defmodule Roof do\nend\n"}
     children = [{:back, [files: files, deps: [Project.Source.hotpush_dep()]]}]
-    root = Project.new(app: :roof, children: children)
+    root = Project.new(app: :roof, config: "import Config\n", children: children)
     child = %{root | dir: Path.join(root.dir, "apps/back")}
     File.write!(Path.join(root.dir, "hotpush.toml"), "app = 1")
 

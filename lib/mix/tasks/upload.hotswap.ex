@@ -25,12 +25,47 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   A project with `config :mix_tasks_upload_hotswap` and the same keys works unchanged.
 
-  The cookie is looked for in `--cookie`, in the environment variable `HOTPUSH_COOKIE`, in the
-  config, and at last in `~/.erlang.cookie`. It is never printed.
+  The cookie is looked for in `--cookie`, in the environment variable `HOTPUSH_COOKIE`, in
+  `hotpush.toml`, in the config, and at last in `~/.erlang.cookie`. It is never printed.
+
+  ## hotpush.toml
+
+  What stands in `config/config.exs` is everybody's, and is compiled into firmware. The devices on
+  your own desk belong into `hotpush.toml`, beside `mix.exs` (or that of the umbrella):
+
+      app = "example"                        # or a list; by default the Mix project's
+      cookie_env = "EXAMPLE_COOKIE"          # or cookie, or cookie_file
+
+      [device.kitchen]
+      ssh = "nerves-1a2b.local"              # [user@]host[:port]
+      [device.porch]
+      node = "example@nerves-3c4d.local"
+      cookie_file = ".porch.cookie"          # its own, in place of the one above
+      [device.phone]
+      adb = "R5CT"                           # a serial number or a unique beginning of it
+
+      [group.all]
+      devices = ["kitchen", "porch", "phone"]
+
+  `mix hotpush.init` writes one, with the devices that it finds, and keeps it out of git. Then
+
+      $ mix upload.hotswap --node porch
+      $ mix upload.hotswap --group all
+
+  push to devices by these names, and `mix upload.hotswap` to every device of the file. Each device
+  has one of `ssh`, `node` and `adb`; beside `adb`, `node` names the node that runs there. A file
+  with a cookie must be readable by you alone; its path is relative to `hotpush.toml`.
+
+  The command line counts before the environment, that before `hotpush.toml`, and that before the
+  Mix config: devices of `hotpush.toml` take the place of `nodes`. Any other key, and any name that
+  is not there, is an error with its line and column. The file is read by the native library: where
+  that is missing, a `hotpush.toml` is an error.
 
   ## Options
 
-    * `--node NAME` - push to this node, configured or not; may be repeated
+    * `--node NAME` - push to this node, configured or not, or to the device of this name in
+      `hotpush.toml`; may be repeated
+    * `--group NAME` - push to the devices of this group of `hotpush.toml`; may be repeated
     * `--module MODULE` - only this module (`Example.Foo`, `Elixir.Example.Foo`, `:erlang_mod`), or
       with `.*` at the end those under it; may be repeated
     * `--app APP` - only this application; may be repeated. A development-only dependency is
