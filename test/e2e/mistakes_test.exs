@@ -25,15 +25,16 @@ defmodule Hotpush.MistakesTest do
 
   test "no device is named", %{project: project} do
     assert {output, 2} = run(project, [])
-    assert output =~ "no device is named: give --node name@host"
+    assert output =~ "no device is named: give a host that answers ssh, as in mix upload.hotswap"
     assert output =~ "config :hotpush, nodes:"
+    assert output =~ "mix hotpush.init"
   end
 
   test "the command line is wrong", %{project: project} do
     for {args, says} <- [
           {["--colour"], "unknown option --colour: \"mix help upload.hotswap\" lists them."},
           {["--cookei", @secret], "unknown option --cookei"},
-          {["desk@127.0.0.1"], "unexpected argument desk@127.0.0.1: name a device with --node"},
+          {["a b"], "a b is not a host to reach by ssh: it has the form [user@]host[:port]"},
           {["--cookie", "a", @secret], "unexpected argument"},
           {["--node", "desk"], "desk is not a node name: it has the form name@host"},
           {["--node", "a b@c\e[2J"], "a b@c\\e[2J is not a node name"},

@@ -22,7 +22,8 @@ defmodule Hotpush.Error.Prose.Usage do
 
   def sentence(_config, :no_nodes) do
     "no device is named: give a host that answers ssh, as in mix upload.hotswap nerves.local, " <>
-      "or --node name@host, or set config :hotpush, nodes: [:\"name@host\"]."
+      "or --node name@host, or set config :hotpush, nodes: [:\"name@host\"], or name your devices " <>
+      "in a hotpush.toml, which mix hotpush.init writes."
   end
 
   def sentence(key, {:bad_config, expected}),
