@@ -3,7 +3,7 @@ defmodule Hotpush.SettingsE2ETest do
   use ExUnit.Case, async: true
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Device, Project}
+  alias Hotpush.Test.{Device, Project, SshDevice}
 
   @moduletag :cargo
 
@@ -16,12 +16,20 @@ defmodule Hotpush.SettingsE2ETest do
   # Two devices, each with a cookie of its own.
   setup_all do
     files = %{"lib/desk.ex" => "defmodule Desk do\n  def hi, do: 1\nend\n"}
-    project = Project.new(app: :desk, files: files, config: @config)
+
+    project =
+      Project.new(
+        app: :desk,
+        files: files,
+        config: @config,
+        extra_applications: [:logger, :iex, :ssh]
+      )
+
     release = Project.release(project)
     porch = Device.start(release: release)
     kitchen = Device.start(release: release)
     cookies = [to_string(porch.cookie), to_string(kitchen.cookie)]
-    %{project: project, porch: porch, kitchen: kitchen, secrets: cookies}
+    %{project: project, release: release, porch: porch, kitchen: kitchen, secrets: cookies}
   end
 
   # Every test begins with the file that both devices are in.
@@ -198,6 +206,33 @@ defmodule Hotpush.SettingsE2ETest do
 
     settings(context, "app = 'dsek'\n" <> String.replace(whole, "app = \"desk\"", ""))
     assert mistake(context) =~ "no application of this project is named dsek. Did you mean desk?"
+  end
+
+  test "a stock device by ssh beside a node, in one group; ssh asks for no cookie", context do
+    shed = SshDevice.start(release: context.release)
+
+    settings(
+      context,
+      whole(context) <>
+        """
+        [device.shed]
+        ssh = "#{SshDevice.address(shed)}"
+        cookie_env = "NOT_SET"
+        [group.mixed]
+        devices = ["shed", "porch"]
+        """
+    )
+
+    env = SshDevice.env(shed)
+    answer = next(context)
+    assert {output, 0} = swap(context, ["--group", "mixed"], env)
+    assert Enum.sort(deployed_to(output)) == ["porch", "shed"]
+    assert Device.eval(shed.device, "Desk.hi()") == answer
+    nothing_differs(context, ["--group", "mixed"], ["porch", "shed"], env)
+
+    # By its address it is the same device, and has its name.
+    nothing_differs(context, [SshDevice.address(shed)], ["shed"], env)
+    nothing_differs(context, ["--ssh", SshDevice.address(shed), "--node", "shed"], ["shed"], env)
   end
 
   test "a child of an umbrella finds the file of the root, or its own" do
