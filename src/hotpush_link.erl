@@ -13,14 +13,19 @@
 
 -export([serve/1]).
 
-%% @doc Serves until the host says bye, its input ends, or nothing was heard for Silence ms: OTP
-%% 25's daemon does not pass on that the input has ended, and a cut line ends nothing by itself.
+%% @doc Serves until the host says bye, the connection is closed, or nothing was heard for Silence
+%% ms: OTP's daemon does not pass on that the input has ended (seen on 25, 27, 29), and a line that
+%% was cut ends nothing by itself.
 -spec serve(pos_integer()) -> left.
 serve(Silence) ->
     Me = self(),
+    %% In pieces: OTP 25's daemon breaks off at a write of some megabytes.
+    Write = fun
+        Write(<<Piece:49152/binary, Rest/binary>>) -> io:put_chars(Piece), Write(Rest);
+        Write(Rest) -> io:put_chars([Rest, "\n"])
+    end,
     Say = fun(Term) ->
-        Text = base64:encode(term_to_binary(Term, [compressed])),
-        io:put_chars(["hotpush ", Text, "\n"])
+        Write(<<"hotpush ", (base64:encode(term_to_binary(Term, [compressed])))/binary>>)
     end,
     Reader = spawn_link(fun() ->
         Read = fun Read() ->
@@ -39,6 +44,8 @@ serve(Silence) ->
             end
         end))
     end,
+    Leader = group_leader(),
+    monitor(process, Leader),
     Serve = fun Serve(Parts, Running) ->
         receive
             {line, Line} when is_list(Line); is_binary(Line) ->
@@ -70,6 +77,8 @@ serve(Silence) ->
             {Id, Value} when is_integer(Id) ->
                 Say({Id, answer, Value}),
                 Serve(Parts, Running);
+            {'DOWN', _, process, Leader, _} ->
+                left;
             {'DOWN', _, process, Pid, Reason} ->
                 Id = maps:get(Pid, Running),
                 case Reason of

@@ -2,13 +2,15 @@ defmodule Hotpush.Test.Hotswap do
   @moduledoc """
   The real `mix upload.hotswap` in a generated project, and what holds for every run of it.
 
-  The device's node and cookie are given as a user would, by `--node` and `HOTPUSH_COOKIE`;
-  `mix/3` of `Hotpush.Test.Project` gives neither.
+  A node and its cookie are given as a user would, by `--node` and `HOTPUSH_COOKIE`, and a device
+  behind ssh by its address; `mix/3` of `Hotpush.Test.Project` gives neither.
   """
 
   import ExUnit.Assertions
 
-  alias Hotpush.Test.{Device, Project}
+  alias Hotpush.Test.{Device, Project, SshDevice}
+
+  @type device :: Device.t() | SshDevice.t()
 
   # What the VM and Mix write when nobody caught something.
   @traces ["** (", "(stdlib", "(elixir ", "(mix ", "(hotpush ", "[error]", "CRASH REPORT"] ++
@@ -37,15 +39,22 @@ defmodule Hotpush.Test.Hotswap do
   """
 
   @doc "Runs it for a device. Answers the output, standard error within it, and the exit status."
-  @spec push(Project.t(), Device.t(), [String.t()], map) :: {String.t(), non_neg_integer}
+  @spec push(Project.t(), device, [String.t()], map) :: {String.t(), non_neg_integer}
   def push(project, device, args \\ [], env \\ %{}) do
-    args = ["--node", to_string(device.node) | args]
-    env = Map.merge(%{"HOTPUSH_COOKIE" => to_string(device.cookie)}, env)
-    run(project, args, env, [to_string(device.cookie)])
+    {name, named, environment, secrets} = reach(device)
+    run(project, named ++ [name | args], Map.merge(environment, env), secrets)
   end
 
+  defp reach(%Device{} = device) do
+    cookie = to_string(device.cookie)
+    {to_string(device.node), ["--node"], %{"HOTPUSH_COOKIE" => cookie}, [cookie]}
+  end
+
+  defp reach(%SshDevice{} = device),
+    do: {SshDevice.address(device), [], SshDevice.env(device), []}
+
   @doc "As `push/4`; answers the output, and fails unless the exit status is 0."
-  @spec push!(Project.t(), Device.t(), [String.t()], map) :: String.t()
+  @spec push!(Project.t(), device, [String.t()], map) :: String.t()
   def push!(project, device, args \\ [], env \\ %{}) do
     {output, status} = push(project, device, args, env)
     assert status == 0, "exit status #{status}:\n#{output}"
@@ -53,12 +62,13 @@ defmodule Hotpush.Test.Hotswap do
   end
 
   @doc "Pushes again: nothing differs, and no code goes over. Every test of a change ends so."
-  @spec again(Project.t(), Device.t(), [String.t()], map) :: String.t()
+  @spec again(Project.t(), device, [String.t()], map) :: String.t()
   def again(project, device, args \\ [], env \\ %{}) do
     output = push!(project, device, args, env)
+    {name, _, _, _} = reach(device)
 
     assert output =~
-             ~r/^Nothing differs on #{device.node}: \d+ modules? checked .*1 round trip\)$/m
+             ~r/^Nothing differs on #{Regex.escape(name)}: \d+ modules? checked .*1 round trip\)$/m
 
     refute output =~ "Successfully d"
     output

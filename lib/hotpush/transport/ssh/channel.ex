@@ -10,17 +10,22 @@ defmodule Hotpush.Transport.Ssh.Channel do
   alias Hotpush.Transport.Ssh.Frame
 
   # The device leaves by itself when it has heard nothing for `@silence` (see the link's program).
-  @silence 20_000
-  @ping_every 5_000
+  @silence 15_000
+  @ping_every 4_000
 
   # How long a device may take to take its leave.
   @leave 1_000
 
+  # Messages that may be under way to one program there without an answer: the daemon's memory for
+  # what nobody has read yet is some thirty times its size.
+  @window 8
+
   # What is read of ssh's own words.
   @log_limit 64 * 1024
 
-  defstruct [:port, :os_pid, :log, :address, :ended, :owner] ++
-              [frames: %Frame{}, waiting: %{}, answers: %{}, next: 1, sent: 0, received: 0]
+  defstruct [:port, :guard, :log, :ended, :owner] ++
+              [frames: %Frame{}, waiting: %{}, answers: %{}, next: 1, sent: 0, received: 0] ++
+              [flying: %{}, held: %{}, running?: true]
 
   @typedoc "How an ssh ended: its exit status (or what was wrong with its output), and its words."
   @type ending :: %{
@@ -119,10 +124,19 @@ defmodule Hotpush.Transport.Ssh.Channel do
       ])
 
     Process.send_after(self(), :ping, @ping_every)
-    # It may have ended already.
-    os_pid = with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: os_pid
-    state = %__MODULE__{port: port, os_pid: os_pid, log: log, owner: owner}
+    state = %__MODULE__{port: port, guard: guard(port), log: log, owner: owner}
     {:ok, write(state, Ssh.program())}
+  end
+
+  # An ssh outlives the program that reads from it. What waits for a word here and does not get it,
+  # since this VM has ended in whatever way, ends it.
+  defp guard(port) do
+    # It may have ended already.
+    with {:os_pid, os_pid} <- Port.info(port, :os_pid) do
+      script = ~S(read -r word; [ "$word" = ended ] || kill -KILL "$0")
+      args = ["-c", script, to_string(os_pid)]
+      Port.open({:spawn_executable, System.find_executable("sh")}, [:binary, args: args])
+    end
   end
 
   @impl true
@@ -140,6 +154,12 @@ defmodule Hotpush.Transport.Ssh.Channel do
   end
 
   @impl true
+  def handle_cast({:send, {:send, id, _} = frame}, state) do
+    if Map.get(state.flying, id, 0) < @window,
+      do: {:noreply, fly(state, id, frame)},
+      else: {:noreply, %{state | held: Map.update(state.held, id, [frame], &(&1 ++ [frame]))}}
+  end
+
   def handle_cast({:send, frame}, state), do: {:noreply, write(state, Frame.encode(frame))}
 
   @impl true
@@ -156,10 +176,10 @@ defmodule Hotpush.Transport.Ssh.Channel do
   end
 
   def handle_info({port, {:exit_status, status}}, %{port: port, ended: nil} = state),
-    do: {:noreply, ended(%{state | os_pid: nil}, status)}
+    do: {:noreply, ended(let_go(state), status)}
 
   def handle_info({port, {:exit_status, _}}, %{port: port} = state),
-    do: {:noreply, %{state | os_pid: nil}}
+    do: {:noreply, let_go(state)}
 
   def handle_info(:ping, state) do
     Process.send_after(self(), :ping, @ping_every)
@@ -190,6 +210,8 @@ defmodule Hotpush.Transport.Ssh.Channel do
   defp take(_other, state), do: ended(state, {:bad_frame, :unknown})
 
   defp answered(key, answer, state) do
+    state = landed(state, key)
+
     case Map.pop(state.waiting, key) do
       {nil, _} ->
         %{state | answers: Map.update(state.answers, key, [answer], &(&1 ++ [answer]))}
@@ -231,6 +253,22 @@ defmodule Hotpush.Transport.Ssh.Channel do
     end
   end
 
+  defp fly(state, id, frame) do
+    state = %{state | flying: Map.update(state.flying, id, 1, &(&1 + 1))}
+    write(state, Frame.encode(frame))
+  end
+
+  defp landed(%{flying: flying} = state, id) when is_map_key(flying, id) do
+    state = %{state | flying: Map.update!(flying, id, &(&1 - 1))}
+
+    case state.held[id] do
+      [frame | rest] -> fly(%{state | held: Map.put(state.held, id, rest)}, id, frame)
+      _ -> state
+    end
+  end
+
+  defp landed(state, _id), do: state
+
   defp write(%{ended: nil} = state, lines) do
     Port.command(state.port, lines)
     %{state | sent: state.sent + IO.iodata_length(lines)}
@@ -241,22 +279,25 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   defp write(state, _lines), do: state
 
-  # With a word, if there is somebody to hear it, and then without.
-  defp leave(%{os_pid: nil} = state), do: state
+  # With a word, if there is somebody to hear it; else, and if that does not help, the guard ends it.
+  defp leave(%{running?: false} = state), do: state
 
   defp leave(state) do
-    state = write(state, Frame.encode(:bye))
     port = state.port
+    state = write(state, Frame.encode(:bye))
 
     receive do
-      {^port, {:exit_status, _}} -> :ok
+      {^port, {:exit_status, _}} -> let_go(state)
     after
-      if(state.ended == nil and ready?(state), do: @leave, else: 0) ->
-        System.cmd("kill", ["-KILL", to_string(state.os_pid)], stderr_to_stdout: true)
+      if(state.ended == nil and state.received > 0, do: @leave, else: 0) -> state
     end
-
-    %{state | os_pid: nil}
   end
 
-  defp ready?(state), do: Map.has_key?(state.answers, :ready) or state.received > 0
+  # Its process number may be somebody else's from here on.
+  defp let_go(state) do
+    if is_port(state.guard), do: Port.command(state.guard, "ended\n")
+    %{state | guard: nil, running?: false}
+  rescue
+    ArgumentError -> %{state | guard: nil, running?: false}
+  end
 end

@@ -19,9 +19,9 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
     {~r/UNPROTECTED PRIVATE KEY FILE/, :key_open},
     {~r/Too many authentication failures/, :too_many_keys},
     {~r/Permission denied \([^)]*(password|keyboard-interactive)/, :password_needed},
-    {~r/Permission denied|No more authentication methods/, :key_refused},
+    {~r/Permission denied|authentication methods/, :key_refused},
     {~r/Unable to negotiate|no matching /, :no_algorithm},
-    {~r/exec request failed|Prohibited/, :exec_disabled},
+    {~r/exec request failed|^Prohibited/m, :exec_disabled},
     {~r/kex_exchange_identification|Connection reset|Connection closed by|banner exchange/,
      :hung_up}
   ]
@@ -32,8 +32,9 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
     output = String.trim(ending.output)
 
     cond do
-      output =~ "Prohibited" -> {:exec_disabled, ssh}
       output != "" -> {:not_elixir, ssh, excerpt(output)}
+      # What the daemon writes before what went wrong in evaluating.
+      ending.log =~ "**Error**" -> {:not_elixir, ssh, excerpt(ending.log)}
       known = known(ending.log) -> {known, ssh}
       status == 255 -> {:ssh_says, ssh, excerpt(ending.log)}
       true -> {:not_elixir, ssh, excerpt(ending.log)}

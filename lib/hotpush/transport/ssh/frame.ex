@@ -82,12 +82,11 @@ defmodule Hotpush.Transport.Ssh.Frame do
 
   # Behind a text without a line end, such as a prompt, a frame is still one.
   defp frame(line) do
-    case :binary.split(line, "hotpush ") do
-      [_, text] -> text |> String.trim() |> Base.decode64() |> term()
-      [_] -> :noise
+    with [_, text] <- Regex.run(~r/hotpush ([0-9A-Za-z+\/=]+)\r?\z/, line),
+         {:ok, binary} <- Base.decode64(text) do
+      SafeTerm.decode(binary)
+    else
+      _ -> :noise
     end
   end
-
-  defp term({:ok, binary}), do: SafeTerm.decode(binary)
-  defp term(:error), do: {:error, :no_base64}
 end
