@@ -2,13 +2,13 @@ defmodule Hotpush.Error do
   @moduledoc """
   What went wrong, as a noun with fields. The sentence is made late, in `Hotpush.Error.Prose`.
 
-    * `:stage` - `:usage`, `:scan`, `:connect`, `:ask`, `:refusal` (we will not), `:load`
+    * `:stage` - `:usage`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will not), `:load`
     * `:subject` - the node, module, file or option that it is about
     * `:reason` - a term that `Hotpush.Error.Prose` knows
   """
   defexception [:stage, :subject, :reason]
 
-  @type stage :: :usage | :scan | :connect | :ask | :refusal | :load
+  @type stage :: :usage | :scan | :discover | :connect | :ask | :refusal | :load
   @type t :: %__MODULE__{stage: stage(), subject: term(), reason: term()}
 
   @doc "Makes an error."

@@ -10,7 +10,7 @@ defmodule Hotpush.Native do
   @on_load :load
 
   # Has to equal the library's own: one that was built from other sources is refused.
-  @interface 3
+  @interface 4
 
   @doc false
   @spec load() :: :ok
@@ -38,6 +38,10 @@ defmodule Hotpush.Native do
   @doc false
   @spec diff([tuple()], [tuple()]) :: {[{binary(), atom()}], [binary()], non_neg_integer()}
   def diff(_entries, _answers), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  @spec mdns_listen(term(), [binary()], [binary()], non_neg_integer()) :: :ok | :error
+  def mdns_listen(_tag, _kinds, _hosts, _milliseconds), do: :erlang.nif_error(:nif_not_loaded)
 
   @doc false
   @spec pack([{binary(), binary()}], [binary()]) :: [tuple()]

@@ -12,6 +12,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Error.Prose,
     Hotpush.Error.Prose.Adb,
     Hotpush.Error.Prose.Connect,
+    Hotpush.Error.Prose.Discover,
     Hotpush.Error.Prose.Refusal,
     Hotpush.Error.Prose.Settings,
     Hotpush.Error.Prose.Usage,
@@ -24,7 +25,8 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Outcome,
     Hotpush.Text,
     Hotpush.JSON,
-    Hotpush.Adb.Device
+    Hotpush.Adb.Device,
+    Hotpush.Discovery.Found
   ]
   @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
            [Hotpush.Native, Hotpush.Session, Hotpush.Transport.Dist, Mix]
@@ -71,7 +73,8 @@ defmodule Hotpush.BoundaryTest do
 
   test "the native library is called by what wraps it alone", %{calls: calls} do
     callers = for {module, Hotpush.Native} <- pairs(calls), uniq: true, do: module
-    assert callers -- [Hotpush.Scanner.Native, Hotpush.Scanner, Hotpush.Settings] == []
+    allowed = [Hotpush.Scanner.Native, Hotpush.Scanner, Hotpush.Settings, Hotpush.Discovery.Mdns]
+    assert callers -- allowed == []
   end
 
   test "what travels calls kernel and stdlib alone" do

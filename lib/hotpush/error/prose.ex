@@ -4,7 +4,7 @@ defmodule Hotpush.Error.Prose do
   """
 
   alias Hotpush.Error
-  alias Hotpush.Error.Prose.{Connect, Refusal, Ssh, Usage}
+  alias Hotpush.Error.Prose.{Connect, Discover, Refusal, Ssh, Usage}
 
   @doc "One or more sentences, without a line break at the end."
   @spec sentence(Error.t()) :: String.t()
@@ -13,6 +13,9 @@ defmodule Hotpush.Error.Prose do
   def sentence(%Error{stage: :connect} = error) do
     Ssh.sentence(error.subject, error.reason) || Connect.sentence(error.subject, error.reason)
   end
+
+  def sentence(%Error{stage: :discover} = error),
+    do: Discover.sentence(error.subject, error.reason)
 
   def sentence(%Error{stage: :refusal} = error), do: Refusal.sentence(error.subject, error.reason)
   def sentence(%Error{stage: :scan} = error), do: scan(error.subject, error.reason)

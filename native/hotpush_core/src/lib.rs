@@ -13,6 +13,7 @@ mod digest;
 mod gzip;
 mod identity;
 mod manifest;
+pub mod mdns;
 mod pack;
 mod pool;
 mod problem;

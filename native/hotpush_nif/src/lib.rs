@@ -1,4 +1,4 @@
-//! The Erlang side of `hotpush_core`: four functions and a handshake.
+//! The Erlang side of `hotpush_core`: a few functions and a handshake.
 //!
 //! Terms are flat binaries, tuples and numbers; `Hotpush.Scanner.Native` makes maps of them.
 //! No atom is made from what a file holds, nothing is printed, and a panic is an error in the
@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 mod diff;
+mod mdns;
 mod pack;
 mod scan;
 mod settings;
@@ -16,7 +17,7 @@ mod terms;
 use rustler::{Env, Term};
 
 /// Equal to the number in `Hotpush.Native`, or the library is of another version.
-const INTERFACE: i64 = 3;
+const INTERFACE: i64 = 4;
 
 fn load(_env: Env<'_>, info: Term<'_>) -> bool {
     // A panic becomes an error term; its text has no place on a terminal that others write on.

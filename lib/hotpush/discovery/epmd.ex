@@ -1,0 +1,107 @@
+defmodule Hotpush.Discovery.Epmd do
+  @moduledoc """
+  The nodes that the epmd of this host knows, and those of the hosts that configuration names.
+
+  epmd answers everybody: no cookie is offered (ERTS User's Guide, Distribution Protocol,
+  NAMES_REQ).
+  """
+
+  @behaviour Hotpush.Discovery
+
+  alias Hotpush.Discovery.{Found, Names}
+  alias Hotpush.Transport.Dist
+
+  @here "127.0.0.1"
+  @names_req 110
+  # A stranger may answer for ever: this much is read, and so many names are made of it.
+  @most_bytes 65_536
+  @most_names 64
+
+  @impl true
+  def discover(options) do
+    timeout = Keyword.fetch!(options, :timeout)
+
+    found =
+      [@here | Keyword.get(options, :hosts, [])]
+      |> Enum.uniq()
+      |> Task.async_stream(&{&1, names(&1, timeout)},
+        max_concurrency: 256,
+        timeout: timeout,
+        on_timeout: :kill_task
+      )
+      |> Enum.flat_map(fn
+        {:ok, {host, {:ok, names}}} -> for name <- names, do: found(host, name)
+        # A host that does not answer is told of by who asks it for more than names.
+        _ -> []
+      end)
+
+    {:ok, found}
+  end
+
+  defp found(host, name) do
+    node = "#{name}@#{host}"
+    %Found{how: :epmd, name: node, host: host, offers: [node: node]}
+  end
+
+  @doc """
+  The names that the epmd at `host` (a name, or an address as text) knows, sorted, without this
+  VM's own. Waits `timeout` ms.
+  """
+  @spec names(String.t(), pos_integer()) :: {:ok, [String.t()]} | {:error, term()}
+  def names(host, timeout) do
+    deadline = now() + timeout
+    options = [:binary, active: false, send_timeout: timeout]
+
+    with {:ok, address} <- address(Names.address(host) || host),
+         {:ok, socket} <-
+           :gen_tcp.connect(address, Dist.Epmd.port(), family(address) ++ options, timeout) do
+      try do
+        with :ok <- :gen_tcp.send(socket, <<1::16, @names_req>>),
+             {:ok, <<_port::32, text::binary>>} <- all(socket, "", deadline) do
+          {:ok, parse(text, host == @here)}
+        else
+          {:ok, _short} -> {:error, :no_epmd}
+          error -> error
+        end
+      after
+        :gen_tcp.close(socket)
+      end
+    end
+  end
+
+  # As text, with the interface behind a link-local address: `fe80::1%eth0`.
+  defp address(text) do
+    case :inet.parse_address(String.to_charlist(text)) do
+      {:ok, address} -> {:ok, address}
+      {:error, _} -> {:ok, String.to_charlist(text)}
+    end
+  end
+
+  defp family(address) when tuple_size(address) == 8, do: [:inet6]
+  defp family(_address), do: []
+
+  defp all(_socket, read, _deadline) when byte_size(read) > @most_bytes, do: {:ok, read}
+
+  defp all(socket, read, deadline) do
+    case :gen_tcp.recv(socket, 0, max(deadline - now(), 0)) do
+      {:ok, bytes} -> all(socket, read <> bytes, deadline)
+      {:error, :closed} -> {:ok, read}
+      {:error, reason} -> {:error, reason}
+    end
+  end
+
+  # `name NAME at port PORT`, one a line.
+  defp parse(text, here?) do
+    own = if here?, do: node() |> to_string() |> String.split("@") |> hd()
+
+    for [_, name] <- Regex.scan(~r/^name ([0-9A-Za-z_\-]{1,200}) at port \d{1,5}$/m, text),
+        name != own,
+        uniq: true do
+      name
+    end
+    |> Enum.sort()
+    |> Enum.take(@most_names)
+  end
+
+  defp now, do: System.monotonic_time(:millisecond)
+end

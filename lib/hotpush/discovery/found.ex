@@ -1,0 +1,118 @@
+defmodule Hotpush.Discovery.Found do
+  @moduledoc """
+  One device that discovery found. Pure.
+
+    * `:how` - the way that found it: `:mdns`, `:epmd`, `:adb`, or a project's own
+    * `:also` - further ways that found the same one
+    * `:name` - its host name, node name or adb serial number
+    * `:host` - its host name, where it has one
+    * `:addresses` - its IP addresses as text, best first
+    * `:routes` - how it is reached, best first
+    * `:offers` - the same as text, as a stranger said it: see `routes/1`
+    * `:notice` - why it cannot be reached, with the next step
+  """
+
+  alias Hotpush.{Error, Route}
+
+  defstruct [:how, :name, :host, also: [], addresses: [], routes: [], offers: [], notice: nil]
+
+  @type offer :: {:node | :ssh, String.t()}
+  @type t :: %__MODULE__{
+          how: atom(),
+          also: [atom()],
+          name: String.t(),
+          host: String.t() | nil,
+          addresses: [String.t()],
+          routes: [Route.t()],
+          offers: [offer()],
+          notice: Error.t() | nil
+        }
+
+  @doc """
+  All ways to the device. Only here does a stranger's text become the name of a node, and so an
+  atom: ask this of devices that somebody wants to reach.
+
+      iex> found = %Hotpush.Discovery.Found{how: :mdns, name: "a.local", offers: [ssh: "a.local"]}
+      iex> for route <- Hotpush.Discovery.Found.routes(found), do: route.name
+      ["a.local"]
+  """
+  @spec routes(t()) :: [Route.t()]
+  def routes(%__MODULE__{routes: routes, offers: offers}) do
+    offered = for {kind, text} <- offers, {:ok, route} <- [apply(Route, kind, [text])], do: route
+    Enum.uniq_by(routes ++ offered, & &1.way)
+  end
+
+  @doc """
+  The same ways as text, without making anything of them: `{:node | :ssh | :adb, name}`.
+
+      iex> {:ok, route} = Hotpush.Route.node("b@a.local")
+      iex> Hotpush.Discovery.Found.ways(%Hotpush.Discovery.Found{routes: [route], offers: [ssh: "a"]})
+      [node: "b@a.local", ssh: "a"]
+  """
+  @spec ways(t()) :: [{:node | :ssh | :adb, String.t()}]
+  def ways(%__MODULE__{routes: routes, offers: offers}),
+    do: Enum.uniq(Enum.map(routes, &{elem(&1.way, 0), &1.name}) ++ offers)
+
+  @doc "Names of nodes that run on it, as text."
+  @spec nodes(t()) :: [String.t()]
+  def nodes(%__MODULE__{} = found) do
+    through_adb = for %{way: {:adb, _, node}} when node != nil <- found.routes, do: "#{node}"
+    for({:node, name} <- ways(found), do: name) ++ through_adb
+  end
+
+  @doc """
+  Whether it is the device that a route leads to, as far as names tell: the node, or the host.
+  """
+  @spec at?(t(), Route.t()) :: boolean()
+  def at?(found, %Route{way: {:node, node}}) do
+    name = to_string(node)
+    [_, host] = String.split(name, "@", parts: 2)
+    name in nodes(found) or (nodes(found) == [] and same_host?(found, host))
+  end
+
+  def at?(found, %Route{way: {:ssh, %{host: host}}}), do: same_host?(found, host)
+
+  def at?(found, %Route{way: {:adb, serial, _}}),
+    do: Enum.any?(ways(found), &match?({:adb, ^serial}, &1)) or prefix?(found, serial)
+
+  defp prefix?(%{how: :adb, name: name}, serial), do: String.starts_with?(name, serial)
+  defp prefix?(_found, _serial), do: false
+
+  defp same_host?(%{host: nil}, _host), do: false
+
+  defp same_host?(found, host),
+    do: not local?(found) and (String.downcase(host) == found.host or host in found.addresses)
+
+  @doc """
+  Makes one of what is one device: those at one host, or with one node's name. Nodes of this
+  host itself are each their own.
+  """
+  @spec merge([t()]) :: [t()]
+  def merge(found) do
+    Enum.reduce(found, [], fn one, all ->
+      case Enum.find_index(all, &same?(&1, one)) do
+        nil -> all ++ [one]
+        index -> List.update_at(all, index, &join(&1, one))
+      end
+    end)
+  end
+
+  defp same?(a, b) do
+    here? = local?(a) or local?(b)
+    (not here? and a.host != nil and a.host == b.host) or Enum.any?(nodes(a), &(&1 in nodes(b)))
+  end
+
+  defp local?(%{host: host}), do: host in ["localhost", "127.0.0.1", "::1"]
+
+  defp join(a, b) do
+    %{
+      a
+      | also: Enum.uniq(a.also ++ [b.how | b.also]) -- [a.how],
+        host: a.host || b.host,
+        addresses: Enum.uniq(a.addresses ++ b.addresses),
+        routes: Enum.uniq_by(a.routes ++ b.routes, & &1.way),
+        offers: Enum.uniq(a.offers ++ b.offers),
+        notice: a.notice && b.notice && a.notice
+    }
+  end
+end
