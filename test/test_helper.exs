@@ -1,4 +1,4 @@
-alias Hotpush.Test.{DeviceLogs, Epmd, Run}
+alias Hotpush.Test.{DeviceLogs, Epmd, Netns, Run}
 
 # What this machine lacks is said, and only the tests that need it are left out.
 missing =
@@ -20,12 +20,25 @@ unable =
     tag
   end
 
+# Root's rights and the kernel's consent, for networks of their own.
+no_netns =
+  if why = Netns.missing() do
+    IO.puts(:stderr, """
+    MISSING: #{why}
+    Discovery is NOT tested against a real avahi-daemon: the tests tagged :netns do not run.\
+    """)
+
+    [:netns]
+  else
+    []
+  end
+
 Epmd.ensure()
 Run.root()
 DeviceLogs.open()
 
 ExUnit.start(
-  exclude: missing ++ unable,
+  exclude: missing ++ unable ++ no_netns,
   formatters: [ExUnit.CLIFormatter, DeviceLogs],
   timeout: 120_000
 )

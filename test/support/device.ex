@@ -37,6 +37,7 @@ defmodule Hotpush.Test.Device do
     * `names:` - `:long` (default) or `:short`
     * `distribution: false` - a VM that is no node; it has no `dist_port` and no `link:`
     * `name:`, `cookie:` - random by default; `host:` - `127.0.0.1` by default
+    * `netns:` - a `Hotpush.Test.Netns` to run in; its host name is then the node's
     * `cpu:` - the share of a core that it gets once it is ready
     * `args:`, `env:` - more arguments for `erl`, more environment; `erl:` - another `erl`
   """
@@ -91,6 +92,7 @@ defmodule Hotpush.Test.Device do
     host =
       cond do
         opts[:host] -> opts[:host]
+        opts[:netns] -> opts[:netns].host
         opts[:names] == :short -> "localhost"
         opts[:link] -> "127.0.0.2"
         true -> "127.0.0.1"

@@ -45,16 +45,17 @@ defmodule Hotpush.Discovery.Epmd do
 
   @doc """
   The names that the epmd at `host` (a name, or an address as text) knows, sorted, without this
-  VM's own. Waits `timeout` ms.
+  VM's own. Waits `timeout` ms in all, and reads no more than is sensible.
   """
-  @spec names(String.t(), pos_integer()) :: {:ok, [String.t()]} | {:error, term()}
-  def names(host, timeout) do
+  @spec names(String.t(), pos_integer(), :inet.port_number()) ::
+          {:ok, [String.t()]} | {:error, term()}
+  def names(host, timeout, port \\ Dist.Epmd.port()) do
     deadline = now() + timeout
     options = [:binary, active: false, send_timeout: timeout]
 
     with {:ok, address} <- address(Names.address(host) || host),
          {:ok, socket} <-
-           :gen_tcp.connect(address, Dist.Epmd.port(), family(address) ++ options, timeout) do
+           :gen_tcp.connect(address, port, family(address) ++ options, timeout) do
       try do
         with :ok <- :gen_tcp.send(socket, <<1::16, @names_req>>),
              {:ok, <<_port::32, text::binary>>} <- all(socket, "", deadline) do
@@ -80,7 +81,8 @@ defmodule Hotpush.Discovery.Epmd do
   defp family(address) when tuple_size(address) == 8, do: [:inet6]
   defp family(_address), do: []
 
-  defp all(_socket, read, _deadline) when byte_size(read) > @most_bytes, do: {:ok, read}
+  defp all(_socket, read, _deadline) when byte_size(read) > @most_bytes,
+    do: {:ok, binary_part(read, 0, @most_bytes)}
 
   defp all(socket, read, deadline) do
     case :gen_tcp.recv(socket, 0, max(deadline - now(), 0)) do

@@ -1,32 +1,34 @@
 defmodule Hotpush.Test.Device.Control do
   @moduledoc """
-  A way of its own into a device: a loopback socket, no distribution.
+  A way of its own into a device: a socket (on loopback, or on the cable to its namespace), no
+  distribution.
 
   The device connects back to a listener of ours with an expression given by
   `-eval`, so nothing is loaded there, on any OTP and in any mode. A device whose
   socket closes halts.
   """
 
-  defstruct [:listener, :socket, :token]
+  defstruct [:ip, :listener, :socket, :token]
 
   @type t :: %__MODULE__{}
 
-  @doc "Listens for one device."
-  @spec listen() :: t
-  def listen do
-    options = [:binary, ip: {127, 0, 0, 1}, packet: 4, active: false, nodelay: true]
+  @doc "Listens for one device, at this address of ours."
+  @spec listen(:inet.ip4_address()) :: t
+  def listen(ip \\ {127, 0, 0, 1}) do
+    options = [:binary, ip: ip, packet: 4, active: false, nodelay: true]
     {:ok, listener} = :gen_tcp.listen(0, options)
-    %__MODULE__{listener: listener, token: Base.encode16(:rand.bytes(8))}
+    %__MODULE__{ip: ip, listener: listener, token: Base.encode16(:rand.bytes(8))}
   end
 
   @doc "The Erlang expression that makes a device connect to `control`."
   @spec expression(t) :: String.t()
   def expression(control) do
     {:ok, port} = :inet.port(control.listener)
+    ip = control.ip |> Tuple.to_list() |> Enum.join(",")
 
     squeeze("""
     spawn(fun() ->
-      {ok, S} = gen_tcp:connect({127,0,0,1}, #{port},
+      {ok, S} = gen_tcp:connect({#{ip}}, #{port},
         [binary, {packet,4}, {active,false}, {nodelay,true}]),
       ok = gen_tcp:send(S, <<"#{control.token}">>),
       (fun Loop() ->

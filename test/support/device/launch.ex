@@ -1,13 +1,21 @@
 defmodule Hotpush.Test.Device.Launch do
   @moduledoc "The command line and environment that start a device of each kind. Pure."
 
+  alias Hotpush.Test.Netns
+
   @doc """
   Executable, arguments and environment for the options of
   `Hotpush.Test.Device.start/1`, where `expression` is evaluated on the device.
   """
   @spec command(keyword, String.t()) :: {String.t(), [String.t()], [{String.t(), String.t()}]}
   def command(opts, expression) do
-    if opts[:release], do: release(opts, expression), else: erl(opts, expression)
+    {command, args, env} =
+      if opts[:release], do: release(opts, expression), else: erl(opts, expression)
+
+    {command, args} =
+      if opts[:netns], do: Netns.inside(opts[:netns], command, args), else: {command, args}
+
+    {command, args, env}
   end
 
   defp release(opts, expression) do
@@ -64,8 +72,9 @@ defmodule Hotpush.Test.Device.Launch do
   defp listening(opts) do
     port = opts[:dist_port]
     ports = ["inet_dist_listen_min", "#{port}", "inet_dist_listen_max", "#{port}"]
+    interface = if opts[:netns], do: "{0,0,0,0}", else: "{127,0,0,1}"
 
-    ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"] ++
+    ["-kernel", "inet_dist_use_interface", interface] ++
       if(port, do: ports, else: [])
   end
 

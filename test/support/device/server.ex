@@ -26,7 +26,7 @@ defmodule Hotpush.Test.Device.Server do
   end
 
   defp boot(state) do
-    control = Control.listen()
+    control = Control.listen(address(state.opts, :gateway))
     {command, args, env} = Launch.command(state.opts, Control.expression(control))
     env = Hotpush.Test.Run.clean_env() ++ env
     port = Leash.open(command, args, state.opts[:log], env)
@@ -67,7 +67,7 @@ defmodule Hotpush.Test.Device.Server do
   defp link_node(%{opts: opts} = state) do
     {name, _host} = opts[:split]
     label = "epmd to know #{name}"
-    dist = Until.until(label, fn -> dist_port(name) end)
+    dist = Until.until(label, fn -> dist_port(name, address(opts, :address)) end)
     state = %{state | opts: Keyword.put(opts, :dist_port, dist)}
 
     cond do
@@ -85,8 +85,15 @@ defmodule Hotpush.Test.Device.Server do
     end
   end
 
-  defp dist_port(name) do
-    with {:ok, names} <- :erl_epmd.names({127, 0, 0, 1}) do
+  # Ours and the device's own, where it is in a namespace.
+  defp address(opts, key) do
+    text = if opts[:netns], do: Map.fetch!(opts[:netns], key), else: "127.0.0.1"
+    {:ok, address} = :inet.parse_ipv4_address(String.to_charlist(text))
+    address
+  end
+
+  defp dist_port(name, address) do
+    with {:ok, names} <- :erl_epmd.names(address) do
       Enum.find_value(names, fn {known, port} -> if to_string(known) == name, do: port end)
     else
       _ -> nil

@@ -1,0 +1,107 @@
+defmodule Hotpush.Discovery.MdnsTest do
+  @moduledoc "A real avahi-daemon in a network namespace announces; this VM hears."
+  use ExUnit.Case
+
+  alias Hotpush.Discovery
+  alias Hotpush.Discovery.{Mdns, Names}
+  alias Hotpush.Test.{Device, Netns, Until}
+
+  @moduletag :netns
+
+  setup do
+    on_exit(&Names.give_back/0)
+  end
+
+  defp heard(netns) do
+    {:ok, found} = Mdns.discover(timeout: 1_500)
+    Enum.filter(found, &(&1.host == netns.host))
+  end
+
+  test "a device is one device, with its host, address, nodes and ssh" do
+    netns = Netns.start()
+    device = Device.start(netns: netns)
+    assert [found] = heard(netns)
+    assert %{how: :mdns, notice: nil, routes: []} = found
+    assert found.name == netns.host
+    assert hd(found.addresses) == netns.address
+    assert found.offers == [node: to_string(device.node), ssh: netns.host]
+
+    # By configuration as well, and still one.
+    Names.learn([found])
+    {found, []} = Discovery.all(timeout: 3_000, hosts: [netns.host])
+    assert [%{how: :mdns, also: [:epmd]}] = Enum.filter(found, &(&1.host == netns.host))
+    Device.stop(device)
+    assert [%{offers: [{:ssh, _}]}] = heard(netns)
+  end
+
+  test "ssh at another port is said so; a host with neither has a notice" do
+    odd = Netns.start(services: ["_ssh._tcp": 8022])
+    silent = Netns.start(services: ["_epmd._tcp": 4369])
+    {:ok, found} = Mdns.discover(timeout: 1_500)
+    assert [%{offers: [ssh: offer], notice: nil}] = Enum.filter(found, &(&1.host == odd.host))
+    assert offer == odd.host <> ":8022"
+    assert [%{offers: [], notice: notice}] = Enum.filter(found, &(&1.host == silent.host))
+    assert Exception.message(notice) =~ "#{silent.host} has an epmd, but no node"
+  end
+
+  test "it is gone when it is gone, and a thread per search does not stay" do
+    netns = Netns.start()
+    assert [_] = heard(netns)
+    Netns.stop(netns)
+    threads = threads()
+    for _ <- 1..12, do: assert({:ok, %{}} = Mdns.addresses([netns.host], 30))
+    assert heard(netns) == []
+    Until.until("the threads to end", fn -> threads() <= threads end)
+  end
+
+  test "a search ends with the one who asked for it" do
+    threads = threads()
+    pids = for _ <- 1..8, do: spawn(fn -> Mdns.discover(timeout: 120_000) end)
+    Until.until("the searches to begin", fn -> threads() >= threads + 16 end)
+    assert {:error, error} = Mdns.addresses(["a.local"], 100)
+    assert error.reason == :too_many
+    for pid <- pids, do: Process.exit(pid, :kill)
+    Until.until("the threads to end", fn -> threads() <= threads end)
+    assert {:ok, _} = Mdns.addresses(["a.local"], 30)
+  end
+
+  defp threads, do: length(File.ls!("/proc/self/task"))
+
+  describe "a name under .local that the resolver does not know" do
+    test "is known in this VM for as long as it is lent" do
+      netns = Netns.start()
+      host = String.to_charlist(netns.host)
+      before = :inet_db.res_option(:lookup)
+      assert {:error, _} = :inet.getaddr(host, :inet)
+      assert Names.address(netns.host) == nil
+      :ok = Names.lend([netns.host, "localhost"], 3_000)
+      {:ok, address} = :inet.parse_address(String.to_charlist(netns.address))
+      assert {:ok, ^address} = :inet.getaddr(host, :inet)
+      assert Names.address(String.upcase(netns.host)) == netns.address
+      :ok = Names.lend([netns.host], 3_000)
+      :ok = Names.give_back()
+      assert {:error, _} = :inet.getaddr(host, :inet)
+      assert :inet_db.res_option(:lookup) == before
+    end
+
+    test "is asked for by itself, whatever services there are" do
+      netns = Netns.start(services: ["_http._tcp": 80])
+      assert {:ok, heard} = Mdns.addresses([netns.host, "nobody-#{netns.host}"], 2_000)
+      assert [{host, [address | _]}] = Map.to_list(heard)
+      assert {host, address} == {netns.host, netns.address}
+    end
+
+    test "stays unknown where nobody answers, and a setting made meanwhile stays" do
+      before = :inet_db.res_option(:lookup)
+      netns = Netns.start()
+      :ok = Names.lend(["nobody-there.local"], 200)
+      assert Names.address("nobody-there.local") == nil
+      assert :inet_db.res_option(:lookup) == before
+      :ok = Names.lend([netns.host], 3_000)
+      :inet_db.set_lookup([:native, :file])
+      on_exit(fn -> :inet_db.set_lookup(before) end)
+      :ok = Names.give_back()
+      assert :inet_db.res_option(:lookup) == [:native, :file]
+    end
+  end
+end

@@ -1,0 +1,162 @@
+defmodule Hotpush.DiscoveryTest do
+  @moduledoc "The ways side by side, and what becomes of one that misbehaves."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Discovery, Error, Route}
+  alias Hotpush.Discovery.{Epmd, Found}
+  alias Hotpush.Test.Device
+
+  doctest Found
+  doctest Hotpush.Discovery.Names
+
+  defmodule Fleet do
+    @behaviour Hotpush.Discovery
+    @impl true
+    def discover(options) do
+      send(:discovery_test, {:options, options})
+      {:ok, [%Found{how: :fleet, name: "kiosk", host: "kiosk.example", offers: [ssh: "kiosk"]}]}
+    end
+  end
+
+  defmodule Hangs do
+    def discover(_options), do: Process.sleep(:infinity)
+  end
+
+  defmodule Raises do
+    def discover(_options), do: raise("the registry is down")
+  end
+
+  defmodule Dies do
+    def discover(_options), do: Process.exit(self(), :kill)
+  end
+
+  defmodule Lies do
+    def discover(_options), do: {:ok, [%Found{how: :lies, name: "x"}, :and, "more"]}
+  end
+
+  defmodule Improper do
+    def discover(_options), do: {:ok, [%Found{how: :lies, name: "x", offers: :none}]}
+  end
+
+  defmodule NoWay do
+  end
+
+  test "one that hangs, raises, dies or answers nonsense costs only itself" do
+    Process.register(self(), :discovery_test)
+    own = [Hangs, Raises, Dies, Lies, Improper, NoWay, Fleet]
+    {found, errors} = Discovery.all(own: own, timeout: 500, hosts: ["kiosk.example"])
+    assert [%{name: "kiosk"}] = Enum.filter(found, &(&1.how == :fleet))
+    assert_received {:options, timeout: timeout, hosts: ["kiosk.example"]}
+    assert timeout < 500
+
+    said = for error <- errors, error.subject in own, into: %{}, do: {error.subject, error}
+    assert %{stage: :discover, reason: {:timeout, 500}} = said[Hangs]
+    assert %{reason: {:raised, "the registry is down"}} = said[Raises]
+    assert %{reason: {:raised, ":killed"}} = said[Dies]
+    assert %{reason: {:bad_answer, _}} = said[Lies]
+    assert %{reason: {:bad_answer, _}} = said[Improper]
+    assert %{reason: :no_such_way} = said[NoWay]
+    for error <- errors, do: refute(Error.message(error) =~ "FunctionClauseError")
+  end
+
+  test "only those that are asked for" do
+    assert {[], []} = Discovery.all(own: [Fleet], only: [:adb], timeout: 50) |> without_adb()
+    {found, []} = Discovery.all(only: [:epmd], own: [Fleet], timeout: 2_000)
+    assert Enum.all?(found, &(&1.how == :epmd))
+  end
+
+  # adb may not be installed, which is an error of its own.
+  defp without_adb({found, _errors}), do: {Enum.reject(found, &(&1.how == :adb)), []}
+
+  test "the nodes of this host, by name" do
+    device = Device.start()
+    {:ok, found} = Epmd.discover(timeout: 2_000)
+    name = to_string(device.node)
+    assert [%{how: :epmd, host: "127.0.0.1"} = one] = Enum.filter(found, &(&1.name == name))
+    assert [%Route{way: {:node, node}}] = Found.routes(one)
+    assert node == device.node
+  end
+
+  test "an epmd that never answers, or never ends, does not hold the others up" do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
+    {:ok, port} = :inet.port(listener)
+    assert {:error, :timeout} = Epmd.names("127.0.0.1", 100, port)
+    {:ok, _first} = :gen_tcp.accept(listener)
+
+    answer = fn fun ->
+      spawn_link(fn ->
+        {:ok, socket} = :gen_tcp.accept(listener)
+        fun.(socket)
+      end)
+    end
+
+    line = fn number -> "name n#{number} at port #{number}\n" end
+    answer.(fn socket -> endless(socket, line) end)
+    assert {:ok, names} = Epmd.names("127.0.0.1", 5_000, port)
+    assert length(names) == 64
+
+    hostile = "\0\0\0\0name \e[2J at port 1\nname a b at port 2\nname good at port 3\nname x"
+    answer.(&:gen_tcp.send(&1, hostile))
+    assert {:ok, ["good"]} = Epmd.names("127.0.0.1", 5_000, port)
+    answer.(&:gen_tcp.send(&1, "no"))
+    assert {:error, :no_epmd} = Epmd.names("127.0.0.1", 5_000, port)
+    :gen_tcp.close(listener)
+    assert {:error, :econnrefused} = Epmd.names("127.0.0.1", 500, port)
+  end
+
+  defp endless(socket, line, number \\ 1) do
+    with :ok <- :gen_tcp.send(socket, line.(number)), do: endless(socket, line, number + 1)
+  end
+
+  describe "what is one device" do
+    defp found(how, name, fields), do: struct!(%Found{how: how, name: name}, fields)
+
+    test "by host, and by node" do
+      {:ok, route} = Route.node("a@nerves.local")
+      mdns = found(:mdns, "nerves.local", host: "nerves.local", offers: [node: "a@nerves.local"])
+
+      epmd =
+        found(:epmd, "b@nerves.local", host: "nerves.local", offers: [node: "b@nerves.local"])
+
+      fleet = found(:fleet, "porch", routes: [route])
+      assert [one] = Found.merge([mdns, epmd, fleet])
+      assert {one.how, one.also} == {:mdns, [:epmd, :fleet]}
+      assert Found.nodes(one) == ["a@nerves.local", "b@nerves.local"]
+      assert Found.at?(one, route)
+    end
+
+    test "but not all nodes of this host" do
+      all =
+        for name <- ["a@127.0.0.1", "b@127.0.0.1"],
+            do: found(:epmd, name, host: "127.0.0.1", offers: [node: name])
+
+      assert Found.merge(all) == all
+      {:ok, ssh} = Route.ssh("127.0.0.1")
+      refute Found.at?(hd(all), ssh)
+    end
+
+    test "another node of the same host is not the one that was meant" do
+      one = found(:mdns, "h.local", host: "h.local", offers: [node: "a@h.local"])
+      {:ok, other} = Route.node("b@h.local")
+      {:ok, ssh} = Route.ssh("H.local:2222")
+      refute Found.at?(one, other)
+      assert Found.at?(one, ssh)
+      assert Found.at?(%{one | offers: []}, other)
+    end
+  end
+
+  test "no atom is made of what a stranger says, until it is wanted" do
+    name = "stranger_#{System.unique_integer([:positive])}@evil.local"
+    found = found(:mdns, "evil.local", host: "evil.local", offers: [node: name])
+    assert [^found] = Found.merge([found])
+    assert Found.nodes(found) == [name]
+    assert_raise ArgumentError, fn -> String.to_existing_atom(name) end
+    assert [%Route{}] = Found.routes(found)
+    assert String.to_existing_atom(name)
+  end
+
+  test "what cannot be a name is no way" do
+    offers = [node: "a b@c", ssh: "-oProxyCommand=reboot", ssh: "fine"]
+    assert [%{name: "fine"}] = Found.routes(found(:mdns, "x", offers: offers))
+  end
+end
