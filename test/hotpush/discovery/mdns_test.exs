@@ -37,7 +37,7 @@ defmodule Hotpush.Discovery.MdnsTest do
   test "ssh at another port is said so; a host with neither has a notice" do
     odd = Netns.start(services: ["_ssh._tcp": 8022])
     silent = Netns.start(services: ["_epmd._tcp": 4369])
-    {:ok, found} = Mdns.discover(timeout: 1_500)
+    {:ok, found} = Mdns.discover(timeout: 3_000)
     assert [%{offers: [ssh: offer], notice: nil}] = Enum.filter(found, &(&1.host == odd.host))
     assert offer == odd.host <> ":8022"
     assert [%{offers: [], notice: notice}] = Enum.filter(found, &(&1.host == silent.host))
