@@ -13,7 +13,7 @@ defmodule Hotpush.Discovery.MdnsTest do
   end
 
   defp heard(netns) do
-    {:ok, found} = Mdns.discover(timeout: 1_500)
+    {:ok, found} = Mdns.discover(timeout: 2_700)
     Enum.filter(found, &(&1.host == netns.host))
   end
 
