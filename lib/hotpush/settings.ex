@@ -54,7 +54,7 @@ defmodule Hotpush.Settings do
     shown = Path.relative_to_cwd(path)
 
     case File.open(path, [:read, :binary], &IO.binread(&1, @most)) do
-      {:error, :enoent} -> {:ok, nil}
+      {:error, :enoent} -> none(path, shown)
       {:error, reason} -> unreadable(shown, reason)
       {:ok, {:error, reason}} -> unreadable(shown, reason)
       {:ok, _bytes} when not native? -> {:error, Error.new(:usage, shown, :settings_unread)}
@@ -71,6 +71,14 @@ defmodule Hotpush.Settings do
         found -> {:halt, found}
       end
     end)
+  end
+
+  # A link to nothing was meant to be one.
+  defp none(path, shown) do
+    case File.lstat(path) do
+      {:ok, _link} -> unreadable(shown, :enoent)
+      {:error, _} -> {:ok, nil}
+    end
   end
 
   # An empty file answers no bytes.

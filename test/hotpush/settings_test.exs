@@ -100,6 +100,9 @@ defmodule Hotpush.SettingsTest do
   end
 
   test "one that cannot be read", %{dir: dir} do
+    File.ln_s!("nowhere", Path.join(dir, "hotpush.toml"))
+    assert message(Settings.read(dir)) =~ "hotpush.toml cannot be read: no such file"
+    File.rm!(Path.join(dir, "hotpush.toml"))
     File.mkdir_p!(Path.join(dir, "hotpush.toml"))
     assert message(Settings.read(dir)) =~ "hotpush.toml cannot be read: illegal operation"
   end
