@@ -30,6 +30,42 @@ defmodule Hotpush.InitTest do
     assert output =~ "hotpush.toml has no [device.porch]"
   end
 
+  test "what was found stands in the file, as a comment; a way that fails is told" do
+    project =
+      Project.new(
+        app: :desk,
+        config: "import Config\nconfig :hotpush, discovery: [Desk.Fleet, Desk.Down]\n",
+        files: %{
+          "lib/desk.ex" => """
+          defmodule Desk.Fleet do
+            def discover(_options) do
+              {:ok, [struct!(Hotpush.Discovery.Found, how: :fleet, name: "van-7", offers: [ssh: "van-7.example"])]}
+            end
+          end
+
+          defmodule Desk.Down do
+            def discover(_options), do: raise("no route to the fleet")
+          end
+          """
+        }
+      )
+
+    device = Hotpush.Test.Device.start()
+    assert {output, 0} = Project.mix(project, ["hotpush.init", "--timeout", "3000"])
+    assert output =~ "no route to the fleet"
+    assert output =~ ~r/\* creating hotpush.toml \(\d+ devices found\)/
+    text = file(project, "hotpush.toml")
+    assert text =~ "# van-7, found by :fleet\n# [device.van-7]\n# ssh = \"van-7.example\"\n"
+    assert text =~ "\n# node = \"#{device.node}\"\n"
+
+    # None of them is pushed to before the developer says so.
+    assert {output, 2} = Hotswap.run(project, [])
+    assert output =~ "no device is named"
+    Project.edit(project, "hotpush.toml", "# [device.van-7]\n# ssh", "[device.van-7]\nssh")
+    assert {output, 1} = Hotswap.run(project, ["--node", "van-7"])
+    assert output =~ "failed: van-7"
+  end
+
   test "leaves what is there, but for --force", %{project: project} do
     File.write!(Path.join(project.dir, "hotpush.toml"), "# mine\n")
     File.write!(Path.join(project.dir, ".gitignore"), "/_build\nhotpush.toml")

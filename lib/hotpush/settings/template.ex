@@ -1,15 +1,21 @@
 defmodule Hotpush.Settings.Template do
-  @moduledoc "The `hotpush.toml` that `mix hotpush.init` writes. Pure."
+  @moduledoc """
+  The `hotpush.toml` that `mix hotpush.init` writes. Pure.
+
+  What only answered on a network is written as a comment: a device of this file is offered the
+  cookie, or a key, and that is for the developer to decide.
+  """
 
   alias Hotpush.{Route, Text}
 
   @typedoc """
-  A device to write down: what it is called, how it was found, the ways to it, best first, and why
-  it cannot be reached, where that is so.
+  A device to write down: what it is called, how it was found, whether it is known to be the
+  developer's own, the ways to it, best first, and why it cannot be reached, where that is so.
   """
   @type entry :: %{
           name: String.t(),
           how: String.t(),
+          own?: boolean(),
           ways: [{:ssh | :node | :adb, String.t()}],
           notice: String.t() | nil
         }
@@ -36,6 +42,11 @@ defmodule Hotpush.Settings.Template do
   # adb = "R5CT"                          # a serial number, or a unique beginning of it
   """
 
+  @strangers """
+  # What is written with a # in front answered on the network, whoever it is. Take the # away from
+  # the lines of your own devices; until then they are offered neither a cookie nor a key.
+  """
+
   @doc "The file's text, which `Hotpush.Settings` reads back."
   @spec render(atom() | nil, [entry()]) :: String.t()
   def render(app, entries) do
@@ -49,11 +60,13 @@ defmodule Hotpush.Settings.Template do
       @cookie,
       "\n",
       "# Each device has a name, for --node NAME, and one of ssh, node and adb.\n",
-      if(devices == [], do: @example, else: Enum.map(devices, &["\n", device(&1)])),
+      if(devices == [], do: @example, else: ""),
+      if(Enum.all?(devices, &own?/1), do: "", else: @strangers),
+      Enum.map(devices, &["\n", device(&1)]),
       Enum.map(unreachable, &["\n", found(&1), comment(&1.notice || "no way to it is known.")]),
       "\n",
       "# Groups, for --group NAME. Without either option every device is meant.\n",
-      group(Enum.map(devices, &elem(&1, 0)))
+      group(for({name, _, _} = device <- devices, own?(device), do: name), devices)
     ]
     |> IO.iodata_to_binary()
   end
@@ -100,8 +113,17 @@ defmodule Hotpush.Settings.Template do
   defp best(_entry), do: nil
 
   defp device({name, {kind, text}, entry}) do
-    [found(entry), "[device.#{name}]\n", "#{kind} = #{string(text)}\n", other(kind, entry.ways)]
+    mark = if entry.own?, do: "", else: "# "
+
+    [
+      found(entry),
+      [mark, "[device.#{name}]\n"],
+      [mark, "#{kind} = #{string(text)}\n"],
+      other(kind, entry.ways)
+    ]
   end
+
+  defp own?({_name, _way, entry}), do: entry.own?
 
   defp found(entry), do: comment("#{entry.name}, found by #{entry.how}")
 
@@ -109,10 +131,14 @@ defmodule Hotpush.Settings.Template do
     for {kind, text} <- ways, kind != chosen, do: comment("or: #{kind} = #{string(text)}")
   end
 
-  defp group([]), do: "# [group.all]\n# devices = [\"kitchen\", \"porch\", \"phone\"]\n"
+  defp group([], []), do: "# [group.all]\n# devices = [\"kitchen\", \"porch\", \"phone\"]\n"
 
-  defp group(names),
-    do: "[group.all]\ndevices = [#{Enum.map_join(names, ", ", &string/1)}]\n"
+  defp group([], devices),
+    do: "# [group.all]\n# devices = #{list(Enum.map(devices, &elem(&1, 0)))}\n"
+
+  defp group(names, _devices), do: "[group.all]\ndevices = #{list(names)}\n"
+
+  defp list(names), do: "[#{Enum.map_join(names, ", ", &string/1)}]"
 
   @doc """
   A nickname for a device, unlike those that are `taken`, of characters that need no quotes.

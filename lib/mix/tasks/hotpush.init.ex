@@ -7,7 +7,9 @@ defmodule Mix.Tasks.Hotpush.Init do
       $ mix hotpush.init
 
   Looks for devices, writes them into a commented `hotpush.toml` beside `mix.exs`, and adds that
-  file to `.gitignore`, since it is one developer's own. Nothing is sent to a device that was found.
+  file to `.gitignore`, since it is one developer's own. What only answered on the network stands
+  there as a comment: a device of this file is offered your cookie or your ssh key, so take the `#`
+  away from those that are yours. Nothing is sent to a device that was found.
 
   A `hotpush.toml` that is there already is left as it is.
 
@@ -25,7 +27,8 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   use Mix.Task
 
-  alias Hotpush.{Error, Project, Settings, Text}
+  alias Hotpush.{Discovery, Error, Project, Settings, Text}
+  alias Hotpush.Discovery.Found
   alias Hotpush.Settings.{Gitignore, Template}
 
   @switches [force: :boolean, discover: :boolean, timeout: :integer]
@@ -87,7 +90,25 @@ defmodule Mix.Tasks.Hotpush.Init do
     if Keyword.get(options, :discover, true), do: discover(options[:timeout]), else: []
   end
 
-  defp discover(_timeout), do: []
+  # A way of the project's own is among the project's modules.
+  defp discover(timeout) do
+    own = List.wrap(Application.get_env(:hotpush, :discovery, []))
+    if own != [], do: Mix.Task.run("compile")
+    {found, errors} = Discovery.all(timeout: timeout, own: own)
+    for error <- errors, do: Mix.shell().info(Text.printable(Error.message(error)))
+    Enum.map(found, &entry/1)
+  end
+
+  # adb was told on the device itself whom to trust.
+  defp entry(found) do
+    %{
+      name: found.name,
+      how: Enum.map_join([found.how | found.also], ", ", &inspect/1),
+      own?: found.how == :adb,
+      ways: Found.ways(found),
+      notice: found.notice && Error.message(found.notice)
+    }
+  end
 
   defp write(path, text) do
     with {:error, reason} <- File.write(path, text),

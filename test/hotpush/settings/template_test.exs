@@ -9,7 +9,7 @@ defmodule Hotpush.Settings.TemplateTest do
   doctest Gitignore
 
   defp entry(name, ways, notice \\ nil),
-    do: %{name: name, how: "mdns", ways: ways, notice: notice}
+    do: %{name: name, how: "mdns", own?: true, ways: ways, notice: notice}
 
   defp read(text) do
     dir = Run.dir("template_settings")
@@ -43,6 +43,20 @@ defmodule Hotpush.Settings.TemplateTest do
       assert text =~ "# or: node = \"example@nerves-1a2b.local\"\n"
       assert text =~ "# gone.local, found by mdns\n# adb says that it is offline: plug it in.\n"
       refute text =~ "again"
+    end
+
+    test "a stranger stands in a comment, and is taken in by taking the # away" do
+      stranger = %{entry("nerves-1a2b.local", ssh: "nerves-1a2b.local") | own?: false}
+      text = Template.render(:example, [stranger])
+      assert %{devices: [], groups: %{}} = read(text)
+      assert text =~ "offered neither a cookie nor a key"
+      taken = String.replace(text, ~r/^# (?=\[|ssh = |devices = )/m, "")
+
+      assert %{devices: [%{nickname: "nerves-1a2b"}], groups: %{"all" => ["nerves-1a2b"]}} =
+               read(taken)
+
+      both = read(Template.render(:example, [stranger, entry("R5CT", adb: "R5CT")]))
+      assert %{devices: [%{nickname: "R5CT"}], groups: %{"all" => ["R5CT"]}} = both
     end
 
     test "with nothing found, and with every example taken out of its comment" do
