@@ -11,7 +11,8 @@ defmodule Hotpush.Transport.Ssh.Command do
   @always ~w(-T -a -x -o LogLevel=ERROR -o RemoteCommand=none -o SessionType=default)
 
   @doc """
-  The arguments for `ssh`, the host behind `--`. `timeout` (ms) bounds what ssh itself waits for.
+  The arguments for `ssh`, the host behind `--`. ssh gives up on connecting a little before
+  `timeout` (ms), so that it can say why.
 
   Nobody can type into a program that the VM has started, since it has no terminal: without a
   graphical SSH_ASKPASS, questions are not even put.
@@ -23,7 +24,7 @@ defmodule Hotpush.Transport.Ssh.Command do
   """
   @spec new(Route.ssh(), pos_integer(), boolean()) :: t()
   def new(ssh, timeout, askpass? \\ System.get_env("SSH_ASKPASS") not in [nil, ""]) do
-    seconds = max(div(timeout + 999, 1000), 1)
+    seconds = max(div(timeout - 500, 1000), 1)
     batch = if askpass?, do: [], else: ["-o", "BatchMode=yes"]
     port = if ssh.port, do: ["-p", to_string(ssh.port)], else: []
     user = if ssh.user, do: ["-l", ssh.user], else: []

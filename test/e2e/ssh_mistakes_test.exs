@@ -1,0 +1,195 @@
+defmodule Hotpush.SshMistakesTest do
+  @moduledoc "What a user reads when ssh does not get through: what was got, and what to do next."
+  use ExUnit.Case, async: true
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Test.{Device, Link, Project, Run, SshDevice, Until}
+
+  setup_all do
+    files = %{"lib/desk.ex" => "defmodule Desk do\n  def v, do: 1\nend\n"}
+    project = Project.new(app: :desk, files: files)
+    Project.mix!(project, ["compile"])
+    %{project: project, device: SshDevice.start()}
+  end
+
+  # Restored by each test that changes it, since the device is shared.
+  defp failed(project, device, args \\ [], env \\ %{}) do
+    {output, status} = push(project, device, ["--no-compile" | args], env)
+    assert status == 1, output
+    refute output =~ "Successfully"
+    [line] = output |> String.trim() |> String.split("\n")
+    line
+  end
+
+  defp other(project, host, env, args \\ []) do
+    {output, 1} = run(project, [host, "--no-compile" | args], env)
+    [line] = output |> String.trim() |> String.split("\n")
+    line
+  end
+
+  test "the host name does not resolve", %{project: project, device: device} do
+    line = other(project, "me@no-such-host.invalid", SshDevice.env(device))
+    assert line =~ "no-such-host.invalid does not resolve"
+    assert line =~ "give --node me@no-such-host.invalid"
+  end
+
+  test "the port is closed", %{project: project} do
+    device = SshDevice.start(link: 0)
+    Link.refuse(device.link)
+    assert failed(project, device) =~ "nothing answers at 127.0.0.1, port #{device.port}"
+  end
+
+  test "there is no route", %{project: project, device: device} do
+    # 240.0.0.0/4 is reserved (RFC 1112), and no system routes to it.
+    line = other(project, "240.0.0.1", SshDevice.env(device), ["--timeout", "2500"])
+    assert line =~ ~r/there is no route to 240.0.0.1|240.0.0.1 does not answer/
+  end
+
+  test "it takes the connection and says nothing", %{project: project} do
+    device = SshDevice.start(link: 0)
+    Link.stall(device.link)
+    line = failed(project, device, ["--timeout", "1500"])
+    assert line =~ ~r/did not complete the connection within 1500 ms|does not answer/
+  end
+
+  test "its host key is unknown, or another one", %{project: project, device: device} do
+    SshDevice.forget_host_key(device)
+    line = failed(project, device)
+    assert line =~ "does not know the host key of 127.0.0.1"
+    assert line =~ ~s(Run "ssh -p #{device.port} root@127.0.0.1" once)
+
+    SshDevice.change_host_key(device)
+    line = failed(project, device)
+    assert line =~ "is not the one that this computer knows"
+    assert line =~ ~s(run "ssh-keygen -R [127.0.0.1]:#{device.port}")
+    SshDevice.trust_host_key(device)
+  end
+
+  test "no key is accepted, and nobody can type a password", %{project: project, device: device} do
+    for change <- [&SshDevice.use_wrong_key/1, &SshDevice.password_only/1] do
+      change.(device)
+      line = failed(project, device)
+      assert line =~ "accepts none of this computer's ssh keys"
+      assert line =~ "password cannot be typed here"
+    end
+
+    SshDevice.use_key(device)
+  end
+
+  test "a private key that others may read", %{project: project} do
+    device = SshDevice.start()
+    File.chmod!(device.key, 0o644)
+    line = failed(project, device)
+    assert line =~ "does not use a private key file that other users may read"
+  end
+
+  test "there is no ssh", %{project: project, device: device} do
+    # A PATH that has what Mix needs, and no ssh.
+    bin = Run.dir("bin")
+    File.mkdir_p!(bin)
+
+    for program <-
+          ~w(elixir mix erl sh env dirname readlink basename sed grep cargo rustc cc
+                     setsid timeout sleep) do
+      if path = System.find_executable(program), do: File.ln_s!(path, Path.join(bin, program))
+    end
+
+    line = failed(project, device, [], %{"PATH" => bin})
+    assert line =~ "there is no ssh on this computer's PATH"
+  end
+
+  for {exec, said} <- [
+        erlang: "does not answer Elixir expressions, it says: **Error**",
+        shell: "does not answer Elixir expressions, it says: ",
+        lfe_like: "does not answer Elixir expressions, it says: ",
+        disabled: "runs no commands over ssh. Set config :nerves_ssh, exec: :elixir"
+      ] do
+    test "a device whose exec is #{exec}", %{project: project} do
+      line = failed(project, SshDevice.start(exec: unquote(exec)))
+      assert line =~ unquote(said)
+      assert line =~ "exec: :elixir"
+    end
+  end
+
+  # A program in the place of ssh is the one way to have a device that lies.
+  test "a device that answers with what cannot be read", %{project: project} do
+    for {name, says} <- [
+          pid: frame(self()),
+          atom: "hotpush " <> Base.encode64(<<131, 119, 14, "never_seen_atom">>),
+          bomb: "hotpush " <> Base.encode64(<<131, 80, 0xFFFFFFFF::32, 1, 2, 3>>),
+          strange: frame({:ready, :not_a_pid})
+        ] do
+      bin = liar("#{name}", "echo '#{says}'; sleep 60")
+      line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
+      assert line =~ "answers something that cannot be read safely", "#{name}: #{line}"
+    end
+  end
+
+  test "a device that never stops talking", %{project: project} do
+    bin = liar("talker", "while :; do echo 'and another thing'; done")
+    line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
+    assert line =~ "does not answer Elixir expressions, it says: and another thing"
+  end
+
+  defp frame(term), do: "hotpush " <> Base.encode64(:erlang.term_to_binary(term))
+
+  defp liar(name, script) do
+    bin = Run.dir("liar_" <> name)
+    File.mkdir_p!(bin)
+    File.write!(Path.join(bin, "ssh"), "#!/bin/sh\n" <> script <> "\n")
+    File.chmod!(Path.join(bin, "ssh"), 0o755)
+    bin
+  end
+
+  test "what could be an option is no host", %{project: project} do
+    assert {output, 2} = run(project, ["--", "-oProxyCommand=touch x"])
+    assert output =~ "-oProxyCommand=touch x is not a host to reach by ssh"
+    assert {output, 2} = run(project, ["--ssh", "-lroot@x"])
+    assert output =~ "--ssh takes [user@]host[:port]"
+    assert {output, 2} = run(project, ["-v@host"])
+    assert output =~ "unknown option -v"
+  end
+
+  test "one of two that fails costs only itself", %{project: project, device: device} do
+    assert {output, 1} =
+             run(
+               project,
+               [SshDevice.address(device), "no-such-host.invalid"],
+               SshDevice.env(device)
+             )
+
+    assert output =~ "Successfully connected to #{SshDevice.address(device)}"
+    assert output =~ "no-such-host.invalid does not resolve"
+  end
+
+  test "a host that is killed leaves neither an ssh here nor a process there", context do
+    device = SshDevice.start(link: 100)
+    {_, 0} = SshDevice.ssh(device, ["1"])
+    before = Device.eval(device.device, "length(Process.list())")
+    # It is asked, and does not answer: the push hangs in the middle.
+    task = Task.async(fn -> push(context.project, device, ["--no-compile"]) end)
+    Until.until("ssh to run", fn -> ssh(device) != [] end, 20_000)
+
+    Until.until("the visit", fn ->
+      Device.eval(device.device, "length(Process.list())") > before
+    end)
+
+    Link.stall(device.link)
+    {_, 0} = System.cmd("pkill", ["-KILL", "-f", "upload.hotswap.*:#{device.port}"])
+    Until.until("ssh to end", fn -> ssh(device) == [] end)
+    Link.resume(device.link)
+
+    Until.until(
+      "the device to be as before",
+      fn -> Device.eval(device.device, "length(Process.list())") <= before end,
+      30_000
+    )
+
+    Task.shutdown(task, :brutal_kill)
+  end
+
+  defp ssh(device) do
+    {out, _} = System.cmd("pgrep", ["-f", "ssh .*-p #{device.port} "])
+    String.split(out)
+  end
+end

@@ -1,0 +1,92 @@
+defmodule Hotpush.SafeTermTest do
+  @moduledoc "What somebody else wrote is read without harm, or not at all."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.SafeTerm
+  doctest SafeTerm
+
+  defp encode(term, options \\ []), do: :erlang.term_to_binary(term, options)
+
+  test "what devices answer is read, plain and compressed" do
+    for term <- [
+          {:done, %{identities: [{Enum, {"md5", :none}}], failed: [], microseconds: 3}},
+          [1, -1, 300, -70_000, 1.5, 123_456_789_012_345_678_901_234_567_890],
+          %{otp: "25", apps: [{"a", "1.0", true, false, {"", "", [], ""}}]},
+          {},
+          [],
+          %{},
+          [1 | 2],
+          ~c"text",
+          List.duplicate("abc", 10_000)
+        ],
+        options <- [[], [:compressed], [compressed: 9]] do
+      assert SafeTerm.decode(encode(term, options)) == {:ok, term}
+    end
+  end
+
+  test "atoms of older nodes are read, new ones are not made" do
+    assert SafeTerm.decode(<<131, 100, 0, 4, "true">>) == {:ok, true}
+    assert SafeTerm.decode(<<131, 115, 4, "true">>) == {:ok, true}
+    assert SafeTerm.decode(<<131, 118, 0, 4, "true">>) == {:ok, true}
+
+    before = :erlang.system_info(:atom_count)
+
+    for n <- 1..100 do
+      name = "never_seen_#{n}_#{System.unique_integer([:positive])}"
+
+      assert SafeTerm.decode(<<131, 119, byte_size(name), name::binary>>) ==
+               {:error, :unknown_atom}
+    end
+
+    # Other tests may run beside this one, but none makes atoms by the hundred out of this.
+    assert :erlang.system_info(:atom_count) - before < 100
+  end
+
+  test "what is no data is refused, wherever it stands" do
+    for term <- [self(), make_ref(), &is_atom/1, fn -> :ok end, hd(Port.list())] do
+      assert {:error, {:not_data, _}} = SafeTerm.decode(encode(term))
+      assert {:error, {:not_data, _}} = SafeTerm.decode(encode({:ready, [%{term => 1}]}))
+      assert {:error, {:not_data, _}} = SafeTerm.decode(encode([1, %{a: term}], [:compressed]))
+    end
+  end
+
+  test "sizes and depths that lie or hurt are refused" do
+    deep = Enum.reduce(1..30, :none, fn _, inner -> {inner} end)
+    assert SafeTerm.decode(encode(deep)) == {:error, :too_deep}
+    endless = [131, List.duplicate(<<104, 1>>, 1_000_000), 106]
+    assert SafeTerm.decode(IO.iodata_to_binary(endless)) == {:error, :too_deep}
+
+    # Lengths without content.
+    for lie <- [<<108, 0xFFFFFFFF::32>>, <<116, 0xFFFFFFFF::32>>, <<105, 0xFFFFFFFF::32>>] do
+      assert SafeTerm.decode(<<131, lie::binary, 97, 1>>) == {:error, :damaged}
+    end
+
+    for lie <- [<<109, 0xFFFFFFFF::32, 1>>, <<110, 200, 0, 1>>, <<119, 9, "a">>] do
+      assert SafeTerm.decode(<<131, lie::binary>>) == {:error, :damaged}
+    end
+
+    many = encode(List.duplicate([], 2_100_000))
+    assert SafeTerm.decode(many) == {:error, :too_many}
+
+    # A bomb, honest about its size, and one that is not.
+    bomb = encode(:binary.copy(<<0>>, 70 * 1024 * 1024), compressed: 9)
+    assert SafeTerm.decode(bomb) == {:error, :too_large}
+    <<131, 80, _::32, data::binary>> = bomb
+    assert SafeTerm.decode(<<131, 80, 1_000::32, data::binary>>) == {:error, :too_large}
+    assert SafeTerm.decode(<<131, 80, 1_000::32, 1, 2, 3>>) == {:error, :damaged}
+  end
+
+  test "nothing that is thrown at it raises" do
+    good = encode({:done, %{identities: [{Enum, {"md5", :none}}], held: [~c"ab", 1.5]}})
+
+    for at <- 0..(byte_size(good) - 1), byte <- [0, 1, 97, 104, 108, 110, 116, 255] do
+      <<head::binary-size(at), _, tail::binary>> = good
+      assert {_, _} = SafeTerm.decode(<<head::binary, byte, tail::binary>>)
+      assert {:error, _} = SafeTerm.decode(head)
+    end
+
+    for _ <- 1..2_000, do: assert({_, _} = SafeTerm.decode(<<131, :rand.bytes(20)::binary>>))
+    assert SafeTerm.decode(good <> "more") == {:error, :damaged}
+    assert SafeTerm.decode("") == {:error, :damaged}
+  end
+end
