@@ -1,4 +1,4 @@
-alias Hotpush.Test.{DeviceLogs, Epmd, Netns, Run}
+alias Hotpush.Test.{Adb, DeviceLogs, Epmd, Netns, Run}
 
 # What this machine lacks is said, and only the tests that need it are left out.
 missing =
@@ -33,12 +33,24 @@ no_netns =
     []
   end
 
+no_adb =
+  if why = Adb.missing() do
+    IO.puts(:stderr, """
+    MISSING: #{why}
+    adb is NOT tested against real adb and adbd: the tests tagged :adb do not run.\
+    """)
+
+    [:adb]
+  else
+    []
+  end
+
 Epmd.ensure()
 Run.root()
 DeviceLogs.open()
 
 ExUnit.start(
-  exclude: missing ++ unable ++ no_netns,
+  exclude: missing ++ unable ++ no_netns ++ no_adb,
   formatters: [ExUnit.CLIFormatter, DeviceLogs],
   timeout: 120_000
 )

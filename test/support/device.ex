@@ -38,6 +38,7 @@ defmodule Hotpush.Test.Device do
     * `distribution: false` - a VM that is no node; it has no `dist_port` and no `link:`
     * `name:`, `cookie:` - random by default; `host:` - `127.0.0.1` by default
     * `netns:` - a `Hotpush.Test.Netns` to run in; its host name is then the node's
+    * `tunnelled: true` - it listens there on loopback and registers with this host's epmd
     * `cpu:` - the share of a core that it gets once it is ready
     * `args:`, `env:` - more arguments for `erl`, more environment; `erl:` - another `erl`
   """
@@ -92,7 +93,7 @@ defmodule Hotpush.Test.Device do
     host =
       cond do
         opts[:host] -> opts[:host]
-        opts[:netns] -> opts[:netns].host
+        opts[:netns] && !opts[:tunnelled] -> opts[:netns].host
         opts[:names] == :short -> "localhost"
         opts[:link] -> "127.0.0.2"
         true -> "127.0.0.1"

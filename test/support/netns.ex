@@ -1,7 +1,8 @@
 defmodule Hotpush.Test.Netns do
   @moduledoc """
   A small computer beside this one: a network namespace with an address of its own at the other
-  end of a cable (a veth pair), where a real avahi-daemon announces what a Nerves device does.
+  end of a cable (a veth pair), where a real avahi-daemon announces what a Nerves device does, or
+  another daemon runs.
 
   It is a process tree on a leash, with a PID namespace of its own: when its first process ends,
   however that comes, the kernel ends the others, and takes the mounts and the cable away.
@@ -24,18 +25,14 @@ defmodule Hotpush.Test.Netns do
           dir: Path.t()
         }
 
-  @programs ~w(ip unshare nsenter avahi-daemon mount)
+  @programs ~w(ip unshare nsenter mount)
   @services ["_epmd._tcp": 4369, "_ssh._tcp": 22, "_sftp-ssh._tcp": 22]
 
   # The first process inside. The shell itself reads who it is outside.
   @script """
   set -e
   PATH=$PATH:/usr/sbin:/sbin
-  dir=$1 address=$2
-  mount -t tmpfs none /run
-  mount -t tmpfs none /etc/avahi
-  mkdir /run/avahi-daemon /etc/avahi/services
-  cp "$dir/hotpush.service" /etc/avahi/services
+  dir=$1 address=$2 run=$3
   ip link set lo up
   read -r pid _ </proc/self/stat
   echo "$pid" >"$dir/pid.new"
@@ -43,14 +40,23 @@ defmodule Hotpush.Test.Netns do
   until ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
   ip address add "$address/30" dev eth0
   ip link set eth0 up
-  avahi-daemon --no-drop-root --no-chroot --no-rlimits --file "$dir/avahi.conf" &
+  cd "$dir"
+  eval "$run"
+  """
+
+  @avahi """
+  mount -t tmpfs none /run
+  mount -t tmpfs none /etc/avahi
+  mkdir /run/avahi-daemon /etc/avahi/services
+  cp hotpush.service /etc/avahi/services
+  avahi-daemon --no-drop-root --no-chroot --no-rlimits --file "$PWD/avahi.conf" &
   wait $!
   """
 
-  @doc "Why there can be none on this machine, or `nil`."
-  @spec missing() :: String.t() | nil
-  def missing do
-    case Enum.reject(@programs, &path/1) do
+  @doc "Why there can be none on this machine that runs such `programs`, or `nil`."
+  @spec missing([String.t()]) :: String.t() | nil
+  def missing(programs \\ ["avahi-daemon"]) do
+    case Enum.reject(@programs ++ programs, &path/1) do
       [] -> forbidden()
       missing -> "not installed: #{Enum.join(missing, ", ")}"
     end
@@ -73,6 +79,8 @@ defmodule Hotpush.Test.Netns do
 
     * `host:` - its name without `.local`; a random one by default
     * `services:` - `["_ssh._tcp": port]`; by default those of a Nerves device
+    * `run:` - a shell script for what runs there in place of avahi, and `ready:`, what it writes
+      when it is
   """
   @spec start(keyword) :: t
   def start(opts \\ []) do
@@ -84,11 +92,10 @@ defmodule Hotpush.Test.Netns do
   @spec stop(t) :: :ok
   def stop(netns), do: GenServer.stop(netns.server, :normal, 30_000)
 
-  @doc "The command line that runs a command in there."
-  @spec inside(t, String.t(), [String.t()]) :: {String.t(), [String.t()]}
-  def inside(netns, command, args) do
-    where = ~w(--net --mount --pid --target #{netns.os_pid} --)
-    {path("nsenter"), where ++ [command | args]}
+  @doc "The command line that runs a command in there; in its network alone by `[\"--net\"]`."
+  @spec inside(t, String.t(), [String.t()], [String.t()]) :: {String.t(), [String.t()]}
+  def inside(netns, command, args, spaces \\ ~w(--net --mount --pid)) do
+    {path("nsenter"), spaces ++ ~w(--target #{netns.os_pid} --) ++ [command | args]}
   end
 
   @impl true
@@ -103,7 +110,7 @@ defmodule Hotpush.Test.Netns do
     services = Keyword.get(opts, :services, @services)
     File.write!(Path.join(dir, "hotpush.service"), service_file(name, services))
     fresh = ~w(--net --mount --pid --fork --kill-child)
-    args = fresh ++ ["sh", "-c", @script, "netns", dir, address]
+    args = fresh ++ ["sh", "-c", @script, "netns", dir, address, opts[:run] || @avahi]
     port = Leash.open(path("unshare"), args, log, [])
 
     netns = %__MODULE__{
@@ -115,7 +122,7 @@ defmodule Hotpush.Test.Netns do
     }
 
     netns = %{netns | os_pid: os_pid(netns)}
-    plug(netns)
+    plug(netns, opts[:ready] || "Server startup complete")
     {:ok, {port, netns}}
   end
 
@@ -127,15 +134,13 @@ defmodule Hotpush.Test.Netns do
     end)
   end
 
-  defp plug(netns) do
+  defp plug(netns, ready) do
     name = interface()
     ip!(~w(link add #{name} type veth peer name eth0 netns #{netns.os_pid}))
     ip!(~w(address add #{netns.gateway}/30 dev #{name}))
     ip!(~w(link set #{name} up))
 
-    Until.until("avahi to announce #{netns.host}", fn ->
-      File.read!(netns.log) =~ "Server startup complete"
-    end)
+    Until.until("#{netns.host} to say: #{ready}", fn -> File.read!(netns.log) =~ ready end)
   end
 
   @impl true

@@ -96,6 +96,23 @@ defmodule Hotpush.Test.Workbench do
   @doc "Pushes to devices side by side."
   @spec push_all(t(), [Device.t()], keyword()) :: [Outcome.t()]
   def push_all(bench, devices, options \\ []) do
+    targets =
+      for device <- devices do
+        %Target{
+          name: to_string(device.node),
+          transport: Hotpush.Transport.Dist,
+          node: device.node,
+          cookie: Hotpush.Secret.wrap(device.cookie),
+          state_dir: bench.state_dir
+        }
+      end
+
+    push_targets(bench, targets, options)
+  end
+
+  @doc "As `push_all/3`, to targets."
+  @spec push_targets(t(), [Target.t()], keyword()) :: [Outcome.t()]
+  def push_targets(bench, targets, options \\ []) do
     {scanner, options} = Keyword.pop(options, :scanner, Scanner.default())
     {progress, options} = Keyword.pop(options, :progress, &Function.identity/1)
     config = struct!(%Config{timeout: 20_000}, options)
@@ -112,17 +129,6 @@ defmodule Hotpush.Test.Workbench do
         {:ok, inventory, scope}
       end
     }
-
-    targets =
-      for device <- devices do
-        %Target{
-          name: to_string(device.node),
-          transport: Hotpush.Transport.Dist,
-          node: device.node,
-          cookie: Hotpush.Secret.wrap(device.cookie),
-          state_dir: project.state_dir
-        }
-      end
 
     Push.run(visit, targets)
   end

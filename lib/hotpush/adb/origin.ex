@@ -22,7 +22,9 @@ defmodule Hotpush.Adb.Origin do
   """
   @spec find(String.t(), node() | nil, names(), non_neg_integer()) ::
           {:ok, String.t(), :inet.port_number()} | {:error, Error.t()}
-  def find(serial, node, names, wait) do
+  def find(serial, node, names, wait), do: find_by(serial, node, names, now() + wait)
+
+  defp find_by(serial, node, names, deadline) do
     with {:ok, text} <- Command.run(listening(serial), serial, @timeout) do
       ports = Forward.listening(text)
 
@@ -31,8 +33,8 @@ defmodule Hotpush.Adb.Origin do
           {:ok, name, port}
 
         {:error, reason} ->
-          if wait > 0 and elem(reason, 0) in [:adb_no_node, :adb_not_registered],
-            do: again(serial, node, wait),
+          if now() < deadline and elem(reason, 0) in [:adb_no_node, :adb_not_registered],
+            do: again(serial, node, deadline),
             else: {:error, Error.new(:connect, serial, reason)}
       end
     end
@@ -43,7 +45,9 @@ defmodule Hotpush.Adb.Origin do
     ["-s", serial, "shell", "-n", "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true"]
   end
 
-  defp again(serial, node, wait) do
+  defp now, do: System.monotonic_time(:millisecond)
+
+  defp again(serial, node, deadline) do
     receive do
     after
       @again -> :ok
@@ -51,7 +55,7 @@ defmodule Hotpush.Adb.Origin do
 
     case Epmd.local(@timeout) do
       {:ok, names} ->
-        find(serial, node, names, wait - @again)
+        find_by(serial, node, names, deadline)
 
       {:error, reason} ->
         {:error, Error.new(:connect, serial, {:adb_no_epmd, Epmd.port(), reason})}

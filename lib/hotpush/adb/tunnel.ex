@@ -16,7 +16,7 @@ defmodule Hotpush.Adb.Tunnel do
 
   @timeout 5_000
   # A node registers anew 2 s after it lost its epmd (kernel's erl_epmd).
-  @registers 6_000
+  @registers 3_000
 
   @doc """
   Sets up what the device `serial` lacks of its tunnels, and answers its node: the one given, or
@@ -36,7 +36,7 @@ defmodule Hotpush.Adb.Tunnel do
          {:ok, fresh?} <- reverse(serial),
          wait = if(fresh?, do: @registers, else: 0),
          {:ok, name, port} <- origin(serial, node, names, wait),
-         :ok <- forward(serial, node, port),
+         :ok <- forward(serial, node || name, port),
          {:ok, node} <- Origin.full_name(serial, node, name, port),
          :ok <- unclaimed(serial, node) do
       put(serial, &%{&1 | node: node})
@@ -109,9 +109,19 @@ defmodule Hotpush.Adb.Tunnel do
       case Forward.forwarded(text, here) do
         nil -> forward(serial, here, port, Forward.free?(port))
         {^serial, ^here} -> :ok
-        {other, ^here} when other != serial and node != nil -> same_node(serial, node, other)
-        {other, _} -> {:error, Error.new(:connect, serial, {:adb_port_of, port, other})}
+        {other, to} -> taken(serial, node, port, {other, to == here})
       end
+    end
+  end
+
+  # One name at this port, and another device's node answers there: it is that one's name, too.
+  defp taken(serial, node, port, {other, same_port?}) do
+    with true <- same_port? and other != serial,
+         {:ok, names} <- Epmd.local(@timeout),
+         [_] <- for({name, ^port} <- names, do: name) do
+      same_node(serial, node, other)
+    else
+      _ -> {:error, Error.new(:connect, serial, {:adb_port_of, port, other})}
     end
   end
 

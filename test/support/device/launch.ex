@@ -72,9 +72,13 @@ defmodule Hotpush.Test.Device.Launch do
   defp listening(opts) do
     port = opts[:dist_port]
     ports = ["inet_dist_listen_min", "#{port}", "inet_dist_listen_max", "#{port}"]
-    interface = if opts[:netns], do: "{0,0,0,0}", else: "{127,0,0,1}"
+    interface = if opts[:netns] && !opts[:tunnelled], do: "{0,0,0,0}", else: "{127,0,0,1}"
+
+    # A phone has no epmd of its own.
+    epmd = if opts[:tunnelled], do: ["-start_epmd", "false"], else: []
 
     ["-kernel", "inet_dist_use_interface", interface] ++
+      epmd ++
       if(port, do: ports, else: [])
   end
 

@@ -1,0 +1,289 @@
+defmodule Hotpush.Adb.TunnelTest do
+  @moduledoc """
+  Real adb, real adbd and real nodes, each phone in a network namespace of its own: its node
+  listens on loopback there, so what reaches it goes through adb's tunnels.
+  """
+  use ExUnit.Case, async: false
+
+  alias Hotpush.Adb.Tunnel
+  alias Hotpush.{Error, Route, Target, Transport}
+  alias Hotpush.Test.{Adb, Device, Netns, Run, Until, Workbench}
+
+  @moduletag :adb
+
+  @source "defmodule Desk.Phone do\n  def v, do: :one\nend\n"
+
+  setup_all do
+    adb = Adb.server()
+    on_exit(fn -> Adb.forget(adb) end)
+  end
+
+  setup do
+    on_exit(fn -> Transport.Dist.finish() end)
+  end
+
+  # The way of a node's packets to this host's epmd, as Hotpush or another program makes it.
+  defp phone do
+    phone = Adb.phone()
+    Adb.adb(["-s", phone.serial, "reverse", "tcp:4369", "tcp:4369"])
+    on_exit(fn -> Tunnel.close(phone.serial) end)
+    phone
+  end
+
+  defp node_on(phone, options \\ []) do
+    [netns: phone.netns, tunnelled: true, erlang_only: true]
+    |> Keyword.merge(options)
+    |> Device.start()
+  end
+
+  defp forwards, do: lines(Adb.adb(["forward", "--list"]))
+  defp reverses(phone), do: lines(Adb.adb(["-s", phone.serial, "reverse", "--list"]))
+  defp lines(text), do: text |> String.split("\n", trim: true) |> Enum.sort()
+
+  defp reachable?(address, port) do
+    case :gen_tcp.connect(to_charlist(address), port, [], 1_000) do
+      {:ok, socket} -> :gen_tcp.close(socket) == :ok
+      {:error, _} -> false
+    end
+  end
+
+  test "both tunnels, once; the node and its name are found; what was set up is taken down" do
+    phone = Adb.phone()
+
+    # No node yet. The tunnel to epmd stands from now on, so that one can register.
+    assert {:error, error} = Tunnel.open(phone.serial)
+    assert {:adb_no_node, _} = error.reason
+    assert Error.message(error) =~ "the tunnel to epmd is open now"
+    assert [reverse] = reverses(phone)
+    assert reverse =~ "tcp:4369 tcp:4369"
+
+    device = node_on(phone)
+    port = device.dist_port
+    refute reachable?("127.0.0.1", port)
+    refute reachable?(phone.netns.address, port)
+
+    assert Tunnel.open(phone.serial) == {:ok, device.node}
+    assert reachable?("127.0.0.1", port)
+    assert "#{phone.serial} tcp:#{port} tcp:#{port}" in forwards()
+
+    before = {forwards(), reverses(phone)}
+    assert Tunnel.open(phone.serial, device.node) == {:ok, device.node}
+    # A prefix that fits no other.
+    assert Tunnel.open(String.trim_trailing(phone.serial, "5")) == {:ok, device.node}
+    assert {forwards(), reverses(phone)} == before
+    # Greeting it, it was told no cookie, and left nothing but one name.
+    assert Device.call(device, :erlang, :nodes, [:connected]) == []
+
+    assert Tunnel.close(phone.serial) == :ok
+    assert Tunnel.close(phone.serial) == :ok
+    assert {forwards(), reverses(phone)} == {[], []}
+    refute reachable?("127.0.0.1", port)
+
+    # It registers again by itself.
+    assert Tunnel.open(phone.serial) == {:ok, device.node}
+    Tunnel.close(phone.serial)
+  end
+
+  test "a tunnel that was there before stays" do
+    phone = phone()
+    device = node_on(phone)
+    assert Tunnel.open(phone.serial, device.node) == {:ok, device.node}
+    Tunnel.close(phone.serial)
+    assert length(reverses(phone)) == 1
+    refute Enum.any?(forwards(), &(&1 =~ phone.serial))
+  end
+
+  test "a short name" do
+    phone = phone()
+    device = node_on(phone, names: :short)
+    assert Tunnel.open(phone.serial) == {:ok, device.node}
+  end
+
+  test "a name whose host is not this one's loopback" do
+    phone = phone()
+    device = node_on(phone, host: phone.netns.address)
+    assert {:error, %{reason: {:adb_host, node}} = error} = Tunnel.open(phone.serial)
+    assert node == device.node
+    assert Error.message(error) =~ "that host is not reached through adb's tunnels"
+  end
+
+  test "several nodes on one phone: they are named, and one is chosen" do
+    phone = phone()
+    [one, two] = nodes = for _ <- 1..2, do: node_on(phone)
+    assert {:error, %{reason: {:adb_nodes, names}} = error} = Tunnel.open(phone.serial)
+    assert Enum.sort(for d <- nodes, do: hd(String.split("#{d.node}", "@"))) == names
+    assert Error.message(error) =~ Enum.join(names, ", ")
+    assert Tunnel.open(phone.serial, two.node) == {:ok, two.node}
+    assert Tunnel.open(phone.serial, one.node) == {:ok, one.node}
+  end
+
+  test "a node that is not there, or that is another host's" do
+    phone = phone()
+    device = node_on(phone)
+    assert {:error, error} = Tunnel.open(phone.serial, :"absent@127.0.0.1")
+    assert {:adb_not_registered, "absent", names} = error.reason
+    assert hd(String.split("#{device.node}", "@")) in names
+
+    here = Device.start(erlang_only: true)
+    assert {:error, error} = Tunnel.open(phone.serial, here.node)
+    assert {:adb_elsewhere, _, _} = error.reason
+    assert Error.message(error) =~ "nobody on this device listens there"
+  end
+
+  test "an epmd of the phone's own is in the way" do
+    phone = Adb.phone()
+    epmd = Path.wildcard("#{:code.root_dir()}/erts-*/bin/epmd") |> hd()
+    {command, args} = Netns.inside(phone.netns, epmd, [], ["--net"])
+    Hotpush.Test.Leash.open(command, args, Path.join(Run.dir("epmd"), "log"), [])
+    Until.until("it to listen", fn -> reachable?(phone.netns.address, 4369) end)
+
+    assert {:error, %{reason: {:adb_epmd_there, 4369, _}} = error} = Tunnel.open(phone.serial)
+    assert Error.message(error) =~ "an epmd of its own runs there"
+  end
+
+  test "another program leads the phone's epmd port elsewhere" do
+    phone = Adb.phone()
+    Adb.adb(["-s", phone.serial, "reverse", "tcp:4369", "tcp:4370"])
+    assert {:error, error} = Tunnel.open(phone.serial)
+    assert error.reason == {:adb_reversed, 4369, "tcp:4370"}
+    assert Error.message(error) =~ "adb -s #{phone.serial} reverse --remove tcp:4369"
+  end
+
+  test "the port is another program's on this host" do
+    phone = phone()
+    device = node_on(phone)
+    {:ok, socket} = :gen_tcp.listen(device.dist_port, ip: {127, 0, 0, 1})
+    assert {:error, error} = Tunnel.open(phone.serial)
+    assert error.reason == {:adb_port_taken, device.dist_port}
+    assert Error.message(error) =~ "inet_dist_listen_min"
+    :gen_tcp.close(socket)
+    assert Tunnel.open(phone.serial) == {:ok, device.node}
+  end
+
+  test "two phones whose nodes have one port, or one name" do
+    [first, second] = [phone(), phone()]
+    one = node_on(first)
+    same_port = ["-kernel", "inet_dist_listen_min", "#{one.dist_port}", "inet_dist_listen_max"]
+    two = node_on(second, args: same_port ++ ["#{one.dist_port}"])
+    assert one.dist_port == two.dist_port
+    assert Tunnel.open(first.serial, one.node) == {:ok, one.node}
+    assert {:error, error} = Tunnel.open(second.serial, two.node)
+    assert error.reason == {:adb_port_of, one.dist_port, first.serial}
+    assert Error.message(error) =~ first.serial
+    Device.stop(two)
+
+    assert {:error, error} = Tunnel.open(second.serial, one.node)
+    assert {:adb_same_node, node, serials} = error.reason
+    assert {node, serials} == {one.node, Enum.sort([first.serial, second.serial])}
+    for serial <- serials, do: assert(Error.message(error) =~ serial)
+    # Neither's tunnel was touched.
+    assert reachable?("127.0.0.1", one.dist_port)
+  end
+
+  test "one that does not allow debugging" do
+    address = Adb.Locked.start()
+    Adb.adb(["connect", address])
+    on_exit(fn -> Adb.adb(["disconnect", address]) end)
+
+    Until.until("adb to call it unauthorized", fn ->
+      Adb.adb(["devices"]) =~ ~r/^#{address}\s+unauthorized/m
+    end)
+
+    assert {:error, error} = Tunnel.open(address)
+    assert error.reason == {:adb_state, :unauthorized}
+    assert Error.message(error) =~ "Unlock it"
+  end
+
+  describe "pushes:" do
+    setup do
+      bench = Workbench.new(:desk, @source)
+
+      phones =
+        for _ <- 1..2 do
+          phone = phone()
+          options = [netns: phone.netns, tunnelled: true, mode: :embedded]
+          {phone, Workbench.device(bench, options)}
+        end
+
+      %{bench: bench, phones: phones}
+    end
+
+    defp target(bench, serial, node, cookie) do
+      {:ok, route} = Route.adb(serial, node)
+
+      %Target{
+        name: Route.title(route),
+        transport: Transport.Adb,
+        way: route.way,
+        cookie: Hotpush.Secret.wrap(cookie),
+        state_dir: bench.state_dir
+      }
+    end
+
+    defp push(bench, phones, options \\ []) do
+      targets = for {p, d} <- phones, do: target(bench, p.serial, options[:node], d.cookie)
+      Workbench.push_targets(bench, targets, Keyword.delete(options, :node))
+    end
+
+    defp versions(phones), do: for({_, d} <- phones, do: Device.call(d, Desk.Phone, :v, []))
+
+    defp write(bench, version),
+      do: Workbench.write(bench, String.replace(@source, ":one", inspect(version)))
+
+    test "two phones; one that goes offline in between costs only itself",
+         %{bench: bench, phones: [{first, _}, _] = phones} do
+      write(bench, :two)
+      assert for(o <- push(bench, phones), do: {o.status, o.failures}) == [done: [], done: []]
+      assert versions(phones) == [:two, :two]
+      assert [%{round_trips: 1}, %{round_trips: 1}] = push(bench, phones)
+
+      Adb.off(first)
+      write(bench, :three)
+      assert [off, %{status: :done}] = push(bench, phones)
+      assert %{status: :failed, failures: [%{reason: {:adb_state, :offline}}]} = off
+      assert versions(phones) == [:two, :three]
+
+      Adb.on(first)
+      assert [%{status: :done, loaded: ["Elixir.Desk.Phone"]}, other] = push(bench, phones)
+      assert other.loaded == []
+      assert versions(phones) == [:three, :three]
+      assert [%{round_trips: 1}, %{round_trips: 1}] = push(bench, phones)
+    end
+
+    test "one goes offline while it is visited",
+         %{bench: bench, phones: [{first, _}, _] = phones} do
+      write(bench, :two)
+
+      cut = fn
+        {:loading, name, _} -> if name == first.serial, do: Adb.off(first)
+        _ -> :ok
+      end
+
+      assert [off, %{status: :done}] = push(bench, phones, progress: cut, timeout: 10_000)
+      assert %{status: :failed, failures: [%{stage: :load, reason: :connection_lost}]} = off
+      Adb.on(first)
+      assert [%{status: :done}, %{status: :done}] = push(bench, phones)
+      assert versions(phones) == [:two, :two]
+      assert [%{round_trips: 1}, %{round_trips: 1}] = push(bench, phones)
+    end
+
+    test "two that are said to have one node are refused but for the first",
+         %{bench: bench, phones: [{first, device}, {second, _}] = phones} do
+      write(bench, :two)
+      outcomes = push(bench, [{first, device}, {second, device}], node: device.node)
+      assert [%{status: :done}, %{status: :failed, failures: [error]}] = outcomes
+      assert {:adb_same_node, _, serials} = error.reason
+      assert Enum.sort([first.serial, second.serial]) == serials
+      assert versions(phones) == [:two, :one]
+    end
+  end
+
+  test "an adb that takes too long is not waited for: its phone alone is lost" do
+    phone = phone()
+    node_on(phone)
+    bench = Workbench.new(:desk, @source)
+    Adb.freeze(phone)
+    assert [outcome] = Workbench.push_targets(bench, [target(bench, phone.serial, nil, :any)])
+    assert %{status: :failed, failures: [%{reason: {:adb_timeout, 5_000}}]} = outcome
+  end
+end

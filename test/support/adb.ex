@@ -1,0 +1,157 @@
+defmodule Hotpush.Test.Adb do
+  @moduledoc """
+  Real adb and real adbd: phones, each in a network namespace of its own, behind an adb server of
+  this run's own. The developer's server, its port and its keys are left alone.
+
+  A phone's adbd is reached over a cable; a node in its namespace that listens on loopback is
+  reached through adb's tunnels alone.
+  """
+
+  alias Hotpush.Test.{Leash, Netns, Run, Until}
+
+  @unpacked Path.expand("../../_build/adbd", __DIR__)
+
+  defmodule Phone do
+    @moduledoc false
+    defstruct [:serial, :netns]
+  end
+
+  @doc "Why there can be none on this machine, or `nil`."
+  @spec missing() :: String.t() | nil
+  def missing do
+    cond do
+      is_nil(System.find_executable("adb")) -> "adb is not installed"
+      is_nil(adbd()) -> "adbd is not there; on Debian, bin/test unpacks it from backports"
+      true -> Netns.missing([])
+    end
+  end
+
+  @doc """
+  Starts an adb server of one's own, which ends with the calling process, and has this VM and
+  what it starts use it. Answers the environment that does.
+  """
+  @spec server() :: %{String.t() => String.t()}
+  def server do
+    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, port} = :inet.port(socket)
+    :gen_tcp.close(socket)
+    home = Run.dir("adb")
+
+    env = %{
+      "ANDROID_ADB_SERVER_PORT" => "#{port}",
+      "ANDROID_USER_HOME" => home,
+      "ANDROID_SDK_HOME" => home
+    }
+
+    # It looks for emulators at no port, and has a HOME of its own for its keys.
+    own = [{"HOME", home}, {"ADB_LOCAL_TRANSPORT_MAX_PORT", "5554"}]
+    log = Path.join(home, "log")
+    adb = System.find_executable("adb")
+    Leash.open(adb, ["nodaemon", "server"], log, own ++ Map.to_list(env))
+    Until.until("adb's server", fn -> listens?(port) end)
+    System.put_env(env)
+    env
+  end
+
+  @doc "Undoes what `server/0` did to this VM."
+  @spec forget(%{String.t() => String.t()}) :: :ok
+  def forget(env), do: Enum.each(Map.keys(env), &System.delete_env/1)
+
+  defp listens?(port) do
+    case :gen_tcp.connect({127, 0, 0, 1}, port, []) do
+      {:ok, socket} -> :gen_tcp.close(socket) == :ok
+      {:error, _} -> false
+    end
+  end
+
+  # adbd comes and goes by a file that is there or not.
+  @run """
+  while :; do
+    while [ -e off ]; do sleep 0.02; done
+    "$ADBD" &
+    echo $! >adbd
+    while [ ! -e off ]; do sleep 0.02; done
+    kill -KILL $!
+    wait $! || true
+  done
+  """
+
+  @doc "A phone that is switched on and plugged in; it ends with the calling process."
+  @spec phone() :: %Phone{}
+  def phone do
+    run = "export ADBD='#{adbd()}' LD_LIBRARY_PATH='#{libraries()}'\n" <> @run
+    netns = Netns.start(run: run, ready: "adbd started")
+    phone = %Phone{serial: "#{netns.address}:5555", netns: netns}
+    plug(phone)
+    phone
+  end
+
+  @doc "Runs adb; its output."
+  @spec adb([String.t()]) :: String.t()
+  def adb(args) do
+    {output, _} = System.cmd("timeout", ["30", "adb" | args], stderr_to_stdout: true)
+    output
+  end
+
+  @doc "Its adbd ends; returns when adb calls it offline."
+  @spec off(%Phone{}) :: :ok
+  def off(phone) do
+    File.write!(Path.join(phone.netns.dir, "off"), "")
+    Until.until("#{phone.serial} to be offline", fn -> state(phone) == "offline" end)
+    :ok
+  end
+
+  @doc "Its adbd stops: it keeps its connections and answers nothing."
+  @spec freeze(%Phone{}) :: :ok
+  def freeze(%Phone{netns: netns}) do
+    script = "kill -s STOP $(cat '#{netns.dir}/adbd')"
+    {command, args} = Netns.inside(netns, "sh", ["-c", script])
+    {_, 0} = System.cmd(command, args)
+    :ok
+  end
+
+  @doc "Its adbd is there again; returns when adb can talk to it."
+  @spec on(%Phone{}) :: :ok
+  def on(phone) do
+    File.rm!(Path.join(phone.netns.dir, "off"))
+    adb(["disconnect", phone.serial])
+    plug(phone)
+  end
+
+  defp plug(phone) do
+    Until.until("adb to know #{phone.serial}", fn ->
+      if state(phone) != "device", do: adb(["connect", phone.serial])
+      state(phone) == "device"
+    end)
+
+    :ok
+  end
+
+  defp state(phone) do
+    case Regex.run(~r/^#{Regex.escape(phone.serial)}\s+(\w+)/m, adb(["devices"])) do
+      [_, state] -> state
+      nil -> nil
+    end
+  end
+
+  defp adbd do
+    Enum.find(
+      [
+        System.get_env("HOTPUSH_ADBD"),
+        System.find_executable("adbd"),
+        "/usr/sbin/adbd",
+        Path.join(@unpacked, "usr/sbin/adbd")
+      ],
+      &(&1 && File.exists?(&1))
+    )
+  end
+
+  # It is built to look for its libraries where it would be installed.
+  defp libraries do
+    for dir <- ~w(android .),
+        multiarch <- Path.wildcard(Path.join(@unpacked, "usr/lib/*-linux-*")) do
+      Path.join(multiarch, dir)
+    end
+    |> Enum.join(":")
+  end
+end
