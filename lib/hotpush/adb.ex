@@ -8,10 +8,13 @@ defmodule Hotpush.Adb do
   alias Hotpush.Adb.{Command, Device}
   alias Hotpush.Error
 
-  @doc "The devices that adb knows, within `timeout` milliseconds. Starts adb's server if need be."
-  @spec devices(pos_integer()) :: {:ok, [Device.t()]} | {:error, Error.t()}
-  def devices(timeout \\ 10_000) do
-    with {:ok, text} <- Command.run(["devices", "-l"], "adb", timeout) do
+  @doc """
+  The devices that adb knows, within `timeout` milliseconds. Starts adb's server if need be.
+  Errors are about `subject`, the device that is looked for.
+  """
+  @spec devices(pos_integer(), String.t()) :: {:ok, [Device.t()]} | {:error, Error.t()}
+  def devices(timeout \\ 10_000, subject \\ "adb") do
+    with {:ok, text} <- Command.run(["devices", "-l"], subject, timeout) do
       {:ok, Device.parse(text)}
     end
   end

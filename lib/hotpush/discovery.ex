@@ -17,7 +17,11 @@ defmodule Hotpush.Discovery do
   """
   @callback discover(options :: keyword()) :: {:ok, [Found.t()]} | {:error, Error.t()}
 
-  @ways [mdns: Hotpush.Discovery.Mdns, epmd: Hotpush.Discovery.Epmd]
+  @ways [
+    mdns: Hotpush.Discovery.Mdns,
+    epmd: Hotpush.Discovery.Epmd,
+    adb: Hotpush.Discovery.Adb
+  ]
   @timeout 2_000
 
   @doc "The names of the built-in ways."

@@ -104,6 +104,11 @@ defmodule Hotpush.AdbTest do
     with_path(Run.dir("empty"))
     assert {:error, %Error{reason: :adb_missing} = error} = Adb.devices()
     assert Error.message(error) =~ "adb is not installed"
+    assert {:error, ^error} = Hotpush.Discovery.Adb.discover(timeout: 1_000)
+
+    # Asked for by a serial number, it is needed.
+    assert {:error, error} = Adb.Tunnel.open("R5CT")
+    assert Error.message(error) =~ "R5CT is to be reached by adb, but adb is not installed"
   end
 
   test "an adb that hangs is killed" do

@@ -26,7 +26,7 @@ defmodule Hotpush.Adb.Tunnel do
   """
   @spec open(String.t(), node() | nil) :: {:ok, node()} | {:error, Error.t()}
   def open(serial, node \\ nil) do
-    with {:ok, devices} <- Adb.devices(),
+    with {:ok, devices} <- Adb.devices(10_000, serial),
          {:ok, device} <- Adb.find(serial, devices),
          serial = device.serial,
          :ok <- Adb.usable(device),

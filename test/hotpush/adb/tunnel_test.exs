@@ -189,6 +189,9 @@ defmodule Hotpush.Adb.TunnelTest do
       Adb.adb(["devices"]) =~ ~r/^#{address}\s+unauthorized/m
     end)
 
+    assert {:ok, found} = Hotpush.Discovery.Adb.discover(timeout: 5_000)
+    assert %{routes: [], notice: notice} = Enum.find(found, &(&1.name == address))
+    assert notice.reason == {:adb_state, :unauthorized}
     assert {:error, error} = Tunnel.open(address)
     assert error.reason == {:adb_state, :unauthorized}
     assert Error.message(error) =~ "Unlock it"
@@ -238,6 +241,12 @@ defmodule Hotpush.Adb.TunnelTest do
       assert [%{round_trips: 1}, %{round_trips: 1}] = push(bench, phones)
 
       Adb.off(first)
+      {:ok, found} = Hotpush.Discovery.Adb.discover(timeout: 5_000)
+      serials = for {phone, _} <- phones, do: phone.serial
+      found = for serial <- serials, do: Enum.find(found, &(&1.name == serial))
+      assert [%{routes: [], notice: %{reason: {:adb_state, :offline}}}, there] = found
+      assert %{routes: [%{way: {:adb, serial, nil}}], notice: nil} = there
+      assert serial == List.last(serials)
       write(bench, :three)
       assert [off, %{status: :done}] = push(bench, phones)
       assert %{status: :failed, failures: [%{reason: {:adb_state, :offline}}]} = off

@@ -6,6 +6,7 @@ defmodule Hotpush.Test.Adb.Locked do
 
   @auth "AUTH"
   @token 1
+  @public_key 3
 
   @doc "Starts one, which ends with the calling process. Answers its address for `adb connect`."
   @spec start() :: String.t()
@@ -24,11 +25,14 @@ defmodule Hotpush.Test.Adb.Locked do
     accept(listener)
   end
 
-  # Whatever it is sent, a key or its signature: prove who you are.
+  # Whatever it is sent: prove who you are. Only a new key waits for the owner's answer.
   defp answer(socket) do
-    with {:ok, <<_command::32, _::64, size::little-32, _::64>>} <- :gen_tcp.recv(socket, 24),
+    with {:ok, <<_command::32, argument::little-32, _::32, size::little-32, _::64>>} <-
+           :gen_tcp.recv(socket, 24),
          {:ok, _} <- if(size > 0, do: :gen_tcp.recv(socket, size), else: {:ok, ""}) do
-      :gen_tcp.send(socket, message(@auth, @token, :rand.bytes(20)))
+      if argument != @public_key,
+        do: :gen_tcp.send(socket, message(@auth, @token, :rand.bytes(20)))
+
       answer(socket)
     end
   end

@@ -1,0 +1,28 @@
+defmodule Hotpush.Discovery.Adb do
+  @moduledoc """
+  The devices that adb knows. No tunnel is opened: whether a node runs on one shows when it is
+  reached. One that is offline, or does not allow debugging, is listed with the next step.
+  """
+
+  @behaviour Hotpush.Discovery
+
+  alias Hotpush.{Adb, Route}
+  alias Hotpush.Discovery.Found
+
+  @impl true
+  def discover(options) do
+    with {:ok, devices} <- Adb.devices(Keyword.fetch!(options, :timeout)) do
+      {:ok, Enum.map(devices, &found/1)}
+    end
+  end
+
+  defp found(device) do
+    found = %Found{how: :adb, name: device.serial}
+
+    with :ok <- Adb.usable(device), {:ok, route} <- Route.adb(device.serial) do
+      %{found | routes: [route]}
+    else
+      {:error, error} -> %{found | notice: error}
+    end
+  end
+end
