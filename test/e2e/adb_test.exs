@@ -1,0 +1,122 @@
+defmodule Hotpush.AdbE2ETest do
+  @moduledoc """
+  The real command to a phone behind real adb: from a node that is not there yet to nothing to do.
+  """
+  use ExUnit.Case, async: false
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Test.{Adb, Device, Project, Run, Until}
+
+  @moduletag :adb
+  @moduletag :cargo
+
+  setup_all do
+    adb = Adb.server()
+    on_exit(fn -> Adb.forget(adb) end)
+    files = %{"lib/pocket.ex" => "defmodule Pocket do\n  def v, do: 1\nend\n"}
+    project = Project.new(app: :pocket, files: files)
+    %{project: project, release: Project.release(project), cookie: "in the pocket"}
+  end
+
+  defp settings(project, text),
+    do: File.write!(Path.join(project.dir, "hotpush.toml"), "app = \"pocket\"\n" <> text)
+
+  defp edit(project, to),
+    do: Project.edit(project, "lib/pocket.ex", ~r/v, do: \d+/, "v, do: #{to}")
+
+  test "a phone of hotpush.toml, by the beginning of its serial number",
+       %{project: project, release: release, cookie: cookie} do
+    phone = Adb.phone()
+    prefix = String.replace_suffix(phone.serial, "5555", "")
+    env = %{"POCKET" => cookie}
+    secrets = [cookie]
+    settings(project, "cookie_env = \"POCKET\"\n[device.phone]\nadb = \"#{prefix}\"\n")
+
+    {output, status} = run(project, [], env, secrets)
+    assert {status, output} == {1, output}
+    assert output =~ "#{phone.serial}: none of the nodes that this host's epmd knows"
+    assert output =~ "Start the device's node as name@127.0.0.1"
+
+    device = Device.start(release: release, netns: phone.netns, tunnelled: true, cookie: cookie)
+
+    edit(project, 2)
+    {output, status} = run(project, [], env, secrets)
+    assert {status, output} == {0, output}
+    assert output =~ ~r/^Successfully connected to phone$/m
+    assert output =~ ~r/^Successfully deployed Elixir.Pocket to phone$/m
+    assert Device.eval(device, "Pocket.v()") == 2
+
+    {output, 0} = run(project, [], env, secrets)
+    assert output =~ ~r/^Nothing differs on phone: \d+ modules checked .*1 round trip\)$/m
+    refute output =~ "Successfully d"
+
+    # The same with its node named; unplugged; and plugged in again, when it registers anew.
+    settings(project, """
+    cookie_env = "POCKET"
+    [device.phone]
+    adb = "#{prefix}"
+    node = "#{device.node}"
+    """)
+
+    Adb.off(phone)
+    edit(project, 3)
+    {output, 1} = run(project, [], env, secrets)
+    assert output =~ "#{phone.serial} is offline for adb."
+    Adb.on(phone)
+    {output, 0} = run(project, ["--node", "phone"], env, secrets)
+    assert output =~ ~r/^Successfully deployed Elixir.Pocket to phone$/m
+    assert Device.eval(device, "Pocket.v()") == 3
+    {output, 0} = run(project, [], env, secrets)
+    assert output =~ ~r/^Nothing differs on phone: /m
+  end
+
+  test "a serial number that adb does not know", %{project: project} do
+    settings(project, "[device.phone]\nadb = \"R5CT\"\n")
+    {output, status} = run(project, [])
+    assert {status, output} == {1, output}
+    assert output =~ ~r/adb knows no device.* R5CT/
+  end
+
+  test "epmd at a port of ERL_EPMD_PORT; it is started here", context do
+    %{project: project, cookie: cookie} = context
+    phone = Adb.phone()
+    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, port} = :inet.port(socket)
+    :gen_tcp.close(socket)
+    epmd = System.find_executable("epmd") || Path.wildcard("#{:code.root_dir()}/erts-*/bin/epmd")
+    epmd = epmd |> List.wrap() |> hd()
+    on_exit(fn -> System.cmd(epmd, ["-port", "#{port}", "-kill"], stderr_to_stdout: true) end)
+
+    env = %{"ERL_EPMD_PORT" => "#{port}", "HOTPUSH_COOKIE" => cookie}
+    settings(project, "[device.phone]\nadb = \"#{phone.serial}\"\n")
+    {output, 1} = run(project, [], env, [cookie])
+    assert output =~ "none of the nodes that this host's epmd knows is on it"
+
+    # As an app of a phone does it: a VM that becomes a node when it is up.
+    device =
+      Device.start(
+        release: context.release,
+        netns: phone.netns,
+        tunnelled: true,
+        distribution: false,
+        env: [{"ERL_EPMD_PORT", "#{port}"}]
+      )
+
+    name = Run.name("pocket")
+    node = :"#{name}@127.0.0.1"
+    {:ok, _} = Device.call(device, :net_kernel, :start, [[node, :longnames]])
+    true = Device.call(device, :erlang, :set_cookie, [String.to_atom(cookie)])
+
+    Until.until("epmd at #{port} to know #{name}", fn ->
+      {names, 0} = System.cmd(epmd, ["-port", "#{port}", "-names"])
+      names =~ name
+    end)
+
+    edit(project, 4)
+    {output, 0} = run(project, [], env, [cookie])
+    assert output =~ ~r/^Successfully deployed Elixir.Pocket to phone$/m
+    assert Device.eval(device, "Pocket.v()") == 4
+    {output, 0} = run(project, [], env, [cookie])
+    assert output =~ ~r/^Nothing differs on phone: /m
+  end
+end
