@@ -22,6 +22,8 @@ defmodule Hotpush.Config do
             purge: :soft,
             force?: false,
             docs?: false,
+            discover?: false,
+            discovery: [],
             verbosity: :normal
 
   @type t :: %__MODULE__{
@@ -38,6 +40,8 @@ defmodule Hotpush.Config do
           purge: :soft | :kill,
           force?: boolean(),
           docs?: boolean(),
+          discover?: boolean(),
+          discovery: [module()],
           verbosity: :quiet | :normal | :verbose
         }
 
@@ -50,6 +54,8 @@ defmodule Hotpush.Config do
   `target` is the build target, as in MIX_TARGET: with one, and no device named anywhere,
   `nerves.local` is meant. `dirs` are the folders in which hotpush.toml may stand; the first one
   that has one counts.
+
+  With `--discover` no device needs to be named, and none is meant where none is.
   """
   @spec build([String.t()], env, %{atom() => keyword()}, atom(), [Path.t()]) ::
           {:ok, t()} | {:error, Error.t()}
@@ -64,12 +70,14 @@ defmodule Hotpush.Config do
          {:ok, app_names} <- app_names(settings, base),
          given = given(options[:cookie]) || given(env["HOTPUSH_COOKIE"]),
          {:ok, routes, cookie} <- Cookie.put(routes, given, settings, base[:cookie], env),
+         {:ok, discovery} <- atoms(base[:discovery], :discovery),
          {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
       {:ok,
        %__MODULE__{
          app_names: app_names,
          routes: routes,
-         cookie: cookie,
+         # Which devices will need it is not known before they are found.
+         cookie: if(options[:discover], do: cookie || Cookie.common(settings, env), else: cookie),
          modules: Keyword.get_values(options, :module),
          apps: apps,
          all?: Keyword.get(options, :all, false),
@@ -80,6 +88,8 @@ defmodule Hotpush.Config do
          purge: purge,
          force?: Keyword.get(options, :force, false),
          docs?: Keyword.get(options, :docs, false),
+         discover?: Keyword.get(options, :discover, false),
+         discovery: discovery,
          verbosity: verbosity(options)
        }}
     end
@@ -109,6 +119,7 @@ defmodule Hotpush.Config do
   # Those of the command line in place of hotpush.toml's, these in place of the Mix config's, and
   # with none at all the one that a stock device goes by.
   defp routes(options, hosts, settings, base, target) do
+    discover? = Keyword.get(options, :discover, false)
     named = for {key, name} <- options, key in [:node, :ssh, :group], do: {key, name}
 
     with {:ok, nodes} <- atoms(base[:nodes], :nodes),
@@ -119,6 +130,7 @@ defmodule Hotpush.Config do
         {[_ | _] = given, _, _, _} -> Selection.routes(given, settings)
         {[], %Settings{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
         {[], _, [_ | _], _} -> Selection.routes(configured, nil)
+        {[], _, [], _} when discover? -> {:ok, []}
         {[], _, [], :host} -> {:error, Error.new(:usage, nil, :no_nodes)}
         {[], _, [], _} -> Selection.routes([ssh: "nerves.local"], nil)
       end
@@ -146,6 +158,7 @@ defmodule Hotpush.Config do
         :nodes -> "a list of node names"
         :ssh -> "a list of [user@]host[:port]"
         :app_name -> "the name of an application"
+        :discovery -> "a list of modules"
       end
 
     {:error, Error.new(:usage, key, {:bad_config, expected})}

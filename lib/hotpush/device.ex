@@ -126,6 +126,19 @@ defmodule Hotpush.Device do
     for at <- 0..(byte_size(binary) - size)//size, do: binary_part(binary, at, size)
   end
 
+  @doc """
+  When it started, in seconds since 1970 by its own clock; `nil` where it does not say.
+
+      iex> Hotpush.Device.up_since(%Hotpush.Device{boot: {"4711", 1_700_000_000_123_456_789}})
+      1_700_000_000
+  """
+  @spec up_since(t()) :: integer() | nil
+  # In nanoseconds, the native unit of every system that it runs on.
+  def up_since(%__MODULE__{boot: {_pid, native}}) when is_integer(native),
+    do: div(native, 1_000_000_000)
+
+  def up_since(_device), do: nil
+
   @doc "The modules as the scanner's `diff` takes them."
   @spec answers(t()) :: [Hotpush.Scanner.answer()]
   def answers(device) do

@@ -6,19 +6,30 @@ defmodule Hotpush.Outcome do
       `:refused`, `:failed`
     * `:loaded`, `:added`, `:deleted` - names of modules that the device was seen to run, or not to
       run, after the push
+    * `:device` - what it said of itself, if it did
     * `:failures` - errors; `:refusals` - errors; `:notices` - see `t:Hotpush.Plan.notice/0`
     * `:ms` - milliseconds by step
   """
 
-  alias Hotpush.{Error, Plan, Target}
+  alias Hotpush.{Device, Error, Plan, Target}
 
-  defstruct [:target, :plan, status: :failed, loaded: [], added: [], deleted: [], unchanged: 0] ++
+  defstruct [
+              :target,
+              :plan,
+              :device,
+              status: :failed,
+              loaded: [],
+              added: [],
+              deleted: [],
+              unchanged: 0
+            ] ++
               [checked: 0, connected?: false, refusals: [], failures: [], notices: []] ++
               [sent: 0, received: 0, round_trips: 0, ms: %{}]
 
   @type t :: %__MODULE__{
           target: Target.t(),
           plan: Plan.t() | nil,
+          device: Device.t() | nil,
           status: :done | :planned | :refused | :failed,
           loaded: [String.t()],
           added: [String.t()],

@@ -81,6 +81,15 @@ defmodule Hotpush.Project do
     :ok
   end
 
+  @doc "Makes the project's own ways to find devices known to this VM, as they were compiled last."
+  @spec load_ways(Config.t()) :: :ok
+  def load_ways(%Config{discovery: []}), do: :ok
+
+  def load_ways(%Config{}) do
+    Mix.Task.run("loadpaths", ["--no-compile", "--no-deps-check"])
+    :ok
+  end
+
   defp own_apps(%Config{app_names: [_ | _] = names}, _built), do: names
 
   defp own_apps(_config, built) do

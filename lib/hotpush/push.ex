@@ -1,13 +1,17 @@
 defmodule Hotpush.Push do
   @moduledoc "Visits all targets side by side, with a bound. One that fails costs only itself."
 
+  alias Hotpush.Discovery.Names
   alias Hotpush.{Error, Outcome, Target, Visit}
 
   @at_once 32
+  @search_ms 2_000
 
   @doc "An outcome per target, in the order of the targets."
   @spec run(Visit.t(), [Target.t()]) :: [Outcome.t()]
   def run(%Visit{} = visit, targets) do
+    # Names under .local that only mDNS knows.
+    Names.lend(Names.hosts(targets), min(visit.config.timeout, @search_ms))
     transports = targets |> Enum.map(& &1.transport) |> Enum.uniq()
 
     try do
@@ -27,6 +31,7 @@ defmodule Hotpush.Push do
       end)
     after
       Enum.each(transports, & &1.finish())
+      Names.give_back()
     end
   end
 

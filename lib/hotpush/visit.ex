@@ -54,7 +54,7 @@ defmodule Hotpush.Visit do
     case timed(fn -> Session.ask(session, apps, own, project.protocols, remembered) end) do
       {{:ok, device, session}, ms} ->
         Memory.remember(project.state_dir, session.target.name, remembered, device)
-        outcome = put_ms(outcome, :ask, ms)
+        outcome = put_ms(%{outcome | device: device}, :ask, ms)
 
         case visit.inventory.() do
           {:ok, inventory, scope} -> planned(visit, outcome, session, device, inventory, scope)

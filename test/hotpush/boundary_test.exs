@@ -26,7 +26,12 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Text,
     Hotpush.JSON,
     Hotpush.Adb.Device,
-    Hotpush.Discovery.Found
+    Hotpush.Devices.Arguments,
+    Hotpush.Devices.Document,
+    Hotpush.Devices.Row,
+    Hotpush.Devices.Table,
+    Hotpush.Discovery.Found,
+    Hotpush.Discovery.Trust
   ]
   @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
            [Hotpush.Native, Hotpush.Session, Hotpush.Transport.Dist, Mix]

@@ -16,7 +16,7 @@ defmodule Hotpush.Test.Hotswap do
   @traces ["** (", "(stdlib", "(elixir ", "(mix ", "(hotpush ", "[error]", "CRASH REPORT"] ++
             ["=ERROR REPORT", "Supervisor:", "warning:"]
 
-  @schema Path.expand("../../priv/report.schema.json", __DIR__)
+  @priv Path.expand("../../priv", __DIR__)
 
   # Checks, and writes the document as a term that Elixir reads.
   @check ~S"""
@@ -111,10 +111,12 @@ defmodule Hotpush.Test.Hotswap do
   @spec planned(String.t()) :: [String.t()]
   def planned(output), do: said(output, ~r/^Would deploy (\S+) to \S+ \(.+\)$/m)
 
-  @doc "The JSON document in the file `path`, checked against the schema, as a term."
-  @spec json(Path.t()) :: map
-  def json(path) do
-    {answer, status} = System.cmd("/usr/bin/python3", ["-c", @check, @schema, path])
+  @doc "The JSON document in the file `path`, checked against a schema, as a term."
+  @spec json(Path.t(), String.t()) :: map
+  def json(path, schema \\ "report.schema.json") do
+    {answer, status} =
+      System.cmd("/usr/bin/python3", ["-c", @check, Path.join(@priv, schema), path])
+
     assert status == 0, "not as the schema has it: #{answer}\n#{File.read!(path)}"
     {term, _} = Code.eval_string(answer)
     term

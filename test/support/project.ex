@@ -75,7 +75,7 @@ defmodule Hotpush.Test.Project do
   def write(project, path, source), do: put(project.dir, path, source)
 
   @doc "Replaces `from` in a file of the project by `to`. Raises when it is not there."
-  @spec edit(t, Path.t(), String.t(), String.t()) :: :ok
+  @spec edit(t, Path.t(), String.t() | Regex.t(), String.t()) :: :ok
   def edit(project, path, from, to) do
     old = File.read!(Path.join(project.dir, path))
     new = String.replace(old, from, to)
@@ -140,11 +140,11 @@ defmodule Hotpush.Test.Project do
     Command.mix_apart(project.dir, project.home, args, Enum.to_list(env))
   end
 
-  @doc "As `mix/3`, on a pseudo terminal."
-  @spec mix_on_terminal(t, [String.t()], %{String.t() => String.t()}) ::
+  @doc "As `mix/3`, on a pseudo terminal, where `input` is typed."
+  @spec mix_on_terminal(t, [String.t()], %{String.t() => String.t()}, String.t()) ::
           {String.t(), non_neg_integer}
-  def mix_on_terminal(project, args, env \\ %{}) do
-    Command.mix_on_terminal(project.dir, project.home, args, Enum.to_list(env))
+  def mix_on_terminal(project, args, env \\ %{}, input \\ "") do
+    Command.mix_on_terminal(project.dir, project.home, args, Enum.to_list(env), input)
   end
 
   @doc """

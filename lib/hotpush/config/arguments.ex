@@ -7,6 +7,7 @@ defmodule Hotpush.Config.Arguments do
     node: [:string, :keep],
     ssh: [:string, :keep],
     group: [:string, :keep],
+    discover: :boolean,
     module: [:string, :keep],
     app: [:string, :keep],
     all: :boolean,

@@ -17,7 +17,7 @@ defmodule Hotpush.Config.Cookie do
           {:ok, [Route.t()], Secret.t() | nil} | {:error, Error.t()}
   def put(routes, nil, %Settings{} = settings, configured, env) do
     with {:ok, routes} <- each_own(routes, settings, env),
-         {:ok, common} <- common(routes, settings, env),
+         {:ok, common} <- needed(routes, settings, env),
          {:ok, configured} <- checked(configured),
          do: {:ok, routes, common || configured}
   end
@@ -25,6 +25,17 @@ defmodule Hotpush.Config.Cookie do
   def put(routes, given, _settings, configured, _env) do
     with {:ok, cookie} <- checked(given || configured), do: {:ok, routes, cookie}
   end
+
+  @doc "The cookie that `hotpush.toml` has for all, if it can be had."
+  @spec common(Settings.t() | nil, %{String.t() => String.t()}) :: Secret.t() | nil
+  def common(%Settings{cookie: cookie} = settings, env) when cookie != nil do
+    case Cookie.resolve(cookie, settings, env) do
+      {:ok, cookie} -> cookie
+      {:error, _error} -> nil
+    end
+  end
+
+  def common(_settings, _env), do: nil
 
   # ssh needs none.
   defp each_own(routes, settings, env) do
@@ -39,7 +50,7 @@ defmodule Hotpush.Config.Cookie do
     end)
   end
 
-  defp common(routes, settings, env) do
+  defp needed(routes, settings, env) do
     if settings.cookie && Enum.any?(routes, &(needs?(&1) and &1.cookie == nil)),
       do: Cookie.resolve(settings.cookie, settings, env),
       else: {:ok, nil}

@@ -7,7 +7,7 @@ defmodule Hotpush.Discovery.Names do
   """
 
   alias Hotpush.Discovery.{Found, Mdns}
-  alias Hotpush.Route
+  alias Hotpush.{Route, Target}
 
   # Such a resolver says no soon, or waits for servers that do not answer.
   @resolver_ms 500
@@ -34,11 +34,13 @@ defmodule Hotpush.Discovery.Names do
   """
   @spec lend([String.t()], pos_integer()) :: :ok
   def lend(hosts, timeout) do
+    deadline = System.monotonic_time(:millisecond) + timeout
     hosts = for host <- hosts, local?(host), uniq: true, do: String.downcase(host)
-    unknown = unknown(hosts, min(timeout, @resolver_ms))
+    unknown = unknown(hosts, min(div(timeout, 2) + 1, @resolver_ms))
     missing = Enum.filter(unknown, &(addresses(&1) == []))
+    left = max(deadline - System.monotonic_time(:millisecond), 1)
 
-    with [_ | _] <- missing, {:ok, heard} <- Mdns.addresses(missing, timeout) do
+    with [_ | _] <- missing, {:ok, heard} <- Mdns.addresses(missing, left) do
       keep(%{state() | addresses: Map.merge(state().addresses, heard)})
     end
 
@@ -66,14 +68,14 @@ defmodule Hotpush.Discovery.Names do
   end
 
   @doc """
-  The hosts that routes lead to.
+  The hosts that routes, or targets, lead to.
 
       iex> {:ok, node} = Hotpush.Route.node("example@nerves.local")
       iex> {:ok, ssh} = Hotpush.Route.ssh("root@nerves-1a2b.local")
       iex> Hotpush.Discovery.Names.hosts([node, ssh])
       ["nerves.local", "nerves-1a2b.local"]
   """
-  @spec hosts([Route.t()]) :: [String.t()]
+  @spec hosts([Route.t() | Target.t()]) :: [String.t()]
   def hosts(routes) do
     for(%{way: way} <- routes, do: host(way)) |> Enum.reject(&is_nil/1) |> Enum.uniq()
   end

@@ -66,6 +66,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `--node NAME` - push to this node, configured or not, or to the device of this name in
       `hotpush.toml`; may be repeated
     * `--group NAME` - push to the devices of this group of `hotpush.toml`; may be repeated
+    * `--discover` - push also to devices that are found on the network and that you confirmed
+      once: each is asked for at a terminal, and never in a pipe. Those that are named or confirmed
+      are pushed to, the rest is listed. See `mix hotpush.devices`
     * `--module MODULE` - only this module (`Example.Foo`, `Elixir.Example.Foo`, `:erlang_mod`), or
       with `.*` at the end those under it; may be repeated
     * `--app APP` - only this application; may be repeated. A development-only dependency is
@@ -114,12 +117,15 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Error, Project, Report}
+  alias Hotpush.{Config, Error, Project, Report, Text}
+  alias Hotpush.Devices.Table
+  alias Hotpush.Discovery.{Choice, Confirmed}
   alias Hotpush.Report.{Document, Lines}
 
   @impl true
   def run(argv) do
     case Config.build(argv, System.get_env(), app_envs(), Mix.target(), Project.settings_dirs()) do
+      {:ok, %{discover?: true} = config} -> discover(config)
       {:ok, config} -> push(config)
       {:error, error} -> fail(error, Config.Arguments.json(argv))
     end
@@ -127,6 +133,26 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   defp app_envs do
     Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
+  end
+
+  # Who is found but neither named nor confirmed is listed, and offered nothing.
+  defp discover(config) do
+    ask = if config.json != "-" and Choice.terminal?(), do: &Mix.shell().yes?(&1, default: :no)
+
+    with :ok <- project(),
+         :ok <- Project.compile(config),
+         :ok <- Project.load_ways(config),
+         {:ok, confirmed} <- Confirmed.read(Confirmed.path(System.get_env())) do
+      {config, rows, errors} = Choice.make(config, confirmed, ask)
+      unless config.json == "-", do: Enum.each(Table.add(rows), &say/1)
+      for error <- errors, do: say({:error, Text.printable(Error.message(error))})
+
+      if config.routes == [],
+        do: fail(Error.new(:usage, "--discover", :none_confirmed), config.json),
+        else: push(config)
+    else
+      {:error, error} -> fail(error, config.json)
+    end
   end
 
   defp push(config) do

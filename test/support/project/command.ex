@@ -25,13 +25,15 @@ defmodule Hotpush.Test.Project.Command do
     {output, File.read!(errors), status}
   end
 
-  @doc "As `mix/4`, on a pseudo terminal (by util-linux' `script`)."
-  @spec mix_on_terminal(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}]) ::
+  @doc "As `mix/4`, on a pseudo terminal (by util-linux' `script`), where `input` is typed."
+  @spec mix_on_terminal(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}], input) ::
           {String.t(), non_neg_integer}
-  def mix_on_terminal(dir, home, args, env) do
+        when input: String.t()
+  def mix_on_terminal(dir, home, args, env, input \\ "") do
     line = Enum.map_join(["mix" | args], " ", &"'#{&1}'")
     env = [{"TERM", "xterm"}, {"SHELL", "/bin/sh"} | env]
-    run(["script", "-qefc", line, "/dev/null"], dir, home, env, stderr_to_stdout: true)
+    shell = ~s(printf %s "$1" | script -qefc "$2" /dev/null)
+    run(["sh", "-c", shell, "sh", input, line], dir, home, env, stderr_to_stdout: true)
   end
 
   defp run(command, dir, home, env, options) do

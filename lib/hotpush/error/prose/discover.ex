@@ -38,9 +38,18 @@ defmodule Hotpush.Error.Prose.Discover do
       "Start distribution on the device."
   end
 
+  def sentence(build, :slow_scan) do
+    "#{build} was not read in time, so nothing was compared. --timeout MS waits longer."
+  end
+
   def sentence(name, :key_changed) do
     "the host key of #{name} is not the one that was confirmed: it may be another device, " <>
       "or new firmware. Confirm it again with mix upload.hotswap --discover."
+  end
+
+  def sentence(name, :no_host_key) do
+    "#{name} showed no ssh host key, so it cannot be remembered by one. " <>
+      "Does it answer ssh, and is OpenSSH installed here?"
   end
 
   def sentence(path, {:bad_confirmed, line}) do
@@ -48,9 +57,14 @@ defmodule Hotpush.Error.Prose.Discover do
       "Remove the line, or the file; devices are then confirmed anew."
   end
 
-  def sentence(path, {:confirmed_readable, mode}) do
+  def sentence(path, {:confirmed_by_others, mode}) do
     "#{path} can be written by others (mode #{mode}), so it confirms nothing: " <>
       "run chmod 600 on it."
+  end
+
+  def sentence(path, {:not_read, reason}) do
+    "cannot read #{path} (#{:file.format_error(reason)}), " <>
+      "so no device counts as confirmed."
   end
 
   def sentence(path, {:not_written, reason}),

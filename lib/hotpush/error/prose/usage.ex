@@ -5,6 +5,12 @@ defmodule Hotpush.Error.Prose.Usage do
 
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
+  def sentence(_discover, :none_confirmed) do
+    "no device to push to: none is named, and none of those that were found is confirmed. " <>
+      "Run mix upload.hotswap --discover at a terminal, or name one, as in " <>
+      "mix upload.hotswap nerves.local."
+  end
+
   def sentence(option, :unknown_option),
     do: "unknown option #{option}: \"mix help upload.hotswap\" lists them."
 

@@ -1,0 +1,85 @@
+defmodule Hotpush.Devices.Table do
+  @moduledoc """
+  The devices as lines for people: `{:info | :error, text}`, control characters escaped. Pure.
+  """
+
+  alias Hotpush.Devices.Row
+  alias Hotpush.Discovery.Trust
+  alias Hotpush.{Error, Text}
+
+  @columns ["DEVICE", "FOUND BY", "NODE OR HOST", "ADDRESS", "OTP", "ELIXIR", "APP"] ++
+             ["DIFFER", "UP SINCE (UTC)"]
+
+  @doc "A table of all, then what is wrong with some, and how to add those that were not asked."
+  @spec lines([Row.t()], [Error.t()]) :: [{:info | :error, String.t()}]
+  def lines(rows, errors) do
+    printable(table(rows) ++ notes(rows) ++ adding(rows) ++ failures(errors))
+  end
+
+  defp printable(lines), do: for({level, text} <- lines, do: {level, Text.printable(text)})
+
+  defp table([]), do: [{:info, "No device was found, and configuration names none."}]
+
+  defp table(rows) do
+    cells = [@columns | Enum.map(rows, &cells/1)]
+    widths = cells |> Enum.zip_with(& &1) |> Enum.map(&widest/1)
+
+    for row <- cells do
+      {:info, row |> Enum.zip_with(widths, &String.pad_trailing/2) |> Enum.join("  ") |> trim()}
+    end
+  end
+
+  defp widest(column), do: column |> Enum.map(&String.length/1) |> Enum.max()
+  defp trim(line), do: String.trim_trailing(line)
+
+  defp cells(row) do
+    cells =
+      [row.nickname, how(row.how), row.name, List.first(row.addresses), row.otp, row.elixir] ++
+        [row.app_version, row.differs && to_string(row.differs), up_since(row.up_since)]
+
+    Enum.map(cells, &Text.printable(&1 || "-"))
+  end
+
+  defp how(how), do: Enum.map_join(how, ", ", &(&1 |> inspect() |> String.trim_leading(":")))
+
+  defp up_since(nil), do: nil
+
+  defp up_since(seconds) do
+    case DateTime.from_unix(seconds) do
+      {:ok, time} -> Calendar.strftime(time, "%Y-%m-%d %H:%M")
+      {:error, _} -> nil
+    end
+  end
+
+  defp notes(rows) do
+    for row <- rows,
+        error <- row.problems,
+        do: {:error, "#{Row.title(row)}: #{Error.message(error)}"}
+  end
+
+  @doc "How to add those that were not asked."
+  @spec add([Row.t()]) :: [{:info | :error, String.t()}]
+  def add(rows), do: printable(notes(rows) ++ adding(rows))
+
+  defp adding(rows) do
+    case Enum.filter(rows, &Row.addable?/1) do
+      [] ->
+        []
+
+      unknown ->
+        [
+          {:info,
+           "Not asked what #{them(unknown)}, nor offered a cookie or a key: " <>
+             "#{Enum.map_join(unknown, ", ", & &1.name)}. To add one, confirm it once by " <>
+             "mix upload.hotswap --discover at a terminal, or write into hotpush.toml:"}
+        ] ++ Enum.flat_map(unknown, fn row -> snippet(row.way) end)
+    end
+  end
+
+  defp them([_]), do: "it runs"
+  defp them(_several), do: "they run"
+
+  defp snippet(way), do: for(line <- Trust.snippet(way), do: {:info, "    " <> line})
+
+  defp failures(errors), do: for(error <- errors, do: {:error, Error.message(error)})
+end

@@ -1,0 +1,132 @@
+defmodule Hotpush.Discovery.Confirmed do
+  @moduledoc """
+  The devices that one developer said yes to: nodes by name, hosts by the fingerprint of their ssh
+  host key, adb devices by serial number.
+
+  Kept in a file of that user's alone, one device a line behind a line with the version:
+
+      hotpush confirmed 1
+      node example@nerves-1a2b.local
+      ssh nerves-3c4d.local SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE
+      adb R5CT1234567
+  """
+
+  import Bitwise
+
+  alias Hotpush.Error
+
+  defstruct [:path, lines: []]
+
+  @type way :: {:node | :ssh | :adb, String.t()}
+  @type t :: %__MODULE__{path: Path.t() | nil, lines: [[String.t()]]}
+
+  @header "hotpush confirmed 1"
+  @most 1_000_000
+  @by_others 0o022
+
+  @doc """
+  Where the file stands (XDG Base Directory Specification): `nil` where there is no home.
+
+      iex> Hotpush.Discovery.Confirmed.path(%{"HOME" => "/home/jo"})
+      "/home/jo/.local/state/hotpush/confirmed"
+      iex> Hotpush.Discovery.Confirmed.path(%{"HOME" => "/home/jo", "XDG_STATE_HOME" => "/state"})
+      "/state/hotpush/confirmed"
+  """
+  @spec path(%{String.t() => String.t()}) :: Path.t() | nil
+  def path(%{"XDG_STATE_HOME" => "/" <> _ = dir}), do: Path.join(dir, "hotpush/confirmed")
+  def path(%{"HOME" => "/" <> _ = dir}), do: Path.join(dir, ".local/state/hotpush/confirmed")
+  def path(_env), do: nil
+
+  @doc "Reads the file. One that others can write, or that is damaged, confirms nothing."
+  @spec read(Path.t() | nil) :: {:ok, t()} | {:error, Error.t()}
+  def read(nil), do: {:ok, %__MODULE__{}}
+
+  def read(path) do
+    with {:ok, %{mode: mode, size: size}} when size <= @most <- File.stat(path),
+         {:private, true, _} <- {:private, (mode &&& @by_others) == 0, mode},
+         {:ok, text} <- File.read(path) do
+      parse(path, String.split(text, "\n", trim: true))
+    else
+      {:private, false, mode} ->
+        mode = mode |> band(0o777) |> Integer.to_string(8)
+        {:error, Error.new(:discover, path, {:confirmed_by_others, mode})}
+
+      {:ok, _too_large} ->
+        bad(path, 1)
+
+      # Nothing yet.
+      {:error, :enoent} ->
+        {:ok, %__MODULE__{path: path}}
+
+      {:error, reason} ->
+        {:error, Error.new(:discover, path, {:not_read, reason})}
+    end
+  end
+
+  defp parse(path, [@header | lines]) do
+    words = Enum.map(lines, &String.split/1)
+
+    case Enum.find_index(words, &(not entry?(&1))) do
+      nil -> {:ok, %__MODULE__{path: path, lines: words}}
+      index -> bad(path, index + 2)
+    end
+  end
+
+  defp parse(path, _lines), do: bad(path, 1)
+
+  defp bad(path, line), do: {:error, Error.new(:discover, path, {:bad_confirmed, line})}
+
+  defp entry?([kind, _name]) when kind in ["node", "adb"], do: true
+  defp entry?(["ssh", _host, "SHA256:" <> _]), do: true
+  defp entry?(_words), do: false
+
+  @doc """
+  What was said of a device. `keys` tells the fingerprints of a host's keys, and is called only
+  for one that was confirmed before.
+  """
+  @spec verdict(t(), way(), (String.t() -> [String.t()])) :: :confirmed | :changed | :unknown
+  def verdict(confirmed, {:ssh, host}, keys) do
+    known = for ["ssh", ^host, key] <- confirmed.lines, do: key
+
+    cond do
+      known == [] -> :unknown
+      Enum.any?(keys.(host), &(&1 in known)) -> :confirmed
+      true -> :changed
+    end
+  end
+
+  def verdict(confirmed, {kind, name}, _keys),
+    do: if([to_string(kind), name] in confirmed.lines, do: :confirmed, else: :unknown)
+
+  @doc "Remembers a device, in place of what was known of its keys. `keys` are its fingerprints."
+  @spec add(t(), way(), [String.t()]) :: {:ok, t()} | {:error, Error.t()}
+  def add(confirmed, way, keys \\ [])
+
+  def add(confirmed, {:ssh, host}, keys) do
+    others = Enum.reject(confirmed.lines, &match?(["ssh", ^host, _], &1))
+    write(%{confirmed | lines: others ++ for(key <- keys, do: ["ssh", host, key])})
+  end
+
+  def add(confirmed, {kind, name}, _keys),
+    do: write(%{confirmed | lines: Enum.uniq(confirmed.lines ++ [[to_string(kind), name]])})
+
+  defp write(%{path: nil} = confirmed), do: {:ok, confirmed}
+
+  # Beside it and renamed: a reader sees the old or the new one. It is private before it is filled.
+  defp write(%{path: path} = confirmed) do
+    beside = "#{path}.#{System.pid()}"
+    text = Enum.map([[@header] | confirmed.lines], &[Enum.intersperse(&1, " "), ?\n])
+
+    with :ok <- File.mkdir_p(Path.dirname(path)),
+         :ok <- File.write(beside, ""),
+         :ok <- File.chmod(beside, 0o600),
+         :ok <- File.write(beside, text),
+         :ok <- File.rename(beside, path) do
+      {:ok, confirmed}
+    else
+      {:error, reason} ->
+        File.rm(beside)
+        {:error, Error.new(:discover, path, {:not_written, reason})}
+    end
+  end
+end

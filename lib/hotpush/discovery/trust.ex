@@ -1,0 +1,81 @@
+defmodule Hotpush.Discovery.Trust do
+  @moduledoc """
+  Who may be offered a cookie or a key: hosts that configuration names, and devices that the
+  developer confirmed. Who only answered on the network is listed. Pure, but for `keys`.
+  """
+
+  alias Hotpush.Discovery.{Confirmed, Found}
+  alias Hotpush.{Error, Route}
+
+  @typedoc "What was found beside what is configured, each with the way that counts for it."
+  @type sorted :: %{
+          named: [{Route.t(), [Found.t()]}],
+          confirmed: [{Found.t(), Confirmed.way()}],
+          unknown: [{Found.t(), Confirmed.way() | nil, Error.t() | nil}]
+        }
+
+  @doc """
+  Sorts. `routes` are those of configuration; `keys` as in `Confirmed.verdict/3`. Where a host key
+  has changed, that is the error beside the device.
+  """
+  @spec sort([Found.t()], [Route.t()], Confirmed.t(), (String.t() -> [String.t()])) :: sorted()
+  def sort(found, routes, confirmed, keys) do
+    named = for route <- routes, do: {route, Enum.filter(found, &Found.at?(&1, route))}
+    rest = found -- Enum.flat_map(named, &elem(&1, 1))
+
+    judged =
+      for one <- rest, way <- ways(one) do
+        {one, way, way && Confirmed.verdict(confirmed, way, keys)}
+      end
+
+    %{
+      named: named,
+      confirmed: for({one, way, :confirmed} <- judged, do: {one, way}),
+      unknown:
+        for({one, way, verdict} <- judged, verdict != :confirmed) do
+          {one, way, if(verdict == :changed, do: changed(way))}
+        end
+    }
+  end
+
+  @doc """
+  The ways that count: each node that is registered there, or ssh. `[nil]` where there is none.
+
+      iex> found = %Hotpush.Discovery.Found{how: :mdns, name: "h", offers: [node: "a@h", ssh: "h"]}
+      iex> Hotpush.Discovery.Trust.ways(found)
+      [node: "a@h"]
+  """
+  @spec ways(Found.t()) :: [Confirmed.way() | nil]
+  def ways(found) do
+    by_kind = Enum.group_by(Found.ways(found), &elem(&1, 0))
+    by_kind[:adb] || by_kind[:node] || Enum.take(by_kind[:ssh] || [nil], 1)
+  end
+
+  @doc "The route of a way that was found."
+  @spec route(Found.t(), Confirmed.way()) :: Route.t() | nil
+  def route(found, {kind, name}),
+    do: Enum.find(Found.routes(found), &(elem(&1.way, 0) == kind and &1.name == name))
+
+  @doc """
+  The lines of hotpush.toml that would name a device.
+
+      iex> Hotpush.Discovery.Trust.snippet({:ssh, "nerves-1a2b.local"})
+      ["[device.nerves-1a2b]", "ssh = \\"nerves-1a2b.local\\""]
+      iex> Hotpush.Discovery.Trust.snippet({:node, "example@10.0.0.2"})
+      ["[device.example]", "node = \\"example@10.0.0.2\\""]
+  """
+  @spec snippet(Confirmed.way()) :: [String.t()]
+  def snippet({kind, name}) do
+    ["[device.#{nickname(name)}]", ~s(#{kind} = "#{String.replace(name, ~w(\\ "), "")}")]
+  end
+
+  # Letters, digits, - and _ stand as they are in TOML.
+  defp nickname(name) do
+    case Regex.run(~r/[A-Za-z0-9_\-]+/, name) do
+      [first] -> first
+      nil -> "device"
+    end
+  end
+
+  defp changed({:ssh, host}), do: Error.new(:discover, host, :key_changed)
+end

@@ -1,0 +1,99 @@
+defmodule Mix.Tasks.Hotpush.Devices do
+  @shortdoc "Lists devices: those of configuration, and those that are found"
+
+  @moduledoc """
+  Lists devices: those of configuration, and those that are found.
+
+      $ mix hotpush.devices
+      $ mix hotpush.devices --only mdns --timeout 3000
+
+  Of each: what hotpush.toml calls it, how it was found, its node or host, its address, and, where
+  it was asked, its Erlang/OTP, its Elixir, the version of the application there, how many modules
+  differ from what was compiled last, and since when it is up.
+
+  Devices are found by mDNS (as Nerves devices announce themselves), at the epmd of this host and
+  of those that configuration names, by adb, and by the modules in
+
+      config :hotpush, discovery: [MyApp.Fleet]
+
+  Asking a device offers it a cookie or an ssh key. So only those are asked that hotpush.toml or
+  the config names, or that you confirmed by `mix upload.hotswap --discover`. The others are
+  listed with the lines that would name them.
+
+  ## Options
+
+    * `--only WAY` - only `mdns`, `epmd` or `adb`; may be repeated
+    * `--timeout MS` - milliseconds for all of it, 5000 by default, however many devices hang
+    * `--json PATH` - write one JSON document (`-` is standard output, in place of the table); its
+      schema is `priv/devices.schema.json`
+
+  The cookie is looked for as `mix upload.hotswap` does. Nothing is compiled.
+
+  ## Exit status
+
+    * 0 - the list is complete as far as can be known, whether the devices answer or not
+    * 2 - the command or the configuration is wrong
+  """
+
+  use Mix.Task
+
+  alias Hotpush.{Config, Devices, Error, Project, Text}
+  alias Hotpush.Devices.{Arguments, Document, Table}
+  alias Hotpush.Discovery.Confirmed
+
+  @impl true
+  def run(argv) do
+    env = System.get_env()
+    build = ["--discover", "--no-compile"]
+
+    with {:ok, asked} <- Arguments.parse(argv),
+         :ok <- project(),
+         {:ok, config} <-
+           Config.build(build, env, app_envs(), Mix.target(), Project.settings_dirs()),
+         {:ok, project} <- Project.load(config),
+         :ok <- Project.load_ways(config) do
+      {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
+      config = %{config | timeout: asked.timeout}
+      {rows, more} = Devices.list(config, project, confirmed, asked.only)
+      write(asked.json, rows, errors ++ more)
+    else
+      {:error, error} -> fail(error, Arguments.json(argv))
+    end
+  end
+
+  defp app_envs do
+    Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
+  end
+
+  defp project do
+    if Mix.Project.get(), do: :ok, else: {:error, Error.new(:usage, nil, :no_project)}
+  end
+
+  # Nothing is confirmed by a file that cannot be trusted, and that is said.
+  defp confirmed({:ok, confirmed}), do: {confirmed, []}
+  defp confirmed({:error, error}), do: {%Confirmed{}, [error]}
+
+  defp write("-", rows, errors), do: Mix.shell().info(Document.of(rows, errors))
+
+  defp write(path, rows, errors) do
+    Enum.each(Table.lines(rows, errors), &say/1)
+    if path, do: write_file(path, Document.of(rows, errors))
+  end
+
+  defp say({:info, line}), do: Mix.shell().info(line)
+  defp say({:error, line}), do: Mix.shell().error(line)
+
+  defp write_file(path, document) do
+    with {:error, reason} <- File.write(path, [document, ?\n]) do
+      Mix.shell().error(Error.message(Error.new(:usage, path, {:json_not_written, reason})))
+      exit({:shutdown, 2})
+    end
+  end
+
+  defp fail(error, json) do
+    Mix.shell().error(Text.printable(Error.message(error)))
+    if json == "-", do: Mix.shell().info(Document.of_error(error))
+    if json not in [nil, "-"], do: File.write(json, [Document.of_error(error), ?\n])
+    exit({:shutdown, 2})
+  end
+end

@@ -1,0 +1,166 @@
+defmodule Hotpush.DevicesTest do
+  @moduledoc """
+  Devices are listed, confirmed and pushed to by name, found through a real avahi-daemon in a
+  network namespace, under a name that this host's resolver does not know.
+  """
+  use ExUnit.Case
+
+  alias Hotpush.Test.{Device, Hotswap, Netns, Project, Run}
+
+  @moduletag :netns
+  @moduletag timeout: 300_000
+
+  setup_all do
+    project =
+      Project.new(
+        app: :desk,
+        files: %{"lib/desk.ex" => "defmodule Desk do\n  def v, do: 1\nend\n"}
+      )
+
+    %{project: project, release: Project.release(project)}
+  end
+
+  setup context do
+    netns = Netns.start()
+    name = Run.name("desk")
+    device = Device.start(netns: netns, release: context.release, name: name)
+    assert {:error, _} = :inet.getaddr(String.to_charlist(netns.host), :inet)
+    # Each test is a user of his own.
+    home = Run.dir("home")
+    %{netns: netns, device: device, project: %{context.project | home: home}}
+  end
+
+  defp mix(%{project: project, device: device}, args) do
+    cookie = to_string(device.cookie)
+    {output, status} = Project.mix(project, args, %{"HOTPUSH_COOKIE" => cookie})
+    Hotswap.decent(output, [cookie])
+    {output, status}
+  end
+
+  defp list(context, args \\ []) do
+    path = Path.join(Run.dir("json"), "devices.json")
+    {output, 0} = mix(context, ["hotpush.devices", "--json", path | args])
+    document = Hotswap.json(path, "devices.schema.json")
+    assert %{"version" => 1, "ok" => true} = document
+    name = to_string(context.device.node)
+    {output, Enum.filter(document["devices"], &(&1["name"] == name))}
+  end
+
+  # Whoever asked over distribution would be known there.
+  defp visited?(device),
+    do: Device.call(device, :erlang, :nodes, [:known]) -- [device.node, :nonode@nohost] != []
+
+  defp edit(%{project: project}) do
+    new = System.unique_integer([:positive])
+    Project.edit(project, "lib/desk.ex", ~r/v, do: \d+/, "v, do: #{new}")
+    new
+  end
+
+  @tag :jsonschema
+  test "who only answered on the network is listed, and offered nothing", context do
+    %{device: device, netns: netns} = context
+    {output, [row]} = list(context)
+
+    assert %{"found_by" => ["mdns"], "state" => "listed", "way" => "node"} = row
+    assert %{"host" => host, "addresses" => [address | _], "otp" => nil, "nickname" => nil} = row
+    assert {host, address} == {netns.host, netns.address}
+    assert row["add"] =~ ~s(node = "#{device.node}")
+    assert output =~ ~r/^-  +mdns  +#{device.node}  +#{address}  +-  +-  +-  +-  +-$/m
+    assert output =~ "To add one, confirm it once by mix upload.hotswap --discover"
+
+    {output, status} = mix(context, ["upload.hotswap", "--discover"])
+    assert status == 2
+    assert output =~ "To add one, confirm it once"
+    assert output =~ "no device to push to: none is named"
+    refute output =~ "[yN]"
+    refute visited?(device)
+    refute File.exists?(Path.join(context.project.home, ".local/state/hotpush/confirmed"))
+
+    # A file of confirmations that others can write confirms nothing.
+    path = Path.join(context.project.home, ".local/state/hotpush/confirmed")
+    File.mkdir_p!(Path.dirname(path))
+    File.write!(path, "hotpush confirmed 1\nnode #{device.node}\n")
+    File.chmod!(path, 0o666)
+    {output, [%{"state" => "listed"}]} = list(context)
+    assert output =~ "#{path} can be written by others (mode 666), so it confirms nothing"
+    {_, 2} = mix(context, ["upload.hotswap", "--discover"])
+    refute visited?(device)
+  end
+
+  @tag :terminal
+  @tag :jsonschema
+  test "who was confirmed once, at a terminal, is pushed to from then on", context do
+    %{device: device, project: project} = context
+    v = edit(context)
+    env = %{"HOTPUSH_COOKIE" => to_string(device.cookie)}
+
+    {output, status} =
+      Project.mix_on_terminal(project, ["upload.hotswap", "--discover"], env, "n\n")
+
+    assert {2, true} == {status, output =~ "Push to its node #{device.node}"}
+    refute visited?(device)
+
+    {output, status} =
+      Project.mix_on_terminal(project, ["upload.hotswap", "--discover"], env, "y\n")
+
+    assert {0, output} == {status, output}
+    assert output =~ "Successfully deployed Elixir.Desk to #{device.node}"
+    assert Device.eval(device, "Desk.v()") == v
+
+    path = Path.join(project.home, ".local/state/hotpush/confirmed")
+    assert File.read!(path) == "hotpush confirmed 1\nnode #{device.node}\n"
+    assert {:ok, %{mode: 0o100600}} = File.stat(path)
+
+    v = edit(context)
+    {output, 0} = mix(context, ["upload.hotswap", "--discover"])
+    assert output =~ "Successfully deployed Elixir.Desk to #{device.node}"
+    assert Device.eval(device, "Desk.v()") == v
+    {output, 0} = mix(context, ["upload.hotswap", "--discover"])
+    assert output =~ "Nothing differs on #{device.node}"
+
+    {output, [row]} = list(context)
+    assert %{"state" => "answered", "modules_differ" => 0, "app_version" => "0.1.0"} = row
+    assert %{"found_by" => ["mdns"], "problems" => [], "add" => nil} = row
+    assert row["otp"] == System.otp_release() and row["elixir"] == System.version()
+    {:ok, since, 0} = DateTime.from_iso8601(row["up_since"])
+    assert DateTime.diff(DateTime.utc_now(), since) in 0..300
+    assert output =~ ~r/^-  +mdns  +#{device.node}  .*  0.1.0  +0  +\d{4}-\d\d-\d\d \d\d:\d\d$/m
+  end
+
+  @tag :jsonschema
+  test "a name under .local that the resolver does not know is enough to push to", context do
+    %{device: device, project: project, netns: netns} = context
+    v = edit(context)
+    {output, status} = mix(context, ["upload.hotswap", "--node", to_string(device.node)])
+    assert {0, output} == {status, output}
+    assert Device.eval(device, "Desk.v()") == v
+
+    Project.write(project, "hotpush.toml", """
+    [device.porch]
+    node = "#{device.node}"
+    [device.attic]
+    node = "desk@nobody-#{netns.host}"
+    """)
+
+    {output, [row]} = list(context, ["--timeout", "6000"])
+    File.rm!(Path.join(project.dir, "hotpush.toml"))
+    assert %{"nickname" => "porch", "found_by" => ["config", "mdns"]} = row
+    assert %{"state" => "answered", "modules_differ" => 0} = row
+    assert output =~ ~r/^attic  +config  +desk@nobody-#{netns.host}  +-  +-  +-  +-  +-  +-$/m
+    assert output =~ "attic: desk@nobody-#{netns.host}: the host name"
+
+    refute output =~
+             "To add one, confirm it once by mix upload.hotswap --discover: #{device.node}"
+  end
+
+  test "what is wrong with the command is said", context do
+    {output, 2} = mix(context, ["hotpush.devices", "--only", "wifi"])
+    assert output =~ "--only takes mdns or epmd"
+    {output, 2} = mix(context, ["hotpush.devices", "--timeout", "soon"])
+    assert output =~ "--timeout takes a number of milliseconds"
+    {output, 2} = mix(context, ["hotpush.devices", "--colour"])
+    assert output =~ "unknown option --colour"
+    {output, 2} = mix(context, ["hotpush.devices", "kitchen"])
+    assert output =~ "unexpected argument kitchen"
+  end
+end
