@@ -82,7 +82,7 @@ defmodule Hotpush.Discovery.Names do
 
   defp host({:node, node}), do: node |> to_string() |> String.split("@", parts: 2) |> List.last()
   defp host({:ssh, %{host: host}}), do: host
-  defp host({:adb, _, _}), do: nil
+  defp host(_adb), do: nil
 
   defp local?(host), do: is_binary(host) and String.ends_with?(String.downcase(host), ".local")
 
