@@ -50,14 +50,15 @@ defmodule Hotpush.Transport.Ssh do
 
   @impl true
   def call(conn, question, timeout) do
-    id = Channel.request(conn.channel, :call, question)
+    id = System.unique_integer([:positive])
+    Channel.request(conn.channel, id, :call, question)
     Channel.answer(conn.channel, id, timeout)
   end
 
   # What has started answers by and by: nothing is waited for.
   @impl true
   def start(conn, question, _timeout) do
-    id = Channel.next_id(conn.channel)
+    id = System.unique_integer([:positive])
     Channel.request(conn.channel, id, :start, question.(conn.address, id))
     {:ok, {conn.channel, id}}
   end

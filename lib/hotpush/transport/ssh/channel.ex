@@ -24,7 +24,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   @log_limit 64 * 1024
 
   defstruct [:port, :guard, :log, :ended, :owner] ++
-              [frames: %Frame{}, waiting: %{}, answers: %{}, next: 1, sent: 0, received: 0] ++
+              [frames: %Frame{}, waiting: %{}, answers: %{}, sent: 0, received: 0] ++
               [flying: %{}, held: %{}, running?: true]
 
   @typedoc "How an ssh ended: its exit status (or what was wrong with its output), and its words."
@@ -51,19 +51,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   @spec said(pid()) :: ending()
   def said(channel), do: GenServer.call(channel, :said)
 
-  @doc "A number that is not in use yet."
-  @spec next_id(pid()) :: pos_integer()
-  def next_id(channel), do: GenServer.call(channel, :next_id)
-
-  @doc "Sends a call; `answer/3` waits for what comes of it."
-  @spec request(pid(), :call, {module(), atom(), list()}) :: pos_integer()
-  def request(channel, :call, mfa) do
-    id = next_id(channel)
-    request(channel, id, :call, mfa)
-    id
-  end
-
-  @doc "Sends a call or a start under a number."
+  @doc "Sends a call or a start under a number that is not in use yet."
   @spec request(pid(), pos_integer(), :call | :start, {module(), atom(), list()}) :: :ok
   def request(channel, id, kind, mfa), do: GenServer.cast(channel, {:send, {kind, id, mfa}})
 
@@ -143,9 +131,6 @@ defmodule Hotpush.Transport.Ssh.Channel do
   def handle_call(:ready, from, state), do: wait(:ready, from, state)
   def handle_call({:answer, id}, from, state), do: wait(id, from, state)
   def handle_call(:said, _from, state), do: {:reply, ending(state, :none), state}
-
-  def handle_call(:next_id, _from, state),
-    do: {:reply, state.next, %{state | next: state.next + 1}}
 
   def handle_call(:bytes, _from, state), do: {:reply, {state.sent, state.received}, state}
 
