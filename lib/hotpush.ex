@@ -1,86 +1,166 @@
 defmodule Hotpush do
   @moduledoc """
-  Makes the code that was just saved run on devices that are already up.
+  Makes the code that was just saved run on devices that are already up: `mix upload.hotswap` as
+  functions, for `iex -S mix` and for tools.
 
-  The whole way, from what was asked to what came of it, is `push/2`.
+      iex> {:ok, report} = Hotpush.push(node: "nobody@127.0.0.1", compile: false, timeout: 2_000)
+      iex> Hotpush.Report.exit_status(report)
+      1
+
+  A VM that is a node already keeps its name, and stays connected with what it was connected with.
+  One that is none becomes one for as long as a push takes (none for devices reached by ssh), or
+  for good by `connect/1`.
+
+  ## Options
+
+  `push/1` and `plan/1` take the options of `mix upload.hotswap` with underscores, a list where an
+  option may be repeated: `node:`, `ssh:`, `group:`, `module:`, `app:`, `all:`, `compile:`,
+  `timeout:` (ms), `purge:`, `force:`, `docs:`, `cookie:`. The environment, `hotpush.toml` and the
+  config count as they do for the command.
   """
 
-  alias Hotpush.{
-    Config,
-    Error,
-    Inventory,
-    Progress,
-    Project,
-    Push,
-    Report,
-    Scanner,
-    Scope,
-    Target,
-    Visit
-  }
+  alias Hotpush.{Config, Connect, Error, Options, Outcome, Plan, Report, Run, Snapshot, Tally}
 
-  import Hotpush.Stopwatch, only: [timed: 1]
+  @type failure :: {:error, Error.t()}
 
   @doc """
-  Compiles the project, asks each device what it runs, and loads what differs (or, with
-  `dry_run?`, only says what that is).
+  Compiles the project, asks each device what it runs, and loads what differs.
 
-  Options: `:scanner`, one of the modules behind `Hotpush.Scanner`.
+  Takes options (see above) or a `Hotpush.Config`. What goes wrong on a device is in the report;
+  an error is one of usage, and its message a sentence.
 
-  Errors are those of usage; what goes wrong on a device is in the report.
+      iex> {:error, error} = Hotpush.push(purge: "hard")
+      iex> Exception.message(error)
+      "--purge takes soft or kill, got hard."
   """
-  @spec push(Config.t(), keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
-  def push(%Config{} = config, options \\ []) do
-    scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
-    {_, compile_ms} = timed(fn -> Project.compile(config) end)
+  @spec push(keyword() | Config.t()) :: {:ok, Report.t()} | failure()
+  def push(options \\ [])
+  def push(%Config{} = config), do: Run.run(config)
+  def push(options), do: with({:ok, config} <- named(options), do: Run.run(config))
 
-    with {:ok, project} <- Project.load(config),
-         # Goes on while the devices are reached and asked.
-         scan = start_scan(config, project, scanner),
-         :ok <- check_scope(config, scan) do
-      progress = Progress.start(config)
+  @doc """
+  What `push/1` would do: a plan for each device that answered, and the errors of those that did
+  not. Changes nothing on any device.
 
-      visit = %Visit{
-        config: config,
-        project: project,
-        scanner: scanner,
-        inventory: fn -> elem(scanned(scan), 0) end,
-        progress: &Progress.step(progress, &1)
-      }
-
-      outcomes = Push.run(visit, Target.list(config, project.state_dir))
-      Progress.stop(progress)
-      {_, scan_ms} = scanned(scan)
-      Agent.stop(scan)
-      {:ok, Report.new(config, outcomes, %{compile: compile_ms, scan: scan_ms})}
+      iex> {:ok, plans, [error]} = Hotpush.plan(node: "nobody@127.0.0.1", compile: false)
+      iex> {plans, error.stage}
+      {[], :connect}
+  """
+  @spec plan(keyword()) :: {:ok, [Plan.t()], [Error.t()]} | failure()
+  def plan(options \\ []) do
+    with {:ok, config} <- named(options),
+         {:ok, report} <- Run.run(%{config | dry_run?: true}) do
+      {planned, failed} = Enum.split_with(report.outcomes, & &1.plan)
+      {:ok, Enum.map(planned, & &1.plan), Enum.flat_map(failed, & &1.failures)}
     end
   end
 
-  # An Agent answers when its first message, the scan, is done with.
-  defp start_scan(config, project, scanner) do
-    {:ok, agent} = Agent.start_link(fn -> nil end)
-
-    Agent.cast(agent, fn nil ->
-      timed(fn ->
-        inventory = Inventory.scan(project, scanner)
-
-        with {:ok, scope} <- Scope.resolve(config.modules, config.apps, inventory),
-             do: {:ok, inventory, scope}
-      end)
-    end)
-
-    agent
-  end
-
-  defp scanned(agent), do: Agent.get(agent, & &1, :infinity)
-
-  # A misspelled module is told before any device is visited; else nothing waits for the scan.
-  defp check_scope(%Config{modules: []}, _scan), do: :ok
-
-  defp check_scope(_config, scan) do
-    case scanned(scan) do
-      {{:ok, _inventory, _scope}, _ms} -> :ok
-      {{:error, error}, _ms} -> {:error, error}
+  defp named(options) do
+    with {:ok, config} <- Options.config(options) do
+      if config.routes == [],
+        do: {:error, Error.new(:usage, nil, :no_nodes)},
+        else: {:ok, config}
     end
   end
+
+  @doc """
+  Connects with every device that runs, of those that `hotpush.toml` and the config name (or, if
+  they name none, that are attached by adb), and answers their nodes. For adb it sets up the
+  tunnels; doing it again changes nothing. Devices that are reached by ssh are no nodes: push to
+  them by `push/1` or `push_all_to_device/2`.
+
+  Options: `:cookie`; `:device`, only the one with this nickname, node name, host name, adb serial
+  number or unique prefix of one; `:node` and `:group`, as for the command; `:timeout` (ms).
+
+  Raises `Hotpush.Error` for a mistake in the options or the configuration.
+
+      iex> Hotpush.connect(node: "nobody@127.0.0.1", timeout: 2_000)
+      []
+  """
+  @spec connect(keyword()) :: [node()]
+  def connect(options \\ []), do: options |> Connect.run() |> value!()
+
+  @doc """
+  Pushes what differs to nodes, of all modules that are compiled. Answers how many modules were
+  pushed, and what failed: `{module, node, error}`, where `module` is `nil` if it is about the
+  device as a whole.
+
+  It does not compile. Options are those of `push/1`; `all: true` pushes also what does not differ.
+
+      iex> {0, [{nil, :"nobody@127.0.0.1", error}]} = Hotpush.push_all([:"nobody@127.0.0.1"])
+      iex> error.stage
+      :connect
+  """
+  @spec push_all([node()], keyword()) :: Tally.t()
+  def push_all(nodes, options \\ []), do: nodes |> to(options) |> tally([])
+
+  @doc """
+  As `push_all/2` for one device, however it is reached: by nickname, node name, host name, adb
+  serial number or a unique prefix of one. An error where no device that runs goes by it.
+
+      iex> {:error, error} = Hotpush.push_all_to_device("nobody@127.0.0.1")
+      iex> error.stage
+      :connect
+  """
+  @spec push_all_to_device(String.t() | atom(), keyword()) :: Tally.t() | failure()
+  def push_all_to_device(id, options \\ []) do
+    with {:ok, config} <- Options.config(Keyword.put_new(options, :compile, false)),
+         {:ok, routes} <- Connect.routes(config, id),
+         {:ok, report} <- Run.run(%{config | routes: routes}) do
+      case report.outcomes do
+        [%Outcome{connected?: false, failures: [error | _]}] -> {:error, error}
+        _ -> Tally.of(report)
+      end
+    end
+  end
+
+  @doc """
+  Pushes the modules that are new or other than in a snapshot (see `snapshot_beams/0`), where
+  nodes do not run them yet. Answers as `push_all/2` does. Removes nothing, and does not compile.
+
+      iex> Hotpush.push_changed([:"nobody@127.0.0.1"], Hotpush.snapshot_beams())
+      {0, []}
+  """
+  @spec push_changed([node()], Snapshot.t(), keyword()) :: Tally.t()
+  def push_changed(nodes, snapshot, options \\ []) do
+    case value!(Snapshot.changed(snapshot)) do
+      [] -> {0, []}
+      changed -> nodes |> to(options) |> tally(scope: MapSet.new(changed))
+    end
+  end
+
+  @doc """
+  The identity of each beam of the project's runtime applications, by path, as they stand on disk.
+  It is one of content, not of time.
+
+      iex> snapshot = Hotpush.snapshot_beams()
+      iex> snapshot == Hotpush.snapshot_beams()
+      true
+  """
+  @spec snapshot_beams() :: Snapshot.t()
+  def snapshot_beams, do: value!(Snapshot.take())
+
+  @doc """
+  The folders with the beams that a push takes: those of the project's runtime applications, and
+  before them that of its consolidated protocols.
+
+      iex> Enum.all?(Hotpush.runtime_beam_dirs(), &File.dir?/1)
+      true
+  """
+  @spec runtime_beam_dirs() :: [Path.t()]
+  def runtime_beam_dirs, do: value!(Snapshot.dirs())
+
+  defp to([], _options), do: :nobody
+
+  defp to(nodes, options) do
+    options = Keyword.merge([compile: false], options)
+    value!(Options.config(options ++ [node: nodes]))
+  end
+
+  defp tally(:nobody, _), do: {0, []}
+  defp tally(config, options), do: config |> Run.run(options) |> value!() |> Tally.of()
+
+  # These have no place for an error in what they answer.
+  defp value!({:ok, value}), do: value
+  defp value!({:error, error}), do: raise(error)
 end

@@ -2,7 +2,7 @@ defmodule Hotpush.Project do
   @moduledoc """
   What Mix knows of the project: its applications, where their beams stand, what is kept in them.
 
-  Only this module and `lib/mix` ask Mix.
+  Only this module, `Hotpush.Workspace` and `lib/mix` ask Mix.
   """
 
   alias Hotpush.{Config, Error}
@@ -62,34 +62,6 @@ defmodule Hotpush.Project do
     end
   end
 
-  @doc """
-  The folders in which `hotpush.toml` may stand, nearest first: that of the project's `mix.exs`,
-  and that of the lock file, which a child of an umbrella shares with its root.
-  """
-  @spec settings_dirs() :: [Path.t()]
-  def settings_dirs do
-    files = [Mix.Project.project_file(), Mix.Project.config()[:lockfile] || "mix.lock"]
-    files |> Enum.reject(&is_nil/1) |> Enum.map(&Path.dirname(Path.expand(&1))) |> Enum.uniq()
-  end
-
-  @doc "Compiles the project, unless told not to."
-  @spec compile(Config.t()) :: :ok
-  def compile(%Config{compile?: false}), do: :ok
-
-  def compile(%Config{}) do
-    Mix.Task.run("compile", [])
-    :ok
-  end
-
-  @doc "Makes the project's own ways to find devices known to this VM, as they were compiled last."
-  @spec load_ways(Config.t()) :: :ok
-  def load_ways(%Config{discovery: []}), do: :ok
-
-  def load_ways(%Config{}) do
-    Mix.Task.run("loadpaths", ["--no-compile", "--no-deps-check"])
-    :ok
-  end
-
   defp own_apps(%Config{app_names: [_ | _] = names}, _built), do: names
 
   defp own_apps(_config, built) do
@@ -103,7 +75,8 @@ defmodule Hotpush.Project do
   defp built_apps(lib) do
     for path <- Path.wildcard(Path.join(lib, "*/ebin/*.app")),
         {:ok, [{:application, name, keys}]} <- [:file.consult(path)],
-        name != :hotpush,
+        # It is on no device, unless it is the project itself.
+        name != :hotpush or Mix.Project.config()[:app] == :hotpush,
         into: %{},
         do: {name, {Path.dirname(path), keys}}
   end

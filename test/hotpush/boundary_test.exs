@@ -24,6 +24,11 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Settings.Template,
     Hotpush.Outcome,
     Hotpush.Text,
+    Hotpush.Tally,
+    Hotpush.Route,
+    Hotpush.SafeTerm,
+    Hotpush.Transport.Ssh.Frame,
+    Hotpush.Transport.Ssh.Diagnosis,
     Hotpush.JSON,
     Hotpush.Adb.Device,
     Hotpush.Devices.Arguments,
@@ -57,9 +62,9 @@ defmodule Hotpush.BoundaryTest do
   defp pairs(calls),
     do: for({module, list} <- calls, {called, _, _} <- list, do: {module, called})
 
-  test "Mix is asked by the tasks and Project alone", %{calls: calls} do
+  test "Mix is asked by the tasks, Project and Workspace alone", %{calls: calls} do
     allowed = fn module ->
-      module == Hotpush.Project or inspect(module) =~ ~r/^Mix\.Tasks\./
+      module in [Hotpush.Project, Hotpush.Workspace] or inspect(module) =~ ~r/^Mix\.Tasks\./
     end
 
     for {module, called} <- pairs(calls), inspect(called) =~ ~r/^Mix(\.|$)/ do

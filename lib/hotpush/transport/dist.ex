@@ -26,6 +26,10 @@ defmodule Hotpush.Transport.Dist do
   @impl true
   def finish, do: Host.stop()
 
+  @doc "Leaves this VM the node that it has become: `c:Hotpush.Transport.finish/0` keeps it."
+  @spec stay() :: :ok
+  def stay, do: Host.stay()
+
   @impl true
   def open(%Target{node: node} = target, timeout) do
     if cookie = Secret.unwrap(target.cookie), do: Node.set_cookie(node, cookie)

@@ -37,7 +37,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Devices, Error, Project, Text}
+  alias Hotpush.{Devices, Error, Project, Text, Workspace}
   alias Hotpush.Devices.{Arguments, Document, Table}
   alias Hotpush.Discovery.Confirmed
 
@@ -47,11 +47,10 @@ defmodule Mix.Tasks.Hotpush.Devices do
     build = ["--discover", "--no-compile"]
 
     with {:ok, asked} <- Arguments.parse(argv),
-         :ok <- project(),
-         {:ok, config} <-
-           Config.build(build, env, app_envs(), Mix.target(), Project.settings_dirs()),
+         :ok <- Workspace.check(),
+         {:ok, config} <- Workspace.config(build),
          {:ok, project} <- Project.load(config),
-         :ok <- Project.load_ways(config) do
+         :ok <- Workspace.load_ways(config) do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
       config = %{config | timeout: asked.timeout}
       {rows, more} = Devices.list(config, project, confirmed, asked.only)
@@ -59,14 +58,6 @@ defmodule Mix.Tasks.Hotpush.Devices do
     else
       {:error, error} -> fail(error, Arguments.json(argv))
     end
-  end
-
-  defp app_envs do
-    Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
-  end
-
-  defp project do
-    if Mix.Project.get(), do: :ok, else: {:error, Error.new(:usage, nil, :no_project)}
   end
 
   # Nothing is confirmed by a file that cannot be trusted, and that is said.

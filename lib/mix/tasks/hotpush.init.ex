@@ -27,7 +27,7 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   use Mix.Task
 
-  alias Hotpush.{Discovery, Error, Project, Settings, Text}
+  alias Hotpush.{Discovery, Error, Workspace, Settings, Text}
   alias Hotpush.Discovery.Found
   alias Hotpush.Settings.{Gitignore, Template}
 
@@ -74,10 +74,7 @@ defmodule Mix.Tasks.Hotpush.Init do
   defp usage(subject, reason), do: {:error, Error.new(:usage, subject, reason)}
 
   defp project do
-    case Mix.Project.get() && Project.settings_dirs() do
-      nil -> usage(nil, :no_project)
-      [dir | _] -> {:ok, dir}
-    end
+    with :ok <- Workspace.check(), do: {:ok, hd(Workspace.settings_dirs())}
   end
 
   defp check(path, options) do

@@ -117,31 +117,27 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Error, Project, Report, Text}
+  alias Hotpush.{Config, Error, Report, Text, Workspace}
   alias Hotpush.Devices.Table
   alias Hotpush.Discovery.{Choice, Confirmed}
   alias Hotpush.Report.{Document, Lines}
 
   @impl true
   def run(argv) do
-    case Config.build(argv, System.get_env(), app_envs(), Mix.target(), Project.settings_dirs()) do
+    case Workspace.config(argv) do
       {:ok, %{discover?: true} = config} -> discover(config)
       {:ok, config} -> push(config)
       {:error, error} -> fail(error, Config.Arguments.json(argv))
     end
   end
 
-  defp app_envs do
-    Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
-  end
-
   # Who is found but neither named nor confirmed is listed, and offered nothing.
   defp discover(config) do
     ask = if config.json != "-" and Choice.terminal?(), do: &Mix.shell().yes?(&1, default: :no)
 
-    with :ok <- project(),
-         :ok <- Project.compile(config),
-         :ok <- Project.load_ways(config),
+    with :ok <- Workspace.check(),
+         :ok <- Workspace.compile(config),
+         :ok <- Workspace.load_ways(config),
          {:ok, confirmed} <- Confirmed.read(Confirmed.path(System.get_env())) do
       {config, rows, errors} = Choice.make(config, confirmed, ask)
       unless config.json == "-", do: Enum.each(Table.add(rows), &say/1)
@@ -156,7 +152,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   end
 
   defp push(config) do
-    with :ok <- project(),
+    with :ok <- Workspace.check(),
          {:ok, report} <- Hotpush.push(config) do
       Enum.each(Lines.of(report), &say/1)
       write_json(config.json, Document.of(report))
@@ -164,10 +160,6 @@ defmodule Mix.Tasks.Upload.Hotswap do
     else
       {:error, error} -> fail(error, config.json)
     end
-  end
-
-  defp project do
-    if Mix.Project.get(), do: :ok, else: {:error, Error.new(:usage, nil, :no_project)}
   end
 
   defp fail(error, json) do

@@ -32,6 +32,14 @@ defmodule Hotpush.Error.Prose.Usage do
       "in a hotpush.toml, which mix hotpush.init writes."
   end
 
+  def sentence(key, {:bad_option, :hidden}),
+    do: "#{key}: takes text or an atom."
+
+  def sentence(key, {:bad_option, got}) do
+    "#{key}: takes text, an atom, a number, true or false, or a list of them, " <>
+      "got #{inspect(got, limit: 5, printable_limit: 100)}."
+  end
+
   def sentence(key, {:bad_config, expected}),
     do: "config :hotpush, #{key}: should be #{expected}."
 

@@ -35,6 +35,21 @@ defmodule Hotpush.Transport.Dist.Host do
     end
   end
 
+  @doc "Makes this VM's node stay, whoever started it."
+  @spec stay() :: :ok
+  def stay do
+    case :persistent_term.get(__MODULE__, nil) do
+      nil ->
+        :ok
+
+      socket ->
+        :persistent_term.erase(__MODULE__)
+        # Its slot is taken for as long as there is the node, not the one who started it.
+        if is_port(socket), do: :gen_udp.controlling_process(socket, Process.whereis(:net_kernel))
+        :ok
+    end
+  end
+
   @doc "`:longnames` where the host part has a dot or is an IPv6 address, as OTP decides it."
   @spec domain(node()) :: :longnames | :shortnames
   def domain(node) do
@@ -103,7 +118,7 @@ defmodule Hotpush.Transport.Dist.Host do
     token = token(state_dir)
 
     Enum.find_value(0..(@slots - 1), fn slot ->
-      case :gen_udp.open(slot_port(token, slot), ip: {127, 0, 0, 1}) do
+      case :gen_udp.open(slot_port(token, slot), ip: {127, 0, 0, 1}, active: false) do
         {:ok, socket} -> {"hotpush_#{token}_#{slot}", socket}
         {:error, _} -> nil
       end

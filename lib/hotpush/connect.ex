@@ -1,0 +1,97 @@
+defmodule Hotpush.Connect do
+  @moduledoc """
+  Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
+  """
+
+  alias Hotpush.{Adb, Config, Error, Options, Project, Route, Target, Transport}
+
+  @at_once 32
+
+  @doc """
+  The nodes of the devices that run and could be reached, of those that configuration names (or,
+  if it names none, that are attached by adb). What is reached by ssh is no node.
+  """
+  @spec run(keyword()) :: {:ok, [node()]} | {:error, Error.t()}
+  def run(options) do
+    {id, options} = Keyword.pop(options, :device)
+
+    with {:ok, config} <- Options.config(options),
+         {:ok, project} <- Project.load(config),
+         {:ok, routes} <- routes(config, id) do
+      {:ok, connect(Target.list(%{config | routes: routes}, project.state_dir), config.timeout)}
+    end
+  end
+
+  @doc """
+  The routes that are meant by an id: a nickname, a node name, a host name, an adb serial number or
+  a unique prefix of one. Those that configuration names come before what else it may be.
+  """
+  @spec routes(Config.t(), String.t() | atom() | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
+  def routes(%Config{routes: []}, nil), do: attached()
+  def routes(%Config{routes: routes}, nil), do: {:ok, routes}
+
+  def routes(config, id) do
+    text = to_string(id)
+
+    case Enum.filter(config.routes, &called?(&1, text)) do
+      [] -> with {:ok, route} <- other(text), do: {:ok, [route]}
+      routes -> {:ok, routes}
+    end
+  end
+
+  defp called?(%Route{nickname: text}, text), do: true
+  defp called?(%Route{name: text}, text), do: true
+  defp called?(%Route{way: {:node, node}}, text), do: named?(node, text)
+  defp called?(%Route{way: {:ssh, %{host: host}}}, text), do: host == text
+
+  defp called?(%Route{way: {:adb, serial, node}}, text),
+    do: String.starts_with?(serial, text) or (node != nil and named?(node, text))
+
+  defp named?(node, text) do
+    [name, host] = String.split(to_string(node), "@", parts: 2)
+    text in ["#{name}@#{host}", host]
+  end
+
+  # Not configured: a node by its full name, or what adb knows.
+  defp other(text) do
+    if text =~ "@" do
+      Route.node(text)
+    else
+      with {:ok, devices} <- Adb.devices(10_000, text),
+           {:ok, device} <- Adb.find(text, devices),
+           do: Route.adb(device.serial)
+    end
+  end
+
+  defp attached do
+    case Adb.devices() do
+      {:ok, devices} ->
+        {:ok, for(%{state: :device} = d <- devices, {:ok, r} <- [Route.adb(d.serial)], do: r)}
+
+      {:error, _no_adb} ->
+        {:ok, []}
+    end
+  end
+
+  defp connect(targets, timeout) do
+    prepared =
+      for %Target{transport: transport} = target <- targets,
+          transport != Transport.Ssh,
+          {:ok, target} <- [transport.prepare(target)],
+          do: target
+
+    Transport.Dist.stay()
+
+    prepared
+    |> Task.async_stream(&{&1.transport.open(&1, timeout), &1.node},
+      max_concurrency: @at_once,
+      timeout: timeout + 10_000,
+      on_timeout: :kill_task
+    )
+    |> Enum.flat_map(fn
+      {:ok, {{:ok, _conn}, node}} -> [node]
+      _ -> []
+    end)
+    |> Enum.uniq()
+  end
+end

@@ -1,0 +1,73 @@
+defmodule Hotpush.Run do
+  @moduledoc "The whole way of a push, from what was asked to what came of it."
+
+  alias Hotpush.{Config, Error, Inventory, Progress, Project, Push, Report, Scanner, Scope}
+  alias Hotpush.{Target, Visit, Workspace}
+
+  import Hotpush.Stopwatch, only: [timed: 1]
+
+  @doc """
+  Compiles the project, asks each device what it runs, and loads what differs (or, with
+  `dry_run?`, only says what that is).
+
+  Options: `:scanner`, one of the modules behind `Hotpush.Scanner`; `:scope`, the names of the
+  modules to push in place of those that the config chooses.
+
+  Errors are those of usage; what goes wrong on a device is in the report.
+  """
+  @spec run(Config.t(), keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
+  def run(%Config{} = config, options \\ []) do
+    scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
+    {_, compile_ms} = timed(fn -> Workspace.compile(config) end)
+
+    with {:ok, project} <- Project.load(config),
+         # Goes on while the devices are reached and asked.
+         scan = start_scan(config, project, scanner, options[:scope]),
+         :ok <- check_scope(config, scan) do
+      progress = Progress.start(config)
+
+      visit = %Visit{
+        config: config,
+        project: project,
+        scanner: scanner,
+        inventory: fn -> elem(scanned(scan), 0) end,
+        progress: &Progress.step(progress, &1)
+      }
+
+      outcomes = Push.run(visit, Target.list(config, project.state_dir))
+      Progress.stop(progress)
+      {_, scan_ms} = scanned(scan)
+      Agent.stop(scan)
+      {:ok, Report.new(config, outcomes, %{compile: compile_ms, scan: scan_ms})}
+    end
+  end
+
+  # An Agent answers when its first message, the scan, is done with.
+  defp start_scan(config, project, scanner, scope) do
+    {:ok, agent} = Agent.start_link(fn -> nil end)
+
+    Agent.cast(agent, fn nil ->
+      timed(fn ->
+        inventory = Inventory.scan(project, scanner)
+        with {:ok, scope} <- scope(scope, config, inventory), do: {:ok, inventory, scope}
+      end)
+    end)
+
+    agent
+  end
+
+  defp scope(nil, config, inventory), do: Scope.resolve(config.modules, config.apps, inventory)
+  defp scope(names, _config, _inventory), do: {:ok, names}
+
+  defp scanned(agent), do: Agent.get(agent, & &1, :infinity)
+
+  # A misspelled module is told before any device is visited; else nothing waits for the scan.
+  defp check_scope(%Config{modules: []}, _scan), do: :ok
+
+  defp check_scope(_config, scan) do
+    case scanned(scan) do
+      {{:ok, _inventory, _scope}, _ms} -> :ok
+      {{:error, error}, _ms} -> {:error, error}
+    end
+  end
+end

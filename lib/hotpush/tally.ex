@@ -1,0 +1,36 @@
+defmodule Hotpush.Tally do
+  @moduledoc "A report as a count and a list of failures. Pure."
+
+  alias Hotpush.{Error, Outcome, Report}
+
+  @typedoc """
+  How many modules were pushed (loaded, or removed; once however many devices took them, and not
+  if one did not), and what failed: `module` is `nil` where it is about the device as a whole,
+  `node` is the name of the device.
+  """
+  @type t :: {pushed_count :: non_neg_integer(), failed_list :: [failed()]}
+  @type failed :: {module() | nil, node() | String.t(), Error.t()}
+
+  @doc "Counts."
+  @spec of(Report.t()) :: t()
+  def of(%Report{outcomes: outcomes}) do
+    failed = Enum.flat_map(outcomes, &failed/1)
+    pushed = for o <- outcomes, name <- o.loaded ++ o.added ++ o.deleted, uniq: true, do: name
+    not_pushed = for {module, _, _} <- failed, module != nil, do: to_string(module)
+    {length(pushed -- not_pushed), failed}
+  end
+
+  defp failed(%Outcome{} = outcome) do
+    for error <- outcome.refusals ++ outcome.failures,
+        do: {module(error), outcome.target.node || outcome.target.name, error}
+  end
+
+  defp module(%Error{stage: :load, subject: name, reason: reason})
+       when is_binary(name) and reason in [:other_code, :still_there],
+       do: String.to_atom(name)
+
+  defp module(%Error{stage: :load, subject: name, reason: {:not_loaded, _}}),
+    do: String.to_atom(name)
+
+  defp module(_error), do: nil
+end

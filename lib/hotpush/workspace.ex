@@ -1,0 +1,59 @@
+defmodule Hotpush.Workspace do
+  @moduledoc """
+  The Mix project as a place to work in: what surrounds it, and compiling it.
+
+  What it is made of says `Hotpush.Project`.
+  """
+
+  alias Hotpush.{Config, Error}
+
+  @doc "Whether there is a project at all."
+  @spec check() :: :ok | {:error, Error.t()}
+  def check do
+    if Code.ensure_loaded?(Mix.Project) and Mix.Project.get() != nil,
+      do: :ok,
+      else: {:error, Error.new(:usage, nil, :no_project)}
+  end
+
+  @doc "The config that a command line makes with the environment, hotpush.toml and the Mix config."
+  @spec config([String.t()]) :: {:ok, Config.t()} | {:error, Error.t()}
+  def config(argv) do
+    app_envs = Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
+    Config.build(argv, System.get_env(), app_envs, Mix.target(), settings_dirs())
+  end
+
+  @doc """
+  The folders in which `hotpush.toml` may stand, nearest first: that of the project's `mix.exs`,
+  and that of the lock file, which a child of an umbrella shares with its root.
+  """
+  @spec settings_dirs() :: [Path.t()]
+  def settings_dirs do
+    files = [Mix.Project.project_file(), Mix.Project.config()[:lockfile] || "mix.lock"]
+    files |> Enum.reject(&is_nil/1) |> Enum.map(&Path.dirname(Path.expand(&1))) |> Enum.uniq()
+  end
+
+  @doc "Compiles the project, unless told not to; also if this VM has compiled it before."
+  @spec compile(Config.t()) :: :ok
+  def compile(%Config{compile?: false}), do: :ok
+
+  def compile(%Config{}) do
+    # A task runs once in a VM.
+    compilers = Mix.Project.config()[:compilers] || Mix.compilers()
+
+    names =
+      ["compile", "compile.all", "compile.protocols"] ++ Enum.map(compilers, &"compile.#{&1}")
+
+    Enum.each(names, &Mix.Task.reenable/1)
+    Mix.Task.run("compile", [])
+    :ok
+  end
+
+  @doc "Makes the project's own ways to find devices known to this VM, as they were compiled last."
+  @spec load_ways(Config.t()) :: :ok
+  def load_ways(%Config{discovery: []}), do: :ok
+
+  def load_ways(%Config{}) do
+    Mix.Task.run("loadpaths", ["--no-compile", "--no-deps-check"])
+    :ok
+  end
+end
