@@ -2,7 +2,13 @@ alias Hotpush.Test.{Adb, DeviceLogs, Epmd, Netns, Run}
 
 # What this machine lacks is said, and only the tests that need it are left out.
 missing =
-  for {tag, program} <- [cargo: "cargo", perl: "perl", setsid: "setsid", ssh: "ssh"],
+  for {tag, program} <- [
+        cargo: "cargo",
+        perl: "perl",
+        setsid: "setsid",
+        ssh: "ssh",
+        openssl: "openssl"
+      ],
       is_nil(System.find_executable(program)) do
     IO.puts(:stderr, "MISSING: #{program}; the tests tagged :#{tag} do not run")
     tag

@@ -15,6 +15,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Error.Prose.Discover,
     Hotpush.Error.Prose.Refusal,
     Hotpush.Error.Prose.Settings,
+    Hotpush.Error.Prose.Tls,
     Hotpush.Error.Prose.Usage,
     Hotpush.Route,
     Hotpush.Scope,

@@ -106,8 +106,8 @@ defmodule Hotpush.Adb.Origin do
           {:ok, node()} | {:error, Error.t()}
   def full_name(serial, node, name, port) do
     case known(node, port) do
-      :error -> {:error, Error.new(:connect, serial, {:adb_silent, name, port})}
       {:ok, node} -> here(serial, node)
+      _ -> {:error, Error.new(:connect, serial, {:adb_silent, name, port})}
     end
   end
 
@@ -117,7 +117,7 @@ defmodule Hotpush.Adb.Origin do
       else: {:error, Error.new(:connect, serial, {:adb_host, node})}
   end
 
-  defp known(nil, port), do: Greeting.name(port, @timeout)
+  defp known(nil, port), do: Greeting.name({127, 0, 0, 1}, port, @timeout)
   defp known(node, _port), do: {:ok, node}
 
   defp loopback?(node) do

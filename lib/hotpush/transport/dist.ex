@@ -109,13 +109,22 @@ defmodule Hotpush.Transport.Dist do
 
   @impl true
   def bytes(conn) do
-    with {_, port} when is_port(port) <-
-           List.keyfind(:erlang.system_info(:dist_ctrl), conn.node, 0),
+    with {_, controller} <- List.keyfind(:erlang.system_info(:dist_ctrl), conn.node, 0),
+         port when is_port(port) <- port(controller, conn.node),
          {:ok, stat} <- :inet.getstat(port, [:send_oct, :recv_oct]) do
       {stat[:send_oct], stat[:recv_oct]}
     else
       _ -> {0, 0}
     end
+  end
+
+  # With TLS, processes stand between the node and its port: the one that leads to its address
+  # (the record net_address of kernel).
+  defp port(port, _node) when is_port(port), do: port
+
+  defp port(_process, node) do
+    with {:ok, {:net_address, peer, _, _, _}} <- :net_kernel.node_info(node, :address),
+         do: Enum.find(Port.list(), &(:inet.peername(&1) == {:ok, peer}))
   end
 
   @impl true

@@ -1,7 +1,7 @@
 defmodule Hotpush.Error.Prose.Connect do
   @moduledoc "Why a device could not be reached."
 
-  alias Hotpush.Error.Prose.Adb
+  alias Hotpush.Error.Prose.{Adb, Tls}
 
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
@@ -58,6 +58,14 @@ defmodule Hotpush.Error.Prose.Connect do
   def sentence(node, {:timeout, ms}) do
     "#{node} did not complete the connection within #{ms} ms. " <>
       "It may hang or be overloaded; --timeout MS waits longer."
+  end
+
+  def sentence(node, {:tls, cause}), do: Tls.sentence(node, cause)
+  def sentence(node, {:tls, cause, more}), do: Tls.sentence(node, cause, more)
+
+  def sentence(node, :no_ssl) do
+    "cannot use TLS to reach #{node}: Erlang's ssl application is not installed here " <>
+      "(Debian: apt install erlang-ssl)."
   end
 
   def sentence(serial, reason), do: Adb.sentence(serial, reason)

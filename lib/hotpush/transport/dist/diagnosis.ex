@@ -5,7 +5,7 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
   """
 
   alias Hotpush.Error
-  alias Hotpush.Transport.Dist.Epmd
+  alias Hotpush.Transport.Dist.{Epmd, Tls}
 
   @doc "The likely cause; `otherwise` where every step works by itself. Waits `timeout` ms a step."
   @spec of(node(), pos_integer(), Error.t() | nil, :inet.port_number()) :: Error.t()
@@ -16,9 +16,20 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
          :ok <- reach(address, epmd_port, timeout, &{:no_epmd, host, epmd_port, &1}),
          {:ok, port} <- registered(name, {host, epmd_port}, address, timeout),
          :ok <- reach(address, port, timeout, &{:port_closed, host, port, &1}) do
-      otherwise || Error.new(:connect, node, :handshake_refused)
+      refused(node, {host, address, port}, timeout, otherwise)
     else
       {:error, reason} -> Error.new(:connect, node, reason)
+    end
+  end
+
+  # What hangs is not asked again, but TLS that meets none hangs, too.
+  defp refused(node, {host, address, port}, timeout, otherwise) do
+    tls = if is_nil(otherwise) or Tls.used?(), do: Tls.cause(host, address, port, timeout)
+
+    cond do
+      tls -> Error.new(:connect, node, tls)
+      otherwise -> otherwise
+      true -> Error.new(:connect, node, :handshake_refused)
     end
   end
 

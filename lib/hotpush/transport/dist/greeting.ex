@@ -16,12 +16,17 @@ defmodule Hotpush.Transport.Dist.Greeting do
   # Always one name, since the other node makes an atom of it.
   @name "hotpush_greeting@127.0.0.1"
 
-  @doc "The name of the node that listens on a port of this host. `timeout` is in milliseconds."
-  @spec name(:inet.port_number(), pos_integer()) :: {:ok, node()} | :error
-  def name(port, timeout) do
-    options = [:binary, packet: 2, active: false]
+  # The first bytes of a TLS alert record (RFC 5246, 6.2.1), which is what TLS says to a greeting.
+  @alert <<21, 3>>
 
-    case :gen_tcp.connect({127, 0, 0, 1}, port, options, timeout) do
+  @doc """
+  The name of the node that listens there, or `:tls` where it wants TLS first. `timeout` is in
+  milliseconds, for each of its two answers.
+  """
+  @spec name(:inet.ip_address(), :inet.port_number(), pos_integer()) ::
+          {:ok, node()} | :tls | :error
+  def name(address, port, timeout) do
+    case :gen_tcp.connect(address, port, [:binary, active: false], timeout) do
       {:ok, socket} ->
         answer = greet(socket, timeout)
         :gen_tcp.close(socket)
@@ -35,14 +40,23 @@ defmodule Hotpush.Transport.Dist.Greeting do
   defp greet(socket, timeout) do
     hello = <<?N, @flags::64, 0::32, byte_size(@name)::16, @name::binary>>
 
-    with :ok <- :gen_tcp.send(socket, hello),
-         {:ok, <<?s, "ok", _::binary>>} <- :gen_tcp.recv(socket, 0, timeout),
+    with :ok <- :gen_tcp.send(socket, [<<byte_size(hello)::16>>, hello]),
+         {:ok, <<?s, "ok", _::binary>>} <- packet(socket, timeout),
          {:ok, <<?N, _flags::64, _challenge::32, _creation::32, size::16, rest::binary>>} <-
-           :gen_tcp.recv(socket, 0, timeout),
+           packet(socket, timeout),
          {:ok, name} when byte_size(name) <= 255 <- part(rest, size),
          true <- name =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/ do
       {:ok, String.to_atom(name)}
     else
+      :tls -> :tls
+      _ -> :error
+    end
+  end
+
+  defp packet(socket, timeout) do
+    case :gen_tcp.recv(socket, 2, timeout) do
+      {:ok, @alert} -> :tls
+      {:ok, <<size::16>>} when size > 0 -> :gen_tcp.recv(socket, size, timeout)
       _ -> :error
     end
   end

@@ -8,6 +8,7 @@ defmodule Hotpush.Transport.Dist.Host do
   """
 
   alias Hotpush.Error
+  alias Hotpush.Transport.Dist.Tls
 
   @slots 8
   # Below the ports that systems give out by themselves (Linux from 32768, others from 49152).
@@ -70,6 +71,13 @@ defmodule Hotpush.Transport.Dist.Host do
   end
 
   defp start_node(node, state_dir) do
+    case if(Tls.used?(), do: Tls.ready(), else: :ok) do
+      :ok -> start_plain(node, state_dir)
+      {:error, reason} -> {:error, Error.new(:connect, node, reason)}
+    end
+  end
+
+  defp start_plain(node, state_dir) do
     {name, socket} = slot(state_dir)
     domain = domain(node)
     host = if domain == :longnames, do: "127.0.0.1", else: "localhost"
@@ -101,11 +109,20 @@ defmodule Hotpush.Transport.Dist.Host do
 
   defp why(reason) do
     home = System.get_env("HOME")
+    optfile = find(reason, :bad_ssl_dist_optfile)
 
-    if home in [nil, ""] or not writable?(home),
-      do: :no_home,
-      else: {:not_started, "net_kernel says #{inspect(reason, limit: 5, printable_limit: 100)}"}
+    cond do
+      optfile -> {:tls, :optfile, to_string(optfile)}
+      home in [nil, ""] or not writable?(home) -> :no_home
+      true -> {:not_started, "net_kernel says #{inspect(reason, limit: 5, printable_limit: 100)}"}
+    end
   end
+
+  # Deep inside of what the supervisors say.
+  defp find({key, [what | _]}, key), do: what
+  defp find(tuple, key) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> find(key)
+  defp find([head | tail], key), do: find(head, key) || find(tail, key)
+  defp find(_, _key), do: nil
 
   defp writable?(dir) do
     case File.stat(dir) do

@@ -1,0 +1,44 @@
+defmodule Hotpush.Error.Prose.Tls do
+  @moduledoc "Why TLS stands between this host's node and the device's."
+
+  @guide "guides/tls.md has the whole of it."
+
+  @doc "The sentence; a second part says more of some causes."
+  @spec sentence(term(), atom(), term()) :: String.t()
+  def sentence(node, cause, more \\ nil)
+
+  def sentence(node, :there_alone, _) do
+    "#{node} uses TLS for distribution, and this host does not. Run it with " <>
+      "ELIXIR_ERL_OPTIONS=\"-proto_dist inet_tls -ssl_dist_optfile FILE\". #{@guide}"
+  end
+
+  def sentence(node, :here_alone, _) do
+    "#{node} uses no TLS for distribution, but this host does, by -proto_dist inet_tls. " <>
+      "Run it without, or start the device's node with the same. #{@guide}"
+  end
+
+  def sentence(node, :other_host, _) do
+    [_, host] = String.split(to_string(node), "@", parts: 2)
+
+    "the certificate of #{node} is not for #{host}. Make one with subjectAltName DNS:#{host}, " <>
+      "or use the host name that it is for. #{@guide}"
+  end
+
+  def sentence(node, :their_certificate, kind) do
+    "this host does not accept the certificate of #{node} (#{kind}). Is the one that signed it " <>
+      "in the cacertfile of -ssl_dist_optfile? #{@guide}"
+  end
+
+  def sentence(node, :our_certificate, kind) do
+    "#{node} does not accept this host's certificate (#{kind}). Is the one that signed it in the " <>
+      "device's cacertfile, and are certfile and keyfile given here for the client? #{@guide}"
+  end
+
+  def sentence(_node, :option, {option, path}),
+    do: "-ssl_dist_optfile: #{option} #{path} cannot be used. #{@guide}"
+
+  def sentence(_node, :optfile, path) do
+    "-ssl_dist_optfile: #{path} cannot be read. It holds one list, " <>
+      "[{server, [...]}, {client, [...]}], with a full stop. #{@guide}"
+  end
+end
