@@ -81,5 +81,11 @@ defmodule Hotpush.Devices.Table do
 
   defp snippet(way), do: for(line <- Trust.snippet(way), do: {:info, "    " <> line})
 
-  defp failures(errors), do: for(error <- errors, do: {:error, Error.message(error)})
+  # What is only not installed is no failure.
+  defp failures(errors) do
+    for error <- errors do
+      missing? = error.reason in [:adb_missing, :no_native_library]
+      {if(missing?, do: :info, else: :error), Error.message(error)}
+    end
+  end
 end

@@ -71,7 +71,7 @@ defmodule Hotpush.Discovery.Trust do
 
   # Letters, digits, - and _ stand as they are in TOML.
   defp nickname(name) do
-    case Regex.run(~r/[A-Za-z0-9_\-]+/, name) do
+    case Regex.run(~r/[A-Za-z][A-Za-z0-9_\-]*/, name) do
       [first] -> first
       nil -> "device"
     end

@@ -1,0 +1,102 @@
+# How long `mix hotpush.devices` takes when devices hang; see bench/README.md.
+#
+#     MIX_ENV=test mix run bench/devices.exs
+
+for file <- ~w(support/measure support/results support/command),
+    do: Code.require_file("#{file}.exs", __DIR__)
+
+defmodule Hotpush.Bench.Devices do
+  @moduledoc """
+  Devices that hang: their ports accept, and nobody answers. Every second one is a node that epmd
+  knows, the others are hosts with ssh. All of `mix hotpush.devices` is timed, as an OS process.
+  """
+
+  import Hotpush.Bench.{Measure, Results}
+  alias Hotpush.Bench.{Command, Measure, Results}
+  alias Hotpush.Test.{Epmd, Project, Run}
+
+  @counts [1, 10, 50]
+  @rounds 5
+  @timeout 2_000
+  @result Path.expand("results/devices.json", __DIR__)
+
+  def run do
+    Epmd.ensure()
+    {:ok, listener} = :gen_tcp.listen(0, ip: {127, 0, 0, 1}, backlog: 1_024)
+    {:ok, port} = :inet.port(listener)
+    spawn_link(fn -> accept(listener, []) end)
+    project = Project.new(app: :varied, files: %{"lib/a.ex" => "defmodule A do\nend\n"})
+    Project.mix!(project, ["compile"])
+    list(project, 1, port)
+
+    rounds =
+      for _ <- 1..@rounds, count <- @counts do
+        floor = Command.floor(project)
+        {ms, output} = list(project, count, port)
+        # Each of them is told of, and none has answered.
+        ^count = length(Regex.scan(~r/"state":"silent"/, output))
+        IO.write(".")
+        {count, ms - floor - @timeout, floor, ms}
+      end
+
+    worst =
+      for count <- @counts, do: {count, Enum.max(for {^count, over, _, _} <- rounds, do: over)}
+
+    figures = for {count, over} <- worst, do: figure(name(count), over, "ms", {:at_most, 500})
+
+    measures =
+      for(count <- @counts, do: {:"hanging_#{count}_ms", median(all(rounds, count))}) ++
+        [
+          timeout_ms: @timeout,
+          rounds: @rounds,
+          mix_run_ms: median(for {_, _, f, _} <- rounds, do: f)
+        ]
+
+    IO.puts("")
+    Results.print(figures)
+    for {name, number} <- measures, do: IO.puts("  #{name}: #{number}")
+    Results.write(@result, figures, Measure.machine(), measures)
+  end
+
+  defp name(count), do: "#{count} devices hang: beyond the timeout and Mix's own start, at worst"
+  defp all(rounds, count), do: for({^count, _, _, ms} <- rounds, do: ms)
+
+  # Held open, and never answered.
+  defp accept(listener, sockets) do
+    {:ok, socket} = :gen_tcp.accept(listener)
+    accept(listener, [socket | sockets])
+  end
+
+  defp list(project, count, port) do
+    names = for _ <- 1..count//2, do: Run.name("hang")
+    held = Enum.map(names, &register(&1, port))
+    toml = Enum.map(names, &device("node", "#{&1}@127.0.0.1")) ++ ssh(count - length(names), port)
+    File.write!(Path.join(project.dir, "hotpush.toml"), toml)
+    args = ["hotpush.devices", "--json", "-", "--timeout", "#{@timeout}"]
+    env = %{"HOTPUSH_COOKIE" => "bench"}
+    result = Measure.timed(fn -> Project.mix!(project, args, env) end)
+    Enum.each(held, &:gen_tcp.close/1)
+    result
+  end
+
+  # Each under an address of its own.
+  defp ssh(0, _port), do: []
+  defp ssh(count, port), do: for(n <- 1..count, do: device("ssh", "user#{n}@127.0.0.1:#{port}"))
+
+  defp device(kind, name) do
+    key = Run.name("device")
+    "[device.#{key}]\n#{kind} = \"#{name}\"\n"
+  end
+
+  # A node is registered for as long as the connection is held (ERTS, ALIVE2_REQ).
+  defp register(name, port) do
+    {:ok, epmd} = :gen_tcp.connect({127, 0, 0, 1}, 4369, [:binary, active: false])
+    size = byte_size(name)
+    request = <<120, port::16, 77, 0, 6::16, 5::16, size::16, name::binary, 0::16>>
+    :ok = :gen_tcp.send(epmd, <<byte_size(request)::16, request::binary>>)
+    {:ok, <<_, 0, _::binary>>} = :gen_tcp.recv(epmd, 0, 5_000)
+    epmd
+  end
+end
+
+Hotpush.Bench.Devices.run()

@@ -1,0 +1,85 @@
+defmodule Hotpush.DiscoveryGuideTest do
+  @moduledoc "What guides/discovery.md says is typed, is typed here; its module is compiled and used."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.Test.{Hotswap, Project, Run}
+
+  @root Path.expand("../..", __DIR__)
+  @guide File.read!(Path.join(@root, "guides/discovery.md"))
+
+  defp blocks(language) do
+    for [_, block] <- Regex.scan(~r/```#{language}\n(.*?)```/s, @guide), do: block
+  end
+
+  defp commands do
+    for block <- blocks("sh"), "$ mix " <> line <- String.split(block, "\n") do
+      line |> String.split("#") |> hd() |> OptionParser.split()
+    end
+  end
+
+  setup_all do
+    [module, config] = blocks("elixir")
+    [paths] = Regex.run(~r/elixirc_paths: if\(.*\)(?=`)/, @guide)
+
+    project =
+      Project.new(
+        app: :my_app,
+        files: %{
+          "lib/my_app.ex" => "defmodule MyApp do\nend\n",
+          "dev/fleet.ex" => module,
+          "fleet.txt" => "kiosk-17.example 192.0.2.17\n"
+        },
+        project: paths,
+        config: "import Config\n" <> config
+      )
+
+    Project.mix!(project, ["compile"])
+    %{project: project}
+  end
+
+  test "each command works, and the module's devices are listed", %{project: project} do
+    assert [_, _, _, ["upload.hotswap", "--discover"]] = commands()
+
+    for [task | _] = command <- commands() do
+      {output, status} = Project.mix(project, command)
+      Hotswap.decent(output, [])
+      expected = if task == "upload.hotswap", do: 2, else: 0
+      assert {expected, output} == {status, output}
+      assert output =~ "192.0.2.17" or "--only" in command
+    end
+
+    {output, 0} = Project.mix(project, ["hotpush.devices"])
+    assert output =~ ~r/^-  +fleet  +192.0.2.17  +192.0.2.17  /m
+  end
+
+  @tag :jsonschema
+  test "also in the document, and as one error where it fails", %{project: project} do
+    path = Path.join(Run.dir("json"), "devices")
+    command = ["hotpush.devices", "--json", path, "--timeout", "2000"]
+    {_, 0} = Project.mix(project, command)
+    devices = Hotswap.json(path, "devices.schema.json")["devices"]
+
+    assert [%{"host" => "kiosk-17.example"} = device] =
+             for(%{"found_by" => ["fleet"]} = d <- devices, do: d)
+
+    assert %{"way" => "ssh", "state" => "listed", "add" => "[device.device]\nssh = " <> _} =
+             device
+
+    File.rename!(Path.join(project.dir, "fleet.txt"), Path.join(project.dir, "away.txt"))
+    {output, 0} = Project.mix(project, command)
+    File.rename!(Path.join(project.dir, "away.txt"), Path.join(project.dir, "fleet.txt"))
+    assert output =~ ~r/MyApp.Fleet failed: could not read file "fleet.txt"/
+    Hotswap.decent(output, [])
+    assert [_ | _] = errors = Hotswap.json(path, "devices.schema.json")["errors"]
+    assert "raised" in Enum.map(errors, & &1["kind"])
+  end
+
+  test "its links and what it says of the project hold" do
+    assert @guide =~ "priv/devices.schema.json"
+    assert File.exists?(Path.join(@root, "priv/devices.schema.json"))
+    {:docs_v1, _, _, _, %{"en" => manual}, _, _} = Code.fetch_docs(Mix.Tasks.Hotpush.Devices)
+
+    for way <- Hotpush.Discovery.names(),
+        do: assert(@guide =~ "| `#{way}` |" and manual =~ "`#{way}`")
+  end
+end
