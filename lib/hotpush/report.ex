@@ -26,6 +26,7 @@ defmodule Hotpush.Report do
   @doc "0 if every device runs the code (or would, with `--dry-run`), 1 otherwise."
   @spec exit_status(t()) :: 0 | 1
   def exit_status(report) do
-    if Enum.all?(report.outcomes, &(&1.status in [:done, :planned])), do: 0, else: 1
+    good? = &(&1.status in [:done, :planned] and &1.failures == [])
+    if Enum.all?(report.outcomes, good?), do: 0, else: 1
   end
 end

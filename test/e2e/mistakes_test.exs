@@ -30,6 +30,23 @@ defmodule Hotpush.MistakesTest do
     assert output =~ "mix hotpush.init"
   end
 
+  test "a file of the build is damaged: a dry run says so as the push does", context do
+    project = context.project
+    push!(project, context.device)
+    [path] = Path.wildcard(Path.join(project.dir, "_build/dev/lib/desk/ebin/Elixir.Desk.beam"))
+    whole = File.read!(path)
+    File.write!(path, binary_part(whole, 0, 100))
+    on_exit(fn -> File.write!(path, whole) end)
+
+    for args <- [["--no-compile", "--dry-run"], ["--no-compile"]] do
+      assert {output, 1} = push(project, context.device, args)
+      assert output =~ ~r/failed: .*Elixir.Desk.beam: the file ends too early/
+    end
+
+    File.write!(path, whole)
+    again(project, context.device)
+  end
+
   test "the command line is wrong", %{project: project} do
     for {args, says} <- [
           {["--colour"], "unknown option --colour: \"mix help upload.hotswap\" lists them."},
