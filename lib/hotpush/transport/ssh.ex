@@ -9,6 +9,7 @@ defmodule Hotpush.Transport.Ssh do
 
   @behaviour Hotpush.Transport
 
+  alias Hotpush.Discovery.Names
   alias Hotpush.{Error, Question, Target}
   alias Hotpush.Transport.Ssh.{Channel, Command, Diagnosis}
 
@@ -26,7 +27,8 @@ defmodule Hotpush.Transport.Ssh do
 
   @impl true
   def open(%Target{way: {:ssh, ssh}} = target, timeout) do
-    {:ok, channel} = Channel.start(Command.new(ssh, timeout), log_path(target))
+    command = Command.new(ssh, timeout, address: Names.address(ssh.host))
+    {:ok, channel} = Channel.start(command, log_path(target))
 
     case Channel.ready(channel, timeout) do
       {:ok, address} ->

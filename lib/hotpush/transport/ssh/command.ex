@@ -14,18 +14,24 @@ defmodule Hotpush.Transport.Ssh.Command do
   The arguments for `ssh`, the host behind `--`. ssh gives up on connecting a little before
   `timeout` (ms), so that it can say why.
 
-  Nobody can type into a program that the VM has started, since it has no terminal: without a
-  graphical SSH_ASKPASS, questions are not even put.
+  Options: `:address`, where the host is, if this computer's resolver does not know it (its host
+  key is still that of its name); `:askpass?`, whether ssh can ask for passwords. Nobody can type
+  into a program that the VM has started, since it has no terminal: without a graphical
+  SSH_ASKPASS, questions are not even put.
 
       iex> ssh = %{user: "me", host: "nerves.local", port: 2222}
-      iex> arguments = Hotpush.Transport.Ssh.Command.new(ssh, 1_500, false).arguments
-      iex> arguments |> Enum.drop(-1) |> Enum.take(-7)
-      ["BatchMode=yes", "-p", "2222", "-l", "me", "--", "nerves.local"]
+      iex> options = [address: "10.0.0.7", askpass?: false]
+      iex> arguments = Hotpush.Transport.Ssh.Command.new(ssh, 1_500, options).arguments
+      iex> {far, near} = arguments |> Enum.drop(-1) |> Enum.split(-6)
+      iex> near
+      ["-p", "2222", "-l", "me", "--", "nerves.local"]
+      iex> Enum.take(far, -6)
+      ["-o", "BatchMode=yes", "-o", "HostName=10.0.0.7", "-o", "HostKeyAlias=[nerves.local]:2222"]
   """
-  @spec new(Route.ssh(), pos_integer(), boolean()) :: t()
-  def new(ssh, timeout, askpass? \\ System.get_env("SSH_ASKPASS") not in [nil, ""]) do
+  @spec new(Route.ssh(), pos_integer(), keyword()) :: t()
+  def new(ssh, timeout, options \\ []) do
     seconds = max(div(timeout - 500, 1000), 1)
-    batch = if askpass?, do: [], else: ["-o", "BatchMode=yes"]
+    batch = if askpass?(options), do: [], else: ["-o", "BatchMode=yes"]
     port = if ssh.port, do: ["-p", to_string(ssh.port)], else: []
     user = if ssh.user, do: ["-l", ssh.user], else: []
 
@@ -33,8 +39,22 @@ defmodule Hotpush.Transport.Ssh.Command do
       arguments:
         @always ++
           ["-o", "ConnectTimeout=#{seconds}"] ++
-          batch ++ port ++ user ++ ["--", ssh.host, Transport.Ssh.bootstrap()],
+          batch ++
+          place(options[:address], ssh) ++
+          port ++ user ++ ["--", ssh.host, Transport.Ssh.bootstrap()],
       timeout: timeout
     }
+  end
+
+  defp askpass?(options) do
+    Keyword.get_lazy(options, :askpass?, fn -> System.get_env("SSH_ASKPASS") not in [nil, ""] end)
+  end
+
+  # The alias stands in known_hosts as it is, so it has the form that a port is given there.
+  defp place(nil, _ssh), do: []
+
+  defp place(address, %{host: host, port: port}) do
+    name = if port in [nil, 22], do: host, else: "[#{host}]:#{port}"
+    ["-o", "HostName=#{address}", "-o", "HostKeyAlias=#{name}"]
   end
 end
