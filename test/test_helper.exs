@@ -51,6 +51,7 @@ no_adb =
     []
   end
 
+Adb.server()
 Epmd.ensure()
 Run.root()
 DeviceLogs.open()

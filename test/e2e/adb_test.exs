@@ -1,6 +1,7 @@
 defmodule Hotpush.AdbE2ETest do
   @moduledoc """
-  The real command to a phone behind real adb: from a node that is not there yet to nothing to do.
+  The real command to a phone behind real adb: from a node that is not there yet to nothing to do,
+  with the settings and the commands of guides/adb.md.
   """
   use ExUnit.Case, async: false
 
@@ -10,9 +11,13 @@ defmodule Hotpush.AdbE2ETest do
   @moduletag :adb
   @moduletag :cargo
 
+  @guide File.read!(Path.expand("../../guides/adb.md", __DIR__))
+  @named for [_, block] <- Regex.scan(~r/```toml\n(.*?)```/s, @guide), do: block
+  @commands for [_, block] <- Regex.scan(~r/```sh\n(.*?)```/s, @guide),
+                "$ mix " <> line <- String.split(block, "\n"),
+                do: line
+
   setup_all do
-    adb = Adb.server()
-    on_exit(fn -> Adb.forget(adb) end)
     files = %{"lib/pocket.ex" => "defmodule Pocket do\n  def v, do: 1\nend\n"}
     project = Project.new(app: :pocket, files: files)
     %{project: project, release: Project.release(project), cookie: "in the pocket"}
@@ -30,7 +35,9 @@ defmodule Hotpush.AdbE2ETest do
     prefix = String.replace_suffix(phone.serial, "5555", "")
     env = %{"POCKET" => cookie}
     secrets = [cookie]
-    settings(project, "cookie_env = \"POCKET\"\n[device.phone]\nadb = \"#{prefix}\"\n")
+    cookie_env = "cookie_env = \"POCKET\"\n"
+    [by_serial, by_node] = for text <- @named, do: String.replace(text, "R5CT", prefix)
+    settings(project, cookie_env <> by_serial)
 
     {output, status} = run(project, [], env, secrets)
     assert {status, output} == {1, output}
@@ -51,19 +58,27 @@ defmodule Hotpush.AdbE2ETest do
     refute output =~ "Successfully d"
 
     # The same with its node named; unplugged; and plugged in again, when it registers anew.
-    settings(project, """
-    cookie_env = "POCKET"
-    [device.phone]
-    adb = "#{prefix}"
-    node = "#{device.node}"
-    """)
+    settings(
+      project,
+      cookie_env <> String.replace(by_node, "example@127.0.0.1", "#{device.node}")
+    )
 
     Adb.off(phone)
     edit(project, 3)
     {output, 1} = run(project, [], env, secrets)
     assert output =~ "#{phone.serial} is offline for adb."
     Adb.on(phone)
-    {output, 0} = run(project, ["--node", "phone"], env, secrets)
+
+    assert ["hotpush.devices " <> _, "upload.hotswap " <> _] = @commands
+
+    [table, output] =
+      for command <- @commands do
+        {output, status} = Project.mix(project, OptionParser.split(command), env)
+        assert {status, output} == {0, output}
+        output
+      end
+
+    assert table =~ ~r/^phone +config, adb +#{prefix} /m
     assert output =~ ~r/^Successfully deployed Elixir.Pocket to phone$/m
     assert Device.eval(device, "Pocket.v()") == 3
     {output, 0} = run(project, [], env, secrets)

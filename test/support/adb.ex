@@ -27,35 +27,29 @@ defmodule Hotpush.Test.Adb do
   end
 
   @doc """
-  Starts an adb server of one's own, which ends with the calling process, and has this VM and
-  what it starts use it. Answers the environment that does.
+  Starts an adb server of this run's own, which ends with the calling process, and has this VM and
+  what it starts use it: whoever asks adb would start one for all of the machine.
   """
-  @spec server() :: %{String.t() => String.t()}
+  @spec server() :: :ok
   def server do
+    if adb = System.find_executable("adb"), do: server(adb), else: :ok
+  end
+
+  defp server(adb) do
     {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
     {:ok, port} = :inet.port(socket)
     :gen_tcp.close(socket)
-    home = Run.dir("adb")
-
-    env = %{
-      "ANDROID_ADB_SERVER_PORT" => "#{port}",
-      "ANDROID_USER_HOME" => home,
-      "ANDROID_SDK_HOME" => home
-    }
+    System.put_env("ANDROID_ADB_SERVER_PORT", "#{port}")
+    System.delete_env("ADB_SERVER_SOCKET")
 
     # It looks for emulators at no port, and has a HOME of its own for its keys.
-    own = [{"HOME", home}, {"ADB_LOCAL_TRANSPORT_MAX_PORT", "5554"}]
-    log = Path.join(home, "log")
-    adb = System.find_executable("adb")
-    Leash.open(adb, ["nodaemon", "server"], log, own ++ Map.to_list(env))
+    home = Run.dir("adb")
+    own = [{"HOME", home}, {"ANDROID_SDK_HOME", home}, {"ANDROID_USER_HOME", home}]
+    own = [{"ADB_LOCAL_TRANSPORT_MAX_PORT", "5554"} | own]
+    Leash.open(adb, ["nodaemon", "server"], Path.join(home, "log"), own)
     Until.until("adb's server", fn -> listens?(port) end)
-    System.put_env(env)
-    env
+    :ok
   end
-
-  @doc "Undoes what `server/0` did to this VM."
-  @spec forget(%{String.t() => String.t()}) :: :ok
-  def forget(env), do: Enum.each(Map.keys(env), &System.delete_env/1)
 
   defp listens?(port) do
     case :gen_tcp.connect({127, 0, 0, 1}, port, []) do

@@ -13,11 +13,6 @@ defmodule Hotpush.Adb.TunnelTest do
 
   @source "defmodule Desk.Phone do\n  def v, do: :one\nend\n"
 
-  setup_all do
-    adb = Adb.server()
-    on_exit(fn -> Adb.forget(adb) end)
-  end
-
   setup do
     on_exit(fn -> Transport.Dist.finish() end)
   end
