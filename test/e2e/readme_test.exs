@@ -2,7 +2,7 @@ defmodule Hotpush.ReadmeTest do
   @moduledoc "What the README says is typed, is typed here."
   use ExUnit.Case, async: true
 
-  alias Hotpush.Test.{Device, Hotswap, Project, Run}
+  alias Hotpush.Test.{Device, Hotswap, Project, Run, SshDevice}
 
   @root Path.expand("../..", __DIR__)
   @readme File.read!(Path.join(@root, "README.md"))
@@ -18,15 +18,17 @@ defmodule Hotpush.ReadmeTest do
     end
   end
 
-  test "every mix command works in the project that it describes" do
+  @tag :ssh
+  test "every mix command, and the code for iex, works in the project that it describes" do
     name = Run.name("example")
     node = "#{name}@127.0.0.1"
     [config] = for block <- blocks("elixir"), block =~ "config :hotpush", do: block
-    assert [_deps, ^config, _prepare] = blocks("elixir")
+    assert [_deps, ^config, _prepare, api] = blocks("elixir")
 
     project =
       Project.new(
         app: :example,
+        extra_applications: [:logger, :iex, :ssh, :public_key],
         files: %{
           "lib/example.ex" => "defmodule Example do\n  def v, do: 1\nend\n",
           "lib/example/foo.ex" => "defmodule Example.Foo do\n  def v, do: 1\nend\n",
@@ -36,12 +38,14 @@ defmodule Hotpush.ReadmeTest do
       )
 
     [_, cookie] = Regex.run(~r/cookie: :"([^"]+)"/, config)
-    device = Device.start(release: Project.release(project), name: name, cookie: cookie)
-    typed = for ["mix", "upload.hotswap" | options] <- commands(), do: options
-    assert length(typed) >= 5
+    release = Project.release(project)
+    device = Device.start(release: release, name: name, cookie: cookie)
+    stock = SshDevice.start(release: release, names: ["nerves.local"])
+    typed = for ["mix" | _] = line <- commands(), do: line
+    assert length(typed) >= 8
 
-    for options <- typed do
-      options = Enum.map(options, &String.replace(&1, "example@nerves.local", node))
+    for ["mix" | args] <- typed do
+      args = Enum.map(args, &String.replace(&1, "example@nerves.local", node))
 
       Project.edit(
         project,
@@ -50,15 +54,41 @@ defmodule Hotpush.ReadmeTest do
         "v, do: #{System.unique_integer([:positive])}"
       )
 
-      {output, status} = Hotswap.run(project, options, %{}, [cookie])
+      {output, status} = Project.mix(project, args, SshDevice.env(stock))
+      Hotswap.decent(output, [cookie])
       assert {0, output} == {status, output}
+      # What it found is for its reader to take in; here the config stays.
+      if args == ["hotpush.init"], do: File.rm!(Path.join(project.dir, "hotpush.toml"))
     end
 
     assert Device.eval(device, "Example.v()") > 1
+    assert Device.eval(stock.device, "Example.v()") > 1
+
+    Project.edit(project, "lib/example.ex", ~r/v, do: \d+/, "v, do: 42")
+
+    Project.write(
+      project,
+      "script.exs",
+      api <> "\nIO.inspect({nodes, pushed_count, failed_list})"
+    )
+
+    output = Project.mix!(project, ["run", "--no-start", "script.exs"], SshDevice.env(stock))
+    assert output =~ "{[:\"#{node}\"], 0, []}"
+    assert Device.eval(stock.device, "Example.v()") == 42
 
     # The lines that the README shows, but for its figures.
-    assert @readme =~ "Successfully connected to example@nerves.local\n"
-    assert @readme =~ "Successfully deployed Elixir.Example to example@nerves.local\n"
+    assert @readme =~ "Successfully connected to nerves.local\n"
+    assert @readme =~ "Successfully deployed Elixir.Example to nerves.local\n"
+  end
+
+  test "its hotpush.toml is one" do
+    [text] = blocks("toml")
+    dir = Run.dir("readme")
+    File.mkdir_p!(dir)
+    File.write!(Path.join(dir, "hotpush.toml"), text)
+    assert {:ok, settings} = Hotpush.Settings.read(dir)
+    assert Enum.map(settings.devices, & &1.nickname) == ["kitchen", "porch"]
+    assert settings.groups == %{"all" => ["kitchen", "porch"]}
   end
 
   test "the options in its table are those of the task" do

@@ -4,12 +4,26 @@ defmodule Mix.Tasks.Upload.Hotswap do
   @moduledoc """
   Makes running devices run the code on disk, without a restart.
 
-      $ mix upload.hotswap
+      $ mix upload.hotswap nerves.local
       $ mix upload.hotswap --node example@nerves.local
+      $ mix upload.hotswap
 
   Compiles the project, asks each device what it *runs*, sends only the modules that differ, loads
   them in one step, and reads back what the device then runs. A second run says that nothing
   differs and sends no code.
+
+  ## Hosts and nodes
+
+  `mix upload.hotswap [USER@]HOST[:PORT]` reaches a device as `mix upload HOST` does: by your own
+  `ssh`, with your keys, `~/.ssh/config` and known hosts. Any Nerves device takes that as it is. The
+  device needs no distribution, and there is no cookie; nothing stays there but the code. Nobody can
+  be asked for a password: load keys with a passphrase by `ssh-add`, or set `SSH_ASKPASS`. Several
+  hosts may be named.
+
+  `--node NAME` reaches a node that is up, by Erlang distribution.
+
+  With neither, the devices of `hotpush.toml` are meant, or else those of the config, or else, where
+  `MIX_TARGET` is set, `nerves.local`.
 
   ## Configuration
 
@@ -20,7 +34,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
         cookie: :"secret token shared between nodes"
 
     * `app_name` - the application, or a list of them; by default the Mix project's
-    * `nodes` - the devices, where the command line names none
+    * `nodes` - the nodes, where the command line names no device
+    * `ssh` - hosts, as on the command line
     * `cookie` - the devices' cookie
 
   A project with `config :mix_tasks_upload_hotswap` and the same keys works unchanged.
@@ -63,6 +78,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   ## Options
 
+    * `--ssh HOST` - push to this host by ssh, as if it stood alone; may be repeated
     * `--node NAME` - push to this node, configured or not, or to the device of this name in
       `hotpush.toml`; may be repeated
     * `--group NAME` - push to the devices of this group of `hotpush.toml`; may be repeated
@@ -106,7 +122,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
   code is in the device's memory: after a reboot it runs its firmware.
 
   Over Erlang distribution each side can do anything to the other: push only to devices that you
-  trust, over networks that you trust.
+  trust, over networks that you trust. Over ssh the device can do nothing to this computer: what it
+  answers is read as data.
 
   ## Exit status
 
