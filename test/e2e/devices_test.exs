@@ -5,7 +5,7 @@ defmodule Hotpush.DevicesTest do
   """
   use ExUnit.Case
 
-  alias Hotpush.Test.{Device, Hotswap, Netns, Project, Run}
+  alias Hotpush.Test.{Device, Hotswap, Netns, Project, Run, SshDevice}
 
   @moduletag :netns
   @moduletag timeout: 300_000
@@ -14,6 +14,7 @@ defmodule Hotpush.DevicesTest do
     project =
       Project.new(
         app: :desk,
+        extra_applications: [:logger, :iex, :ssh, :public_key],
         files: %{"lib/desk.ex" => "defmodule Desk do\n  def v, do: 1\nend\n"}
       )
 
@@ -151,6 +152,49 @@ defmodule Hotpush.DevicesTest do
 
     refute output =~
              "To add one, confirm it once by mix upload.hotswap --discover: #{device.node}"
+  end
+
+  @tag :terminal
+  test "a stock device is confirmed by its host key, and no longer when that is another",
+       context do
+    netns = Netns.start()
+    any = {0, 0, 0, 0, 0, 0, 0, 0}
+    device = SshDevice.start(release: context.release, netns: netns, ip: any, port: 22)
+    key = File.read!(Path.join(device.dir, "ssh_host_ed25519_key.pub"))
+    File.write!(device.known_hosts, "#{netns.host} #{key}")
+
+    {fingerprint, 0} =
+      System.cmd("ssh-keygen", ["-lf", Path.join(device.dir, "ssh_host_ed25519_key")])
+
+    [_, fingerprint | _] = String.split(fingerprint)
+
+    discover = fn typed ->
+      command = ["upload.hotswap", "--discover"]
+
+      if typed,
+        do: Project.mix_on_terminal(context.project, command, SshDevice.env(device), typed),
+        else: Project.mix(context.project, command, SshDevice.env(device))
+    end
+
+    v = edit(context)
+    Device.stop(context.device)
+    Netns.stop(context.netns)
+    {output, status} = discover.("y\n")
+    assert {0, output} == {status, output}
+    assert output =~ "Push to it by ssh as #{netns.host}, whose host key is #{fingerprint}?"
+    assert Device.eval(device.device, "Desk.v()") == v
+    path = Path.join(context.project.home, ".local/state/hotpush/confirmed")
+    assert File.read!(path) == "hotpush confirmed 1\nssh #{netns.host} #{fingerprint}\n"
+
+    {output, status} = discover.(nil)
+    assert {0, output} == {status, output}
+    assert output =~ "Nothing differs on #{netns.host}"
+
+    File.write!(path, "hotpush confirmed 1\nssh #{netns.host} SHA256:another\n")
+    {output, 2} = discover.(nil)
+    assert output =~ "the host key of #{netns.host} is not the one that was confirmed"
+    assert output =~ "no device to push to"
+    refute output =~ "Successfully connected"
   end
 
   test "what is wrong with the command is said", context do

@@ -61,11 +61,13 @@ defmodule Hotpush.Test.SshDevice do
     * `names:` - host names that lead to the device without a port, `["nerves.local"]`
     * `user:` - `"root"` by default
     * `passwords:` - `[{user, password}]` that it takes; none by default
-    * `ip:` - where it listens, an IPv6 address
+    * `ip:` - where it listens, an IPv6 address; `port:` - a free one by default
   """
   @spec start(keyword) :: t
   def start(opts \\ []) do
-    {ours, opts} = Keyword.split(opts, [:exec, :banner, :link, :names, :user, :passwords, :ip])
+    {ours, opts} =
+      Keyword.split(opts, [:exec, :banner, :link, :names, :user, :passwords, :ip, :port])
+
     device = opts |> with_ssh() |> Device.start()
     dir = Run.dir("ssh")
     File.mkdir_p!(Path.join(dir, "user"))
@@ -73,7 +75,7 @@ defmodule Hotpush.Test.SshDevice do
     key = Client.key(Path.join(dir, "id_device"))
 
     firmware = %{
-      port: 0,
+      port: Keyword.get(ours, :port, 0),
       ip: Keyword.get(ours, :ip, @loopback),
       system_dir: dir,
       user_dir: Path.join(dir, "user"),
