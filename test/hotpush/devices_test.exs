@@ -1,0 +1,97 @@
+defmodule Hotpush.Devices.TableTest do
+  @moduledoc "What is listed, for people and for programs."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.Devices.{Document, Row, Table}
+  alias Hotpush.{Device, Error, Outcome, Plan, Route}
+  alias Hotpush.Discovery.Found
+
+  defp text(rows, errors \\ []), do: Enum.map_join(Table.lines(rows, errors), "\n", &elem(&1, 1))
+
+  test "nothing is said, too" do
+    assert text([]) == "No device was found, and configuration names none."
+    assert Document.of([], []) == ~s({"version":1,"ok":true,"devices":[],"errors":[]})
+    error = Error.new(:usage, nil, :no_project)
+
+    assert Document.of_error(error) =~
+             ~s({"version":1,"ok":false,"devices":[],"errors":[{"kind":"no_p)
+  end
+
+  test "what a stranger says does not get at the terminal, or out of its column" do
+    evil = "a\e[2J\nb\u202E@x.local"
+    row = %Row{name: evil, how: [:mdns], way: {:node, evil}, addresses: ["\r1"]}
+    told = text([%{row | problems: [Error.new(:discover, evil, :no_nodes_there)]}])
+    refute told =~ ~r/[\e\r\x{202E}]/u
+    assert [_header, line | _] = String.split(told, "\n")
+    assert line =~ "a\\e[2J\\nb\\x{202E}@x.local  \\r1"
+    document = Document.of([row], [])
+    refute document =~ ~r/[\e\r\n]/
+    # The lines of hotpush.toml stay a string of it.
+    quote = %Row{name: ~s(a"\\b), how: [:mdns], way: {:ssh, ~s(a"\\b)}}
+    assert text([quote]) =~ ~s(    ssh = "ab")
+  end
+
+  test "rows: configured first, with what was found beside; then confirmed; then the rest" do
+    {:ok, route} = Route.ssh("kitchen.local")
+    kitchen = %Found{how: :mdns, name: "kitchen.local", host: "kitchen.local", also: [:fleet]}
+    node = %Found{how: :epmd, name: "a@h", host: "h", offers: [node: "a@h"]}
+
+    bare = %Found{
+      how: :mdns,
+      name: "bare.local",
+      notice: Error.new(:discover, "bare.local", :no_nodes_there)
+    }
+
+    rows =
+      Row.of(%{
+        named: [{Route.nicknamed(route, "kitchen"), [kitchen]}],
+        confirmed: [{node, {:node, "a@h"}}],
+        unknown: [{bare, nil, nil}]
+      })
+
+    assert [
+             %{nickname: "kitchen", how: [:config, :mdns, :fleet], way: {:ssh, "kitchen.local"}},
+             %{name: "a@h", how: [:epmd], route: %Route{}},
+             %{name: "bare.local", route: nil, problems: [_]}
+           ] = rows
+
+    device = %Device{
+      otp: "27",
+      elixir: "1.18.4",
+      boot: {"1", 1_700_000_000_000_000_000},
+      apps: %{"desk" => %{vsn: "1.2.3", running?: true, known?: true}}
+    }
+
+    plan = %Plan{load: [:one, :two], remove: [:three]}
+    refusal = Error.new(:refusal, "kitchen", :no_elixir)
+    answered = %Outcome{device: device, plan: plan, refusals: [refusal]}
+    silent = Outcome.failed(%Outcome{}, Error.new(:connect, "a@h", {:timeout, 300}))
+    outcomes = Enum.zip(Enum.take(rows, 2), [answered, silent])
+    assert [one, two, three] = Row.answered(rows, outcomes, ["lamp", "desk"])
+    assert %{state: :answered, differs: 3, app_version: "1.2.3", up_since: 1_700_000_000} = one
+    assert %{state: :silent, differs: nil} = two
+    assert %{state: :listed} = three
+
+    told = text([one, two, three])
+
+    assert told =~
+             ~r/^kitchen  config, mdns, fleet  kitchen.local  -  +27   1.18.4  1.2.3  3       2023-11-14 22:13$/m
+
+    assert told =~ "a@h: a@h did not complete the connection within 300 ms"
+    assert told =~ "kitchen: kitchen has no Elixir"
+    assert told =~ "bare.local: bare.local has an epmd"
+    # There is no way to it, so there is none to write down.
+    refute told =~ "hotpush.toml"
+  end
+
+  test "what is only not installed is no failure" do
+    errors = [
+      Error.new(:discover, :mdns, :no_native_library),
+      Error.new(:discover, :epmd, {:timeout, 5})
+    ]
+
+    assert [_, {:info, missing}, {:error, late}] = Table.lines([], errors)
+    assert missing =~ "mDNS is not available: it needs the native library"
+    assert late =~ "the search by epmd did not answer within 5 ms"
+  end
+end
