@@ -10,8 +10,9 @@ defmodule Hotpush.Push do
   @doc "An outcome per target, in the order of the targets."
   @spec run(Visit.t(), [Target.t()]) :: [Outcome.t()]
   def run(%Visit{} = visit, targets) do
-    # Names under .local that only mDNS knows.
-    Names.lend(Names.hosts(targets), min(visit.config.timeout, @search_ms))
+    # Names under .local that only mDNS knows. (ssh has ways of its own to know them.)
+    nodes = Enum.filter(targets, & &1.node)
+    Names.lend(Names.hosts(nodes), min(visit.config.timeout, @search_ms))
     transports = targets |> Enum.map(& &1.transport) |> Enum.uniq()
 
     try do

@@ -26,6 +26,24 @@ defmodule Hotpush.Discovery.Names do
   @spec address(String.t()) :: String.t() | nil
   def address(host), do: host |> String.downcase() |> addresses() |> List.first()
 
+  @doc """
+  As `address/1`; asks the network where nothing is known yet, for at most `timeout` ms. `nil` for
+  other names than those under `.local`.
+  """
+  @spec search(String.t(), pos_integer()) :: String.t() | nil
+  def search(host, timeout) do
+    name = String.downcase(host)
+
+    with nil <- address(host),
+         true <- local?(name),
+         {:ok, %{^name => [address | _]}} <- Mdns.addresses([name], timeout) do
+      address
+    else
+      address when is_binary(address) -> address
+      _ -> nil
+    end
+  end
+
   defp addresses(host), do: Map.get(state().addresses, host, [])
 
   @doc """

@@ -13,6 +13,9 @@ defmodule Hotpush.Transport.Ssh do
   alias Hotpush.{Error, Question, Target}
   alias Hotpush.Transport.Ssh.{Channel, Command, Diagnosis}
 
+  # How long the network is asked for a name that nobody here knows.
+  @search_ms 2_000
+
   defstruct [:channel, :address]
 
   @impl true
@@ -25,9 +28,25 @@ defmodule Hotpush.Transport.Ssh do
   @impl true
   def finish, do: :ok
 
+  # A name may be known by ssh's config, by the resolver, or by the network alone, in this order.
   @impl true
   def open(%Target{way: {:ssh, ssh}} = target, timeout) do
-    command = Command.new(ssh, timeout, address: Names.address(ssh.host))
+    deadline = System.monotonic_time(:millisecond) + timeout
+    known = Names.address(ssh.host)
+
+    with {:error, %Error{reason: {:unresolved, _}} = error} when known == nil <-
+           attempt(target, ssh, known, timeout) do
+      case Names.search(ssh.host, max(min(left(deadline), @search_ms), 1)) do
+        nil -> {:error, error}
+        address -> attempt(target, ssh, address, max(left(deadline), 1))
+      end
+    end
+  end
+
+  defp left(deadline), do: deadline - System.monotonic_time(:millisecond)
+
+  defp attempt(target, ssh, address, timeout) do
+    command = Command.new(ssh, timeout, address: address)
     {:ok, channel} = Channel.start(command, log_path(target))
 
     case Channel.ready(channel, timeout) do
