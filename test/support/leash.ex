@@ -45,10 +45,13 @@ defmodule Hotpush.Test.Leash do
   @doc "Kills the command of `port` and waits until it is gone. Only the port's owner may."
   @spec kill(port) :: :ok
   def kill(port) do
+    # What died by itself just now may have closed the port already.
+    monitor = Port.monitor(port)
     send(port, {self(), {:command, "kill\n"}})
 
     receive do
-      {^port, {:exit_status, _code}} -> :ok
+      {^port, {:exit_status, _code}} -> Port.demonitor(monitor, [:flush]) && :ok
+      {:DOWN, ^monitor, :port, _, _} -> :ok
     after
       10_000 -> raise "a leashed process would not die: #{inspect(Port.info(port))}"
     end

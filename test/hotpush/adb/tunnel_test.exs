@@ -94,6 +94,16 @@ defmodule Hotpush.Adb.TunnelTest do
     assert Tunnel.open(phone.serial) == {:ok, device.node}
   end
 
+  test "a node that uses TLS does not say its name, so it has to be given" do
+    phone = phone()
+    device = node_on(phone, args: ["-proto_dist", "inet_tls"])
+    assert {:error, error} = Tunnel.open(phone.serial)
+    assert {:adb_silent, _, port} = error.reason
+    assert port == device.dist_port
+    assert Error.message(error) =~ "(it may use TLS)"
+    assert Tunnel.open(phone.serial, device.node) == {:ok, device.node}
+  end
+
   test "a name whose host is not this one's loopback" do
     phone = phone()
     device = node_on(phone, host: phone.netns.address)
