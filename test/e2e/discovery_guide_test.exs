@@ -74,6 +74,14 @@ defmodule Hotpush.DiscoveryGuideTest do
     assert "raised" in Enum.map(errors, & &1["kind"])
   end
 
+  test "without the native library mDNS is said to be missing, and the others go on", context do
+    command = ["hotpush.devices", "--timeout", "2000"]
+    {output, 0} = Project.mix(context.project, command, %{"HOTPUSH_NATIVE" => "off"})
+    assert output =~ "mDNS is not available: it needs the native library"
+    assert output =~ ~r/^-  +fleet  +192.0.2.17/m
+    Hotswap.decent(output, [])
+  end
+
   test "its links and what it says of the project hold" do
     assert @guide =~ "priv/devices.schema.json"
     assert File.exists?(Path.join(@root, "priv/devices.schema.json"))
