@@ -66,8 +66,8 @@ defmodule Hotpush do
   @doc """
   Connects with every device that runs, of those that `hotpush.toml` and the config name (or, if
   they name none, that are attached by adb), and answers their nodes. For adb it sets up the
-  tunnels; doing it again changes nothing. Devices that are reached by ssh are no nodes: push to
-  them by `push/1` or `push_all_to_device/2`.
+  tunnels; doing it again changes nothing. Why a device could not be reached is logged as a
+  warning. Devices that are reached by ssh are no nodes: push to them by `push/1` or `push_all_to_device/2`.
 
   Options: `:cookie`; `:device`, only the one with this nickname, node name, host name, adb serial
   number or unique prefix of one; `:node` and `:group`, as for the command; `:timeout` (ms).

@@ -3,13 +3,14 @@ defmodule Hotpush.Connect do
   Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
   """
 
-  alias Hotpush.{Adb, Config, Error, Options, Project, Route, Target, Transport}
+  alias Hotpush.{Adb, Config, Error, Options, Project, Route, Target, Text, Transport}
 
   @at_once 32
 
   @doc """
   The nodes of the devices that run and could be reached, of those that configuration names (or,
-  if it names none, that are attached by adb). What is reached by ssh is no node.
+  if it names none, that are attached by adb). What is reached by ssh is no node. Why a device could
+  not be reached is logged.
   """
   @spec run(keyword()) :: {:ok, [node()]} | {:error, Error.t()}
   def run(options) do
@@ -77,13 +78,13 @@ defmodule Hotpush.Connect do
     prepared =
       for %Target{transport: transport} = target <- targets,
           transport != Transport.Ssh,
-          {:ok, target} <- [transport.prepare(target)],
+          {:ok, target} <- [told(transport.prepare(target))],
           do: target
 
     Transport.Dist.stay()
 
     prepared
-    |> Task.async_stream(&{&1.transport.open(&1, timeout), &1.node},
+    |> Task.async_stream(&{told(&1.transport.open(&1, timeout)), &1.node},
       max_concurrency: @at_once,
       timeout: timeout + 10_000,
       on_timeout: :kill_task
@@ -94,4 +95,12 @@ defmodule Hotpush.Connect do
     end)
     |> Enum.uniq()
   end
+
+  # What is answered has no place for why a device is missing.
+  defp told({:error, error} = result) do
+    :logger.warning("~ts", [Text.printable(Error.message(error))])
+    result
+  end
+
+  defp told(result), do: result
 end

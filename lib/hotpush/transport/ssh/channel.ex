@@ -7,7 +7,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   use GenServer
 
   alias Hotpush.Transport.Ssh
-  alias Hotpush.Transport.Ssh.Frame
+  alias Hotpush.Transport.Ssh.{Client, Frame}
 
   # The device leaves by itself when it has heard nothing for `@silence` (see the link's program).
   @silence 15_000
@@ -20,10 +20,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   # what nobody has read yet is some thirty times its size.
   @window 8
 
-  # What is read of ssh's own words.
-  @log_limit 64 * 1024
-
-  defstruct [:port, :guard, :log, :ended, :owner] ++
+  defstruct [:client, :ended, :owner] ++
               [frames: %Frame{}, waiting: %{}, answers: %{}, sent: 0, received: 0] ++
               [flying: %{}, held: %{}, running?: true]
 
@@ -99,32 +96,8 @@ defmodule Hotpush.Transport.Ssh.Channel do
   @impl true
   def init({command, log, owner}) do
     Process.monitor(owner)
-    File.mkdir_p(Path.dirname(log))
-    # What ssh says of itself goes to a file, apart from what the device says; not more than 2 MB.
-    script = ~S(ulimit -f 4096; exec ssh "$@" 2>"$0")
-
-    port =
-      Port.open({:spawn_executable, System.find_executable("sh")}, [
-        :binary,
-        :exit_status,
-        :hide,
-        args: ["-c", script, log | command.arguments]
-      ])
-
     Process.send_after(self(), :ping, @ping_every)
-    state = %__MODULE__{port: port, guard: guard(port), log: log, owner: owner}
-    {:ok, write(state, Ssh.program())}
-  end
-
-  # An ssh outlives the program that reads from it. What waits for a word here and does not get it,
-  # since this VM has ended in whatever way, ends it.
-  defp guard(port) do
-    # It may have ended already.
-    with {:os_pid, os_pid} <- Port.info(port, :os_pid) do
-      script = ~S(read -r word; [ "$word" = ended ] || kill -KILL "$0")
-      args = ["-c", script, to_string(os_pid)]
-      Port.open({:spawn_executable, System.find_executable("sh")}, [:binary, args: args])
-    end
+    {:ok, write(%__MODULE__{client: Client.open(command, log), owner: owner}, Ssh.program())}
   end
 
   @impl true
@@ -148,7 +121,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   def handle_cast({:send, frame}, state), do: {:noreply, write(state, Frame.encode(frame))}
 
   @impl true
-  def handle_info({port, {:data, bytes}}, %{port: port, ended: nil} = state) do
+  def handle_info({port, {:data, bytes}}, %{client: %{port: port}, ended: nil} = state) do
     state = %{state | received: state.received + byte_size(bytes)}
 
     case Frame.decode(state.frames, bytes) do
@@ -160,10 +133,10 @@ defmodule Hotpush.Transport.Ssh.Channel do
     end
   end
 
-  def handle_info({port, {:exit_status, status}}, %{port: port, ended: nil} = state),
+  def handle_info({port, {:exit_status, status}}, %{client: %{port: port}, ended: nil} = state),
     do: {:noreply, ended(let_go(state), status)}
 
-  def handle_info({port, {:exit_status, _}}, %{port: port} = state),
+  def handle_info({port, {:exit_status, _}}, %{client: %{port: port}} = state),
     do: {:noreply, let_go(state)}
 
   def handle_info(:ping, state) do
@@ -178,8 +151,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   @impl true
   def terminate(_reason, state) do
-    File.rm(state.log)
-    :ok
+    Client.forget(state.client)
   end
 
   # A device that says something else than it should is not listened to any longer.
@@ -228,14 +200,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   defp ending(state, status) do
     output = IO.iodata_to_binary([state.frames.noise | state.frames.buffer])
-    %{status: status, log: log(state.log), output: output}
-  end
-
-  defp log(path) do
-    case File.open(path, [:read, :binary], &IO.binread(&1, @log_limit)) do
-      {:ok, text} when is_binary(text) -> text
-      _ -> ""
-    end
+    %{status: status, log: Client.words(state.client), output: output}
   end
 
   defp fly(state, id, frame) do
@@ -255,20 +220,17 @@ defmodule Hotpush.Transport.Ssh.Channel do
   defp landed(state, _id), do: state
 
   defp write(%{ended: nil} = state, lines) do
-    Port.command(state.port, lines)
+    Client.write(state.client, lines)
     %{state | sent: state.sent + IO.iodata_length(lines)}
-  rescue
-    # Closed already: its exit status is on the way.
-    ArgumentError -> state
   end
 
   defp write(state, _lines), do: state
 
-  # With a word, if there is somebody to hear it; else, and if that does not help, the guard ends it.
+  # With a word, if there is somebody to hear it; if that does not help, it ends with this process.
   defp leave(%{running?: false} = state), do: state
 
   defp leave(state) do
-    port = state.port
+    port = state.client.port
     state = write(state, Frame.encode(:bye))
 
     receive do
@@ -278,11 +240,5 @@ defmodule Hotpush.Transport.Ssh.Channel do
     end
   end
 
-  # Its process number may be somebody else's from here on.
-  defp let_go(state) do
-    if is_port(state.guard), do: Port.command(state.guard, "ended\n")
-    %{state | guard: nil, running?: false}
-  rescue
-    ArgumentError -> %{state | guard: nil, running?: false}
-  end
+  defp let_go(state), do: %{state | client: Client.ended(state.client), running?: false}
 end
