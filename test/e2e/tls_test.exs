@@ -32,7 +32,13 @@ defmodule Hotpush.TlsTest do
   defp commands do
     for [_, block] <- Regex.scan(~r/```sh\n(.*?)```/s, @guide),
         "$ " <> line <- String.split(block, "\n"),
-        do: String.replace(line, "nerves.local", @host)
+        do: for_address(line)
+  end
+
+  defp for_address(line) do
+    line
+    |> String.replace("DNS:nerves.local", "DNS:#{@host},IP:#{@host}")
+    |> String.replace("nerves.local", @host)
   end
 
   defp sh(dir, line) do
@@ -140,7 +146,8 @@ defmodule Hotpush.TlsTest do
     device = device(context, conf(dir, "device", [{"device.pem", "other.pem"}]))
 
     assert refused(context, device, env(device, conf(dir, "host"))) =~
-             "the certificate of #{device.node} is not for #{@host}."
+             "the certificate of #{device.node} is not for #{@host}. Make one with " <>
+               "subjectAltName DNS:#{@host},IP:#{@host}, or"
   end
 
   test "only one of the two uses TLS", %{dir: dir} = context do

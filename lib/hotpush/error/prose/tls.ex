@@ -20,8 +20,8 @@ defmodule Hotpush.Error.Prose.Tls do
   def sentence(node, :other_host, _) do
     [_, host] = String.split(to_string(node), "@", parts: 2)
 
-    "the certificate of #{node} is not for #{host}. Make one with subjectAltName DNS:#{host}, " <>
-      "or use the host name that it is for. #{@guide}"
+    "the certificate of #{node} is not for #{host}. Make one with " <>
+      "subjectAltName #{alternative(host)}, or use the host name that it is for. #{@guide}"
   end
 
   def sentence(node, :their_certificate, kind) do
@@ -40,5 +40,13 @@ defmodule Hotpush.Error.Prose.Tls do
   def sentence(_node, :optfile, path) do
     "-ssl_dist_optfile: #{path} cannot be read. It holds one list, " <>
       "[{server, [...]}, {client, [...]}], with a full stop. #{@guide}"
+  end
+
+  # For an address, OTP 25 looks at the one, and 27 at the other.
+  defp alternative(host) do
+    case :inet.parse_strict_address(to_charlist(host)) do
+      {:ok, _} -> "DNS:#{host},IP:#{host}"
+      {:error, _} -> "DNS:#{host}"
+    end
   end
 end

@@ -118,8 +118,9 @@ defmodule Hotpush.Transport.Dist.Host do
     end
   end
 
-  # Deep inside of what the supervisors say.
-  defp find({key, [what | _]}, key), do: what
+  # Deep inside of what the supervisors say. Since OTP 29 it is the path, before a list of it.
+  defp find({key, [[_ | _] = path | _]}, key), do: path
+  defp find({key, path}, key), do: path
   defp find(tuple, key) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> find(key)
   defp find([head | tail], key), do: find(head, key) || find(tail, key)
   defp find(_, _key), do: nil
