@@ -80,7 +80,7 @@ defmodule Hotpush.SafeTermTest do
     good = encode({:done, %{identities: [{Enum, {"md5", :none}}], held: [~c"ab", 1.5]}})
 
     for at <- 0..(byte_size(good) - 1), byte <- [0, 1, 97, 104, 108, 110, 116, 255] do
-      <<head::binary-size(at), _, tail::binary>> = good
+      {head, <<_, tail::binary>>} = :erlang.split_binary(good, at)
       assert {_, _} = SafeTerm.decode(<<head::binary, byte, tail::binary>>)
       assert {:error, _} = SafeTerm.decode(head)
     end

@@ -116,8 +116,13 @@ defmodule Hotpush.Test.Device do
     end
   end
 
-  # What a boot script does in embedded mode.
+  # What a boot script does in embedded mode. Since OTP 29, crypto wants its application first.
   defp load_all(device, paths) do
+    for path <- paths, app <- Path.wildcard(Path.join(path, "*.app")) do
+      app = app |> Path.basename(".app") |> String.to_atom()
+      true = call(device, :application, :load, [app]) in [:ok, {:error, {:already_loaded, app}}]
+    end
+
     for path <- paths, beam <- Path.wildcard(Path.join(path, "*.beam")) do
       {:module, _} = call(device, :code, :load_abs, [beam |> Path.rootname() |> to_charlist()])
     end

@@ -37,7 +37,9 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
         "\r\nprompt> " <> answer({1, :answer, "x"}) <> "\nhotpush ???\nbye"
 
     for size <- 1..byte_size(text) do
-      parts = for <<part::binary-size(size) <- text>>, do: part
+      parts =
+        for at <- 1..div(byte_size(text), size), do: binary_part(text, size * (at - 1), size)
+
       rest = binary_part(text, size * length(parts), byte_size(text) - size * length(parts))
 
       {frames, state} =
