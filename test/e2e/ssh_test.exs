@@ -91,7 +91,6 @@ defmodule Hotpush.SshTest do
   for mode <- [:embedded, :interactive] do
     test "a saved change runs on a stock device, #{mode}, which keeps its state", context do
       project = context.project
-      names = Epmd.names()
       {device, processes} = start(context, mode: unquote(mode))
       address = SshDevice.address(device)
       assert {:dim, 1} = eval(device, "Lamp.press()")
@@ -110,7 +109,7 @@ defmodule Hotpush.SshTest do
       assert eval(device, "Process.whereis(Lamp)") == server
       assert eval(device, "New.#{Macro.camelize(to_string(unquote(mode)))}.here()")
       bare(device, processes)
-      assert Epmd.names() -- names == []
+      assert Epmd.names(device.device.node) == []
       again(project, device)
 
       Project.delete(project, "lib/new_#{unquote(mode)}.ex")

@@ -19,6 +19,13 @@ defmodule Hotpush.Test.Epmd do
     for {name, _port} <- names, do: to_string(name)
   end
 
+  @doc "Of a device or a host of hotpush's, what is registered: devices of other tests come and go."
+  @spec names(node()) :: [String.t()]
+  def names(device) do
+    [own, _host] = device |> to_string() |> String.split("@")
+    Enum.filter(names(), &(&1 == own or String.starts_with?(&1, "hotpush_")))
+  end
+
   defp running?, do: match?({:ok, _}, :erl_epmd.names({127, 0, 0, 1}))
 
   defp executable do

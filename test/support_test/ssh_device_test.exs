@@ -22,9 +22,8 @@ defmodule Hotpush.Test.SshDeviceTest do
     end
 
     test "is no node, starts no epmd and registers nowhere", %{device: device} do
-      names = Epmd.names()
       assert out(device, "{node(), Node.alive?()}") == "{:nonode@nohost, false}"
-      assert Epmd.names() -- names == []
+      assert Epmd.names(device.device.node) == []
 
       assert Device.call(device.device, :init, :get_argument, [:start_epmd]) ==
                {:ok, [[~c"false"]]}
@@ -33,7 +32,7 @@ defmodule Hotpush.Test.SshDeviceTest do
     end
 
     test "answers no more than inspect does", %{device: device} do
-      assert out(device, "Enum.to_list(1..101)") =~ ~r/ (50|100), \.\.\.\]$/
+      assert out(device, "Enum.to_list(1..201)") =~ ~r/ (50|200), \.\.\.\]$/
       long = out(device, ~s|String.duplicate("a", 5000)|)
       assert byte_size(long) in 4096..4200
       assert long =~ ~r/aa" <> \.\.\.$/
