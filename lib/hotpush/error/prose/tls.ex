@@ -34,6 +34,11 @@ defmodule Hotpush.Error.Prose.Tls do
       "device's cacertfile, and are certfile and keyfile given here for the client? #{@guide}"
   end
 
+  def sentence(node, :no_authority, _) do
+    "this host has nothing to check the certificate of #{node} by: the client part of " <>
+      "-ssl_dist_optfile gives no cacertfile. #{@guide}"
+  end
+
   def sentence(_node, :option, {option, path}),
     do: "-ssl_dist_optfile: #{option} #{path} cannot be used. #{@guide}"
 

@@ -105,6 +105,10 @@ defmodule Hotpush.Transport.Dist.Tls do
     end
   end
 
+  # Since OTP 26 a client that is not told otherwise wants to check the other's certificate.
+  defp why({:error, {:options, :incompatible, [verify: :verify_peer, cacerts: :undefined]}}),
+    do: {:tls, :no_authority}
+
   defp why({:error, {:options, {option, path, _}}}),
     do: {:tls, :option, {option, to_string(path)}}
 
