@@ -19,7 +19,8 @@
 -spec serve(pos_integer()) -> left.
 serve(Silence) ->
     Me = self(),
-    %% In pieces: OTP 25's daemon breaks off at a write of some megabytes.
+    %% In pieces: OTP 25's daemon breaks off at a write of some megabytes. They are no multiples of
+    %% 80, or OTP 29's writes a blank and a backspace behind each, as if there was a terminal.
     Write = fun
         Write(<<Piece:49152/binary, Rest/binary>>) -> io:put_chars(Piece), Write(Rest);
         Write(Rest) -> io:put_chars([Rest, "\n"])

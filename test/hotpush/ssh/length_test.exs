@@ -1,0 +1,33 @@
+defmodule Hotpush.Transport.Ssh.LengthTest do
+  @moduledoc """
+  Answers of every length: without a terminal, too, OTP 29's daemon writes a blank and a backspace
+  behind a text that fills its lines of 80 columns.
+  """
+  use ExUnit.Case, async: true
+
+  alias Hotpush.Test.{Run, SshDevice}
+  alias Hotpush.{Route, Target, Transport}
+
+  @moduletag :ssh
+
+  test "whatever its length, an answer comes whole" do
+    device = SshDevice.start()
+    {:ok, %Route{way: way}} = Route.ssh(SshDevice.address(device))
+    target = %Target{name: "device", way: way, state_dir: Run.dir("length")}
+
+    SshDevice.with_path(device, fn ->
+      {:ok, conn} = Transport.Ssh.open(target, 20_000)
+
+      # 60 bytes are 80 characters of base64, 36,864 are one write of the device.
+      for bytes <- Enum.concat([0..59, 36_864..36_923, [5 * 36_864 - 12, 5 * 36_864]]) do
+        assert {:ok, <<_::binary>> = answer} = call(conn, bytes)
+        assert byte_size(answer) == bytes
+      end
+
+      Transport.Ssh.close(conn)
+    end)
+  end
+
+  # Random, as what is sent is compressed.
+  defp call(conn, bytes), do: Transport.Ssh.call(conn, {:rand, :bytes, [bytes]}, 10_000)
+end
