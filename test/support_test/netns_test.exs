@@ -36,7 +36,10 @@ defmodule Hotpush.Test.NetnsTest do
     me = self()
 
     {owner, monitor} =
-      spawn_monitor(fn -> send(me, Netns.start()) && Process.sleep(:infinity) end)
+      spawn_monitor(fn ->
+        send(me, Netns.start())
+        Process.sleep(:infinity)
+      end)
 
     assert_receive %Netns{} = netns, 30_000
     Process.exit(owner, :kill)
