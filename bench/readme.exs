@@ -13,12 +13,13 @@ defmodule Hotpush.Bench.Readme do
   def write do
     whole = Results.read(Path.join(@root, "bench/results/hotswap.json"))
     scan = Results.read(Path.join(@root, "bench/results/scan.json"))
+    ssh = Results.read(Path.join(@root, "bench/results/ssh.json"))
     readme = File.read!(@readme)
     section = ~r/(<!-- figures[^>]*-->\n).*(<!-- \/figures -->)/s
-    File.write!(@readme, Regex.replace(section, readme, "\\1#{figures(whole, scan)}\\2"))
+    File.write!(@readme, Regex.replace(section, readme, "\\1#{figures(whole, scan, ssh)}\\2"))
   end
 
-  defp figures(m, s) do
+  defp figures(m, s, h) do
     """
     ![Time and bytes, next to the older way](bench/results/speed.svg)
 
@@ -32,6 +33,10 @@ defmodule Hotpush.Bench.Readme do
     | 1 module changed | #{one(m["one_ms"] / m["mix_run_ms"])} x | #{whole(m["older_to_one"])} times faster | #{kb(m["one_bytes"])} |
     | all changed | #{one(m["all_ms"] / m["mix_run_ms"])} x | #{whole(m["older_to_all"])} times faster | \
     #{kb(m["all_bytes"])}, #{whole(100 * m["all_bytes"] / m["older_bytes"])} % |
+
+    To a stock device over ssh, through the same link, a push of 1 changed module takes \
+    #{one(h["one_to_mix_run_and_bare_ssh"])} times what Mix's own start
+    and a bare `ssh host true` take together.
 
     Reading the identities of #{whole(s["files"])} beams takes #{one(s["native_vs_sequential"])} times less than \
     `beam_lib:md5` one after another, and with its

@@ -97,6 +97,7 @@ defmodule Hotpush.Bench.Ssh do
       bare_ssh_ms: median(Enum.map(rounds, & &1.bare)),
       one_ms: median(Enum.map(rounds, & &1.one.ms)),
       none_ms: median(Enum.map(rounds, & &1.none.ms)),
+      one_to_mix_run_and_bare_ssh: versus(rounds, :one),
       none_to_mix_run_and_bare_ssh: versus(rounds, :none),
       one_bytes: round(median(Enum.map(rounds, & &1.one.bytes))),
       none_bytes: round(median(Enum.map(rounds, & &1.none.bytes))),
