@@ -37,7 +37,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   use Mix.Task
 
-  alias Hotpush.{Devices, Error, Project, Text, Workspace}
+  alias Hotpush.{Devices, Doorman, Project, Workspace}
   alias Hotpush.Devices.{Arguments, Document, Table}
   alias Hotpush.Discovery.Confirmed
 
@@ -56,7 +56,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
       {rows, more} = Devices.list(config, project, confirmed, asked.only)
       write(asked.json, rows, errors ++ more)
     else
-      {:error, error} -> fail(error, Arguments.json(argv))
+      {:error, error} -> Doorman.fail(error, Arguments.json(argv), Document.of_error(error))
     end
   end
 
@@ -64,27 +64,10 @@ defmodule Mix.Tasks.Hotpush.Devices do
   defp confirmed({:ok, confirmed}), do: {confirmed, []}
   defp confirmed({:error, error}), do: {%Confirmed{}, [error]}
 
-  defp write("-", rows, errors), do: Mix.shell().info(Document.of(rows, errors))
+  defp write("-", rows, errors), do: Doorman.write_json("-", Document.of(rows, errors))
 
   defp write(path, rows, errors) do
-    Enum.each(Table.lines(rows, errors), &say/1)
-    if path, do: write_file(path, Document.of(rows, errors))
-  end
-
-  defp say({:info, line}), do: Mix.shell().info(line)
-  defp say({:error, line}), do: Mix.shell().error(line)
-
-  defp write_file(path, document) do
-    with {:error, reason} <- File.write(path, [document, ?\n]) do
-      Mix.shell().error(Error.message(Error.new(:usage, path, {:json_not_written, reason})))
-      exit({:shutdown, 2})
-    end
-  end
-
-  defp fail(error, json) do
-    Mix.shell().error(Text.printable(Error.message(error)))
-    if json == "-", do: Mix.shell().info(Document.of_error(error))
-    if json not in [nil, "-"], do: File.write(json, [Document.of_error(error), ?\n])
-    exit({:shutdown, 2})
+    Doorman.say(Table.lines(rows, errors))
+    Doorman.write_json(path, Document.of(rows, errors))
   end
 end

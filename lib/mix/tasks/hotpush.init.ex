@@ -27,7 +27,7 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   use Mix.Task
 
-  alias Hotpush.{Discovery, Error, Workspace, Settings, Text}
+  alias Hotpush.{Discovery, Doorman, Error, Settings, Text, Workspace}
   alias Hotpush.Discovery.Found
   alias Hotpush.Settings.{Gitignore, Template}
 
@@ -45,9 +45,7 @@ defmodule Mix.Tasks.Hotpush.Init do
          :ok <- ignore(Path.join(dir, ".gitignore")) do
       :ok
     else
-      {:error, error} ->
-        Mix.shell().error(Text.printable(Error.message(error)))
-        exit({:shutdown, 2})
+      {:error, error} -> Doorman.fail(error)
     end
   end
 

@@ -134,7 +134,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Error, Report, Text, Workspace}
+  alias Hotpush.{Config, Doorman, Error, Report, Workspace}
   alias Hotpush.Devices.Table
   alias Hotpush.Discovery.{Choice, Confirmed}
   alias Hotpush.Report.{Document, Lines}
@@ -157,8 +157,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
          :ok <- Workspace.load_ways(config),
          {:ok, confirmed} <- Confirmed.read(Confirmed.path(System.get_env())) do
       {config, rows, errors} = Choice.make(config, confirmed, ask)
-      unless config.json == "-", do: Enum.each(Table.add(rows), &say/1)
-      for error <- errors, do: say({:error, Text.printable(Error.message(error))})
+      unless config.json == "-", do: Doorman.say(Table.add(rows))
+      Enum.each(errors, &Doorman.complain/1)
 
       if config.routes == [],
         do: fail(Error.new(:usage, "--discover", :none_confirmed), config.json),
@@ -171,38 +171,13 @@ defmodule Mix.Tasks.Upload.Hotswap do
   defp push(config) do
     with :ok <- Workspace.check(),
          {:ok, report} <- Hotpush.push(config) do
-      Enum.each(Lines.of(report), &say/1)
-      write_json(config.json, Document.of(report))
-      status(Report.exit_status(report))
+      Doorman.say(Lines.of(report))
+      Doorman.write_json(config.json, Document.of(report))
+      Doorman.leave(Report.exit_status(report))
     else
       {:error, error} -> fail(error, config.json)
     end
   end
 
-  defp fail(error, json) do
-    Mix.shell().error(Hotpush.Text.printable(Error.message(error)))
-    write_json(json, Document.of_error(error))
-    exit({:shutdown, 2})
-  end
-
-  defp say({:info, line}), do: Mix.shell().info(line)
-  defp say({:error, line}), do: Mix.shell().error(line)
-
-  defp write_json(nil, _document), do: :ok
-  defp write_json("-", document), do: Mix.shell().info(document)
-
-  defp write_json(path, document) do
-    case File.write(path, [document, ?\n]) do
-      :ok ->
-        :ok
-
-      {:error, reason} ->
-        error = Error.new(:usage, path, {:json_not_written, reason})
-        Mix.shell().error(Error.message(error))
-        exit({:shutdown, 2})
-    end
-  end
-
-  defp status(0), do: :ok
-  defp status(status), do: exit({:shutdown, status})
+  defp fail(error, json), do: Doorman.fail(error, json, Document.of_error(error))
 end
