@@ -15,6 +15,8 @@ defmodule Hotpush.ApiTest do
     on_exit(fn ->
       :logger.remove_handler(__MODULE__)
       :logger.set_handler_config(:default, :level, :all)
+      # connect/1 leaves this VM a node; other tests start one of their own.
+      :net_kernel.stop()
     end)
   end
 
