@@ -80,7 +80,7 @@ defmodule Hotpush.Devices do
 
     keys =
       there
-      |> Task.async_stream(&{&1, HostKey.fingerprints(&1)},
+      |> Task.async_stream(&{&1, HostKey.of(&1)},
         max_concurrency: 64,
         timeout: timeout,
         on_timeout: :kill_task

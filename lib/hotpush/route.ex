@@ -7,12 +7,13 @@ defmodule Hotpush.Route do
     * `{:adb, serial, node}` - distribution through adb's tunnels; `serial` may be a prefix of one,
       `node` is `nil` where it is to be found out
 
-  `:cookie` is the device's own, where it has one.
+  `:cookie` is the device's own, where it has one. `:host_keys` are the only public keys that a host
+  may have, as `TYPE BASE64`, where they were confirmed; else the developer's known hosts count.
   """
 
   alias Hotpush.{Error, Secret}
 
-  defstruct [:name, :nickname, :way, :cookie]
+  defstruct [:name, :nickname, :way, :cookie, :host_keys]
 
   @type ssh :: %{user: String.t() | nil, host: String.t(), port: :inet.port_number() | nil}
   @type way :: {:node, node()} | {:ssh, ssh()} | {:adb, String.t(), node() | nil}
@@ -20,7 +21,8 @@ defmodule Hotpush.Route do
           name: String.t(),
           nickname: String.t() | nil,
           way: way(),
-          cookie: Secret.t() | nil
+          cookie: Secret.t() | nil,
+          host_keys: [String.t(), ...] | nil
         }
 
   @doc """

@@ -3,11 +3,12 @@ defmodule Hotpush.Target do
 
   alias Hotpush.{Config, Route, Secret, Transport}
 
-  defstruct [:name, :transport, :way, :node, :cookie, :state_dir]
+  defstruct [:name, :transport, :way, :node, :cookie, :host_keys, :state_dir]
 
   @typedoc """
     * `:name` - what the device is called in what people read
     * `:node` - its node, `nil` where it is reached without distribution
+    * `:host_keys` - the only public keys that its host may have, where they were confirmed
     * `:state_dir` - where a transport may keep small things
   """
   @type t :: %__MODULE__{
@@ -16,6 +17,7 @@ defmodule Hotpush.Target do
           way: Route.way(),
           node: node() | nil,
           cookie: Secret.t() | nil,
+          host_keys: [String.t(), ...] | nil,
           state_dir: Path.t()
         }
 
@@ -28,6 +30,7 @@ defmodule Hotpush.Target do
         way: route.way,
         # A device's own outweighs the one for all.
         cookie: route.cookie || config.cookie,
+        host_keys: route.host_keys,
         state_dir: state_dir
       })
     end

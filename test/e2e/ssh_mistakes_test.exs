@@ -175,7 +175,9 @@ defmodule Hotpush.SshMistakesTest do
     end)
 
     Link.stall(device.link)
-    {_, 0} = System.cmd("pkill", ["-KILL", "-f", "upload.hotswap.*:#{device.port}"])
+    [ssh] = ssh(device)
+    # Between the VM and what it runs stands its erl_child_setup.
+    {_, 0} = System.cmd("kill", ["-KILL", ssh |> parent() |> parent()])
     Until.until("ssh to end", fn -> ssh(device) == [] end)
     Link.resume(device.link)
 
@@ -186,6 +188,11 @@ defmodule Hotpush.SshMistakesTest do
     )
 
     Task.shutdown(task, :brutal_kill)
+  end
+
+  defp parent(pid) do
+    {out, 0} = System.cmd("ps", ["-o", "ppid=", "-p", pid])
+    String.trim(out)
   end
 
   defp ssh(device) do

@@ -40,7 +40,9 @@ defmodule Hotpush.Devices.Row do
   @spec of(Trust.sorted()) :: [t()]
   def of(sorted) do
     Enum.map(sorted.named, fn {route, found} -> named(route, found) end) ++
-      Enum.map(sorted.confirmed, fn {found, way} -> found(found, way, []) |> asked(found, way) end) ++
+      Enum.map(sorted.confirmed, fn {found, way, keys} ->
+        %{found(found, way, []) | route: Trust.route(found, way, keys)}
+      end) ++
       Enum.map(sorted.unknown, fn {found, way, error} -> found(found, way, List.wrap(error)) end)
   end
 
@@ -67,8 +69,6 @@ defmodule Hotpush.Devices.Row do
       problems: problems ++ List.wrap(found.notice)
     }
   end
-
-  defp asked(row, found, way), do: %{row | route: Trust.route(found, way)}
 
   @doc """
   The rows with what came of asking. `own` are the project's own applications: the version of

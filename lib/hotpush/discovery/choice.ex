@@ -21,7 +21,7 @@ defmodule Hotpush.Discovery.Choice do
     sorted = Devices.sort(found, config, confirmed, config.timeout)
 
     {chosen, left, _} = Enum.reduce(sorted.unknown, {[], [], confirmed}, &choose(&1, &2, ask))
-    routes = for {one, way} <- sorted.confirmed ++ chosen, do: Trust.route(one, way)
+    routes = for {one, way, keys} <- sorted.confirmed ++ chosen, do: Trust.route(one, way, keys)
     rows = Row.of(%{named: [], confirmed: [], unknown: left})
     {%{config | routes: config.routes ++ routes}, rows, errors}
   end
@@ -36,16 +36,18 @@ defmodule Hotpush.Discovery.Choice do
 
     with :ok <- key?(way, keys),
          true <- ask.(question(found, way, error, keys)),
-         {:ok, confirmed} <- Confirmed.add(confirmed, way, keys) do
-      {chosen ++ [{found, way}], left, confirmed}
+         {:ok, confirmed} <- Confirmed.add(confirmed, way, fingerprints(keys)) do
+      {chosen ++ [{found, way, Enum.map(keys, & &1.public)}], left, confirmed}
     else
       false -> {chosen, left ++ [{found, way, error}], confirmed}
       {:error, problem} -> {chosen, left ++ [{found, way, problem}], confirmed}
     end
   end
 
-  defp keys({:ssh, host}), do: HostKey.fingerprints(host)
+  defp keys({:ssh, host}), do: HostKey.of(host)
   defp keys(_way), do: []
+
+  defp fingerprints(keys), do: Enum.map(keys, & &1.fingerprint)
 
   defp key?({:ssh, host}, []), do: {:error, Error.new(:discover, host, :no_host_key)}
   defp key?(_way, _keys), do: :ok
@@ -59,7 +61,8 @@ defmodule Hotpush.Discovery.Choice do
   defp at(_found), do: ""
 
   defp offer({:ssh, host}, keys),
-    do: "Push to it by ssh as #{host}, whose host key is #{Enum.join(keys, " or ")}?"
+    do:
+      "Push to it by ssh as #{host}, whose host key is #{Enum.join(fingerprints(keys), " or ")}?"
 
   defp offer({:node, node}, _keys),
     do: "Push to its node #{node}, where each side can then do anything to the other?"

@@ -13,6 +13,7 @@ defmodule Hotpush.Discovery.Confirmed do
 
   import Bitwise
 
+  alias Hotpush.Discovery.HostKey
   alias Hotpush.Error
 
   defstruct [:path, lines: []]
@@ -81,22 +82,24 @@ defmodule Hotpush.Discovery.Confirmed do
   defp entry?(_words), do: false
 
   @doc """
-  What was said of a device. `keys` tells the fingerprints of a host's keys, and is called only
-  for one that was confirmed before.
+  What was said of a device. `keys` tells the keys that a host has, and is called only for one that
+  was confirmed before. Beside `:confirmed` are those of its public keys which were.
   """
-  @spec verdict(t(), way(), (String.t() -> [String.t()])) :: :confirmed | :changed | :unknown
+  @spec verdict(t(), way(), (String.t() -> [HostKey.t()])) ::
+          {:confirmed, [String.t()]} | :changed | :unknown
   def verdict(confirmed, {:ssh, host}, keys) do
     known = for ["ssh", ^host, key] <- confirmed.lines, do: key
 
-    cond do
-      known == [] -> :unknown
-      Enum.any?(keys.(host), &(&1 in known)) -> :confirmed
-      true -> :changed
+    with [_ | _] <- known,
+         [_ | _] = same <- for(key <- keys.(host), key.fingerprint in known, do: key.public) do
+      {:confirmed, same}
+    else
+      [] -> if known == [], do: :unknown, else: :changed
     end
   end
 
   def verdict(confirmed, {kind, name}, _keys),
-    do: if([to_string(kind), name] in confirmed.lines, do: :confirmed, else: :unknown)
+    do: if([to_string(kind), name] in confirmed.lines, do: {:confirmed, []}, else: :unknown)
 
   @doc "Remembers a device, in place of what was known of its keys. `keys` are its fingerprints."
   @spec add(t(), way(), [String.t()]) :: {:ok, t()} | {:error, Error.t()}

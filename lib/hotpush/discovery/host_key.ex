@@ -1,48 +1,86 @@
 defmodule Hotpush.Discovery.HostKey do
   @moduledoc """
   The host keys of a host that answers ssh, by OpenSSH's `ssh-keyscan`: it offers no key of ours.
+
+  It is asked where the developer's own `ssh` would go, and only where nobody answers there, where
+  mDNS has heard of it.
   """
 
   alias Hotpush.Discovery.Names
   alias Hotpush.Route
+  alias Hotpush.Transport.Ssh.Command
+
+  defstruct [:fingerprint, :public]
+
+  @typedoc "`SHA256:BASE64`, as ssh prints it, and the public key itself, `TYPE BASE64`."
+  @type t :: %__MODULE__{fingerprint: String.t(), public: String.t()}
 
   @seconds 2
   @most 16
 
-  # Host and port are arguments, so that no shell reads them.
+  # Host and port are arguments, so that no shell reads them. Each fingerprint is that of the key
+  # behind it.
   @script ~S"""
-  ssh-keyscan -T "$1" -p "$2" -- "$3" 2>/dev/null | ssh-keygen -l -f - 2>/dev/null
+  ssh-keyscan -T "$1" -p "$2" -- "$3" 2>/dev/null | head -n "$4" | while read -r line; do
+    printf '%s\n' "$line" | ssh-keygen -l -f - 2>/dev/null && printf '%s\n' "$line"
+  done
   """
 
   @doc """
-  Fingerprints as ssh prints them (`SHA256:` and base64), sorted; none where the host does not
-  answer, or OpenSSH is not installed. `address` is `[user@]host[:port]`.
+  Its keys, sorted by fingerprint; none where the host does not answer, or OpenSSH is not installed.
+  `address` is `[user@]host[:port]`.
   """
-  @spec fingerprints(String.t()) :: [String.t()]
-  def fingerprints(address) do
-    with {:ok, %{way: {:ssh, %{host: host, port: port}}}} <- Route.ssh(address),
-         sh when is_binary(sh) <- System.find_executable("sh") do
-      at = Names.address(host) || host
-      args = ["-c", @script, "sh", "#{@seconds}", "#{port || 22}", at]
-      {output, _status} = System.cmd(sh, args)
-      parse(output)
+  @spec of(String.t()) :: [t()]
+  def of(address) do
+    with {:ok, %{way: {:ssh, ssh}}} <- Route.ssh(address) do
+      {host, port} = settled(ssh) || {ssh.host, ssh.port || 22}
+
+      with [] <- scan(host, port), learnt when is_binary(learnt) <- Names.address(ssh.host) do
+        scan(learnt, port)
+      else
+        nil -> []
+        keys -> keys
+      end
     else
       _ -> []
     end
   end
 
-  @doc """
-  The fingerprints in what `ssh-keygen -l` prints.
-
-      iex> Hotpush.Discovery.HostKey.parse("256 SHA256:b+/2 host (ED25519)\\nSHA256:\\nno key\\n")
-      ["SHA256:b+/2"]
-  """
-  @spec parse(String.t()) :: [String.t()]
-  def parse(output) do
-    for [_, key] <- Regex.scan(~r{^\d+ (SHA256:[A-Za-z0-9+/]+) }m, output), uniq: true do
-      key
+  defp settled(ssh) do
+    with program when is_binary(program) <- System.find_executable("ssh"),
+         {output, 0} <- System.cmd(program, Command.asking(ssh), stderr_to_stdout: true) do
+      Command.settled(output)
+    else
+      _ -> nil
     end
-    |> Enum.sort()
-    |> Enum.take(@most)
+  end
+
+  defp scan(host, port) do
+    case System.find_executable("sh") do
+      nil ->
+        []
+
+      sh ->
+        args = ["-c", @script, "sh", "#{@seconds}", "#{port}", host, "#{@most}"]
+        {output, _status} = System.cmd(sh, args)
+        parse(output)
+    end
+  end
+
+  @doc """
+  The keys in what `ssh-keygen -l` prints of each, and the key behind it.
+
+      iex> text = "256 SHA256:b+/2 host (ED25519)\\nhost ssh-ed25519 AAAA\\nSHA256:\\nno key\\n"
+      iex> Hotpush.Discovery.HostKey.parse(text)
+      [%Hotpush.Discovery.HostKey{fingerprint: "SHA256:b+/2", public: "ssh-ed25519 AAAA"}]
+  """
+  @spec parse(String.t()) :: [t()]
+  def parse(output) do
+    pair = ~r{^\d+ (SHA256:[A-Za-z0-9+/]+) .*\n\S+ ([a-z0-9@.-]+ [A-Za-z0-9+/]+=*)$}m
+
+    for [_, fingerprint, public] <- Regex.scan(pair, output), uniq: true do
+      %__MODULE__{fingerprint: fingerprint, public: public}
+    end
+    |> Enum.sort_by(& &1.fingerprint)
   end
 end

@@ -4,13 +4,13 @@ defmodule Hotpush.Discovery.Trust do
   developer confirmed. Who only answered on the network is listed. Pure, but for `keys`.
   """
 
-  alias Hotpush.Discovery.{Confirmed, Found}
+  alias Hotpush.Discovery.{Confirmed, Found, HostKey}
   alias Hotpush.{Error, Route}
 
   @typedoc "What was found beside what is configured, each with the way that counts for it."
   @type sorted :: %{
           named: [{Route.t(), [Found.t()]}],
-          confirmed: [{Found.t(), Confirmed.way()}],
+          confirmed: [{Found.t(), Confirmed.way(), [public_key :: String.t()]}],
           unknown: [{Found.t(), Confirmed.way() | nil, Error.t() | nil}]
         }
 
@@ -18,7 +18,7 @@ defmodule Hotpush.Discovery.Trust do
   Sorts. `routes` are those of configuration; `keys` as in `Confirmed.verdict/3`. Where a host key
   has changed, that is the error beside the device.
   """
-  @spec sort([Found.t()], [Route.t()], Confirmed.t(), (String.t() -> [String.t()])) :: sorted()
+  @spec sort([Found.t()], [Route.t()], Confirmed.t(), (String.t() -> [HostKey.t()])) :: sorted()
   def sort(found, routes, confirmed, keys) do
     named = for route <- routes, do: {route, Enum.filter(found, &Found.at?(&1, route))}
     rest = found -- Enum.flat_map(named, &elem(&1, 1))
@@ -30,9 +30,9 @@ defmodule Hotpush.Discovery.Trust do
 
     %{
       named: named,
-      confirmed: for({one, way, :confirmed} <- judged, do: {one, way}),
+      confirmed: for({one, way, {:confirmed, keys}} <- judged, do: {one, way, keys}),
       unknown:
-        for({one, way, verdict} <- judged, verdict != :confirmed) do
+        for({one, way, verdict} <- judged, not match?({:confirmed, _}, verdict)) do
           {one, way, if(verdict == :changed, do: changed(way))}
         end
     }
@@ -51,10 +51,15 @@ defmodule Hotpush.Discovery.Trust do
     by_kind[:adb] || by_kind[:node] || Enum.take(by_kind[:ssh] || [nil], 1)
   end
 
-  @doc "The route of a way that was found."
-  @spec route(Found.t(), Confirmed.way()) :: Route.t() | nil
-  def route(found, {kind, name}),
-    do: Enum.find(Found.routes(found), &(elem(&1.way, 0) == kind and &1.name == name))
+  @doc """
+  The route of a way that was found. With public keys it leads to a host that has one of them, and
+  to no other.
+  """
+  @spec route(Found.t(), Confirmed.way(), [String.t()]) :: Route.t() | nil
+  def route(found, {kind, name}, keys \\ []) do
+    route = Enum.find(Found.routes(found), &(elem(&1.way, 0) == kind and &1.name == name))
+    if route && keys != [], do: %{route | host_keys: keys}, else: route
+  end
 
   @doc """
   The lines of hotpush.toml that would name a device.

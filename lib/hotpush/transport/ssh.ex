@@ -11,7 +11,7 @@ defmodule Hotpush.Transport.Ssh do
 
   alias Hotpush.Discovery.Names
   alias Hotpush.{Error, Question, Target}
-  alias Hotpush.Transport.Ssh.{Channel, Command, Diagnosis}
+  alias Hotpush.Transport.Ssh.{Channel, Command, Diagnosis, Keys}
 
   # How long the network is asked for a name that nobody here knows.
   @search_ms 2_000
@@ -32,22 +32,27 @@ defmodule Hotpush.Transport.Ssh do
   @impl true
   def open(%Target{way: {:ssh, ssh}} = target, timeout) do
     deadline = System.monotonic_time(:millisecond) + timeout
-    known = Names.address(ssh.host)
+    log = log_path(target)
 
-    with {:error, %Error{reason: {:unresolved, _}} = error} when known == nil <-
-           attempt(target, ssh, known, timeout) do
-      case Names.search(ssh.host, max(min(left(deadline), @search_ms), 1)) do
-        nil -> {:error, error}
-        address -> attempt(target, ssh, address, max(left(deadline), 1))
+    Keys.lend(target.host_keys, log <> ".keys", target.name, fn known_hosts ->
+      options = [known_hosts: known_hosts, askpass?: askpass?()]
+
+      with {:error, %Error{reason: {:unresolved, _}} = error} <-
+             attempt(target, log, options, timeout) do
+        case Names.search(ssh.host, max(min(left(deadline), @search_ms), 1)) do
+          nil -> {:error, error}
+          address -> attempt(target, log, [address: address] ++ options, max(left(deadline), 1))
+        end
       end
-    end
+    end)
   end
 
   defp left(deadline), do: deadline - System.monotonic_time(:millisecond)
 
-  defp attempt(target, ssh, address, timeout) do
-    command = Command.new(ssh, timeout, address: address)
-    {:ok, channel} = Channel.start(command, log_path(target))
+  defp askpass?, do: System.get_env("SSH_ASKPASS") not in [nil, ""]
+
+  defp attempt(%Target{way: {:ssh, ssh}} = target, log, options, timeout) do
+    {:ok, channel} = Channel.start(Command.new(ssh, timeout, options), log)
 
     case Channel.ready(channel, timeout) do
       {:ok, address} ->
@@ -55,14 +60,21 @@ defmodule Hotpush.Transport.Ssh do
 
       {:error, {:closed, end_of_ssh}} ->
         Channel.close(channel)
-        {:error, Error.new(:connect, target.name, Diagnosis.of(ssh, end_of_ssh))}
+        failed(target, Diagnosis.of(ssh, end_of_ssh))
 
       {:error, {:timeout, _}} ->
         said = Channel.said(channel)
         Channel.close(channel)
-        {:error, Error.new(:connect, target.name, Diagnosis.of_silence(ssh, said, timeout))}
+        failed(target, Diagnosis.of_silence(ssh, said, timeout))
     end
   end
+
+  # What helps with the developer's own known hosts is of no use where these are not asked.
+  defp failed(%Target{host_keys: [_ | _]} = target, {why, ssh})
+       when why in [:host_key_changed, :host_key_unknown],
+       do: failed(%{target | host_keys: nil}, {:host_key_not_confirmed, ssh})
+
+  defp failed(target, reason), do: {:error, Error.new(:connect, target.name, reason)}
 
   defp log_path(target) do
     name = "ssh_#{System.pid()}_#{System.unique_integer([:positive])}"

@@ -11,6 +11,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
   doctest Hotpush.Devices.Arguments
 
   defp path, do: Path.join(Run.dir("state"), "hotpush/confirmed")
+  defp key(name), do: %HostKey{fingerprint: "SHA256:#{name}", public: "ssh-ed25519 #{name}"}
   defp no_keys(host), do: flunk("#{host} was asked for its keys")
 
   test "what is confirmed is remembered, and is its owner's alone" do
@@ -23,7 +24,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     assert {:ok, ^two} = Confirmed.read(path)
     assert {:ok, %{mode: 0o100600}} = File.stat(path)
     assert File.ls!(Path.dirname(path)) == ["confirmed"]
-    assert Confirmed.verdict(two, {:node, "a@b"}, &no_keys/1) == :confirmed
+    assert Confirmed.verdict(two, {:node, "a@b"}, &no_keys/1) == {:confirmed, []}
     assert Confirmed.verdict(two, {:adb, "a@b"}, &no_keys/1) == :unknown
     assert Confirmed.verdict(two, {:ssh, "h.local"}, &no_keys/1) == :unknown
   end
@@ -32,12 +33,18 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     {:ok, none} = Confirmed.read(path())
     host = {:ssh, "h.local"}
     {:ok, known} = Confirmed.add(none, host, ["SHA256:one", "SHA256:two"])
-    assert Confirmed.verdict(known, host, fn "h.local" -> ["SHA256:two"] end) == :confirmed
-    assert Confirmed.verdict(known, host, fn _ -> ["SHA256:other"] end) == :changed
+
+    assert Confirmed.verdict(known, host, fn "h.local" -> [key("two"), key("new")] end) ==
+             {:confirmed, ["ssh-ed25519 two"]}
+
+    assert Confirmed.verdict(known, host, fn _ -> [key("other")] end) == :changed
     assert Confirmed.verdict(known, host, fn _ -> [] end) == :changed
     {:ok, known} = Confirmed.add(known, host, ["SHA256:other"])
-    assert Confirmed.verdict(known, host, fn _ -> ["SHA256:other"] end) == :confirmed
-    assert Confirmed.verdict(known, host, fn _ -> ["SHA256:one"] end) == :changed
+
+    assert Confirmed.verdict(known, host, fn _ -> [key("other")] end) ==
+             {:confirmed, ["ssh-ed25519 other"]}
+
+    assert Confirmed.verdict(known, host, fn _ -> [key("one")] end) == :changed
   end
 
   test "a damaged file confirms nothing, and its line is named" do
@@ -85,11 +92,16 @@ defmodule Hotpush.Discovery.ConfirmedTest do
       hosts = for name <- ~w(kitchen porch attic other), do: "#{name}.local"
       all = for host <- hosts, do: found(host, ssh: host)
       silent = found("silent.local", [])
-      keys = %{"porch.local" => ["SHA256:porch"], "attic.local" => ["SHA256:changed"]}
+      keys = %{"porch.local" => [key("porch")], "attic.local" => [key("changed")]}
       sorted = Trust.sort(all ++ [silent], [Route.nicknamed(kitchen, "k")], confirmed, &keys[&1])
 
       assert [{%{nickname: "k"}, [%{name: "kitchen.local"}]}] = sorted.named
-      assert [{%{name: "porch.local"}, {:ssh, "porch.local"}}] = sorted.confirmed
+
+      assert [{porch, {:ssh, "porch.local"} = way, ["ssh-ed25519 porch"] = bound}] =
+               sorted.confirmed
+
+      assert %{name: "porch.local", host_keys: ^bound} = Trust.route(porch, way, bound)
+      assert %{host_keys: nil} = Trust.route(porch, way)
 
       assert [
                {_, {:ssh, "attic.local"}, %Error{} = changed},
@@ -104,7 +116,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
       host = found("h.local", node: "a@h.local", node: "b@h.local", ssh: "h.local")
       {:ok, confirmed} = Confirmed.add(%Confirmed{}, {:node, "b@h.local"})
       sorted = Trust.sort([host], [], confirmed, &no_keys/1)
-      assert [{^host, {:node, "b@h.local"} = way}] = sorted.confirmed
+      assert [{^host, {:node, "b@h.local"} = way, []}] = sorted.confirmed
       assert [{^host, {:node, "a@h.local"}, nil}] = sorted.unknown
       assert Trust.route(host, way).way == {:node, :"b@h.local"}
     end

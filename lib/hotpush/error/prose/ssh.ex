@@ -41,6 +41,17 @@ defmodule Hotpush.Error.Prose.Ssh do
       "then \"#{by_hand(ssh)}\" once."
   end
 
+  def sentence(name, {:host_key_not_confirmed, ssh}) do
+    "#{name}: the host key of #{ssh.host} is not the one that was confirmed, so nothing was sent: " <>
+      "it may be another device, or new firmware. If it is your device, confirm it again with " <>
+      "mix upload.hotswap --discover."
+  end
+
+  def sentence(name, {:keys_not_written, path, reason}) do
+    "#{name}: its confirmed host key could not be written to #{path}, for ssh to read " <>
+      "(#{:file.format_error(reason)}). Is the disk full?"
+  end
+
   def sentence(name, {:key_refused, ssh}) do
     "#{name}: #{ssh.host} accepts none of this computer's ssh keys. " <>
       "Is your public key in the firmware (config :nerves_ssh, authorized_keys:)? " <>

@@ -1,0 +1,47 @@
+defmodule Hotpush.Transport.Ssh.Keys do
+  @moduledoc """
+  The file in which ssh finds the only keys that a host may have, for as long as it connects.
+  """
+
+  alias Hotpush.Error
+  alias Hotpush.Transport.Ssh.Command
+
+  @doc """
+  Calls `fun` with the path of such a file, which is gone afterwards; with `nil` where any key does
+  that the developer's own ssh accepts. Errors are about `subject`.
+  """
+  @spec lend([String.t()] | nil, Path.t(), String.t(), (Path.t() | nil -> answer)) ::
+          answer | {:error, Error.t()}
+        when answer: term()
+  def lend(none, _path, _subject, fun) when none in [nil, []], do: fun.(nil)
+
+  def lend(keys, path, subject, fun) do
+    remover = remover(path)
+
+    try do
+      with :ok <- File.mkdir_p(Path.dirname(path)),
+           :ok <- File.write(path, Command.known_hosts(keys)) do
+        fun.(path)
+      else
+        {:error, reason} ->
+          {:error, Error.new(:connect, subject, {:keys_not_written, path, reason})}
+      end
+    after
+      File.rm(path)
+      Process.exit(remover, :kill)
+    end
+  end
+
+  # Who connects may be killed in the middle of it.
+  defp remover(path) do
+    caller = self()
+
+    spawn(fn ->
+      monitor = Process.monitor(caller)
+
+      receive do
+        {:DOWN, ^monitor, _, _, _} -> File.rm(path)
+      end
+    end)
+  end
+end
