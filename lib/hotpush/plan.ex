@@ -34,12 +34,13 @@ defmodule Hotpush.Plan do
           notices: [notice()]
         }
 
-  @typedoc "Loaded, but not (or not wholly) in effect, and why."
+  @typedoc "Loaded (or to be loaded), but not wholly in effect, and why; and whom it ends, or would end."
   @type notice ::
           {:new_app, String.t()}
           | {:stale_dev, String.t(), [String.t()]}
           | {:still_running, [{String.t(), String.t(), String.t()}]}
           | {:killed, [{String.t(), String.t(), String.t()}]}
+          | {:would_kill, [{String.t(), String.t(), String.t()}]}
           | {:nif_skipped, [String.t()]}
 
   @doc """
@@ -71,6 +72,7 @@ defmodule Hotpush.Plan do
       notices: notices(load, dev, skipped, device)
     }
 
+    plan = %{plan | notices: plan.notices ++ would_kill(plan, device, config)}
     %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
   end
 
@@ -131,6 +133,16 @@ defmodule Hotpush.Plan do
           do: %Action{module: name, app: app, reason: :gone}
     end
   end
+
+  # Where it is done, the device names those that it ended.
+  defp would_kill(plan, device, %Config{purge: :kill, dry_run?: true}) do
+    case Refusals.holders(plan, device) do
+      [] -> []
+      holders -> [{:would_kill, holders}]
+    end
+  end
+
+  defp would_kill(_plan, _device, _config), do: []
 
   defp notices(load, dev, skipped, device) do
     new_apps =

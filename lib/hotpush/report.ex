@@ -16,12 +16,16 @@ defmodule Hotpush.Report do
   @spec new(Config.t(), [Outcome.t()], %{compile: float(), scan: float()}) :: t()
   def new(config, outcomes, ms) do
     %__MODULE__{
-      outcomes: outcomes,
+      outcomes: Enum.map(outcomes, &without_notices/1),
       verbosity: config.verbosity,
       dry_run?: config.dry_run?,
       ms: ms
     }
   end
+
+  # They are about what is loaded, or would be.
+  defp without_notices(%Outcome{status: :refused} = outcome), do: %{outcome | notices: []}
+  defp without_notices(outcome), do: outcome
 
   @doc "0 if every device runs the code (or would, with `--dry-run`), 1 otherwise."
   @spec exit_status(t()) :: 0 | 1

@@ -172,6 +172,15 @@ defmodule Hotpush.PlanTest do
       assert both([old: old], %Config{purge: :kill}) == []
     end
 
+    test "nobody with --purge kill, but a dry run names whom it would end" do
+      old = [{"<0.1.0>", "looper", "a"}, {"<0.2.0>", "x", "not_in_the_batch"}]
+      notices = &plan(inventory(@mine), device(@theirs, old: old), :all, &1).notices
+      kill = %Config{purge: :kill, dry_run?: true}
+      assert notices.(kill) == [{:would_kill, [{"<0.1.0>", "looper", "a"}]}]
+      assert notices.(%{kill | dry_run?: false}) == []
+      assert notices.(%{kill | purge: :soft}) == []
+    end
+
     test "native code that is loaded, unless forced" do
       assert both(nifs: ["a", "z"]) == [{:nif_loaded, ["a"]}]
       assert both([nifs: ["a"]], %Config{force?: true}) == []

@@ -24,6 +24,8 @@ defmodule Hotpush.ReportTest do
   defp lines(outcomes, config \\ %Config{}), do: outcomes |> report(config) |> Lines.of()
   defp text(lines), do: Enum.map(lines, &elem(&1, 1))
 
+  @holders [{"<0.1.0>", "looper", "m"}]
+
   @done [
     status: :done,
     loaded: ["Elixir.Example"],
@@ -57,13 +59,62 @@ defmodule Hotpush.ReportTest do
            )
   end
 
-  test "a refusal shows the plan, and that nothing was changed" do
+  test "what --all loads has not differed" do
+    forced = [{"a", :forced}, {"b", :forced}]
+    done = [status: :done, plan: plan(forced), checked: 214, ms: %{load: 1.0}]
+    assert List.last(text(lines(outcome(done)))) =~ "2 modules loaded (--all) on a@b: done in 1"
+    done = Keyword.put(done, :plan, plan([{"c", :code} | forced], ["o"]))
+
+    assert List.last(text(lines(outcome(done)))) =~
+             "1 of 214 modules differed, 2 more loaded (--all), 1 removed, on a@b: loaded in 1"
+
+    planned = outcome(status: :planned, plan: plan(forced), checked: 214)
+    assert List.last(text(lines(planned))) =~ "2 modules to load (--all) on a@b: nothing was"
+  end
+
+  test "a dry run says what would be done, once" do
+    plan = %{plan([], ["o", "p"]) | notices: [{:new_app, "fresh"}, {:would_kill, @holders}]}
+    planned = outcome(status: :planned, plan: plan, notices: plan.notices, checked: 9)
+
+    assert [
+             "Successfully connected to a@b",
+             "Would delete o from a@b",
+             "Would delete p from a@b",
+             "note: a@b does not have the application fresh: its modules would be loaded, " <> _,
+             "note: --purge kill would end on a@b: <0.1.0> looper (m)",
+             "0 of 9 modules differ, 2 to remove, on a@b: nothing was changed there (--dry-run)"
+           ] = text(lines(planned))
+
+    assert Document.of(report(planned)) =~ ~S("kind":"would_kill")
+    planned = outcome(status: :planned, plan: plan([{"m", :code}]), checked: 9)
+    verbose = Enum.join(text(lines(planned, %Config{verbosity: :verbose, dry_run?: true})), "\n")
+    assert length(Regex.scan(~r/its code differs/, verbose)) == 1
+    assert verbose =~ "1 of 9 modules differs on a@b"
+  end
+
+  test "only what was removed was not loaded" do
+    done = outcome(status: :done, plan: plan([], ["o"]), checked: 9, ms: %{load: 1.0})
+    assert List.last(text(lines(done))) =~ "0 of 9 modules differed, 1 removed, on a@b: done in 1"
+  end
+
+  test "a refused push says why; what would have been done, where that was asked for" do
     refusal = Error.new(:refusal, "a@b", {:otp_older, "27", "26"})
-    refused = outcome(status: :refused, plan: plan([{"m", :lines}]), refusals: [refusal])
-    lines = lines(refused)
-    assert {:info, "Would deploy m to a@b (its line numbers differ)"} in lines
-    assert {:error, "refused: " <> Error.message(refusal)} in lines
-    assert {:error, "Nothing was changed on a@b"} in lines
+    plan = %{plan([{"m", :lines}]) | notices: [{:new_app, "fresh"}]}
+    refused = outcome(status: :refused, plan: plan, refusals: [refusal], notices: plan.notices)
+
+    assert lines(refused) == [
+             {:info, "Successfully connected to a@b"},
+             {:error, "refused: " <> Error.message(refusal)},
+             {:error, "Nothing was changed on a@b"}
+           ]
+
+    for config <- [%Config{dry_run?: true}, %Config{verbosity: :verbose}] do
+      lines = lines(refused, config)
+      assert {:info, "Would deploy m to a@b (its line numbers differ)"} in lines
+      assert {:error, "refused: " <> Error.message(refusal)} in lines
+      refute Enum.join(text(lines)) =~ ~r/note:|line numbers.*line numbers/
+    end
+
     assert Report.exit_status(report(refused)) == 1
   end
 

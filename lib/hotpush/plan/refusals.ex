@@ -89,9 +89,17 @@ defmodule Hotpush.Plan.Refusals do
   defp held(_plan, _device, %Config{purge: :kill}), do: []
 
   defp held(plan, device, _config) do
+    case holders(plan, device) do
+      [] -> []
+      held -> [{:held, held}]
+    end
+  end
+
+  @doc "The processes that the plan would end: those in old code of a module that it touches."
+  @spec holders(Plan.t(), Device.t()) :: [{String.t(), String.t(), String.t()}]
+  def holders(plan, device) do
     touched = MapSet.new(plan.load ++ plan.remove, & &1.module)
-    held = for {_, _, module} = holder <- device.old, MapSet.member?(touched, module), do: holder
-    if held == [], do: [], else: [{:held, held}]
+    for {_, _, module} = holder <- device.old, MapSet.member?(touched, module), do: holder
   end
 
   defp nifs(plan, device) do

@@ -38,7 +38,7 @@ defmodule Hotpush.Report.Document do
       ],
       refused: Enum.map(outcome.refusals, &error/1),
       failed: Enum.map(outcome.failures, &error/1),
-      notices: Enum.map(outcome.notices, &notice(&1, outcome.target.name)),
+      notices: Enum.map(outcome.notices, &notice(&1, outcome)),
       bytes: [sent: outcome.sent, received: outcome.received],
       round_trips: outcome.round_trips,
       ms: milliseconds(Map.merge(report.ms, outcome.ms))
@@ -56,7 +56,8 @@ defmodule Hotpush.Report.Document do
   defp subject(nil), do: nil
   defp subject(subject), do: to_string(subject)
 
-  defp notice(notice, name), do: [kind: elem(notice, 0), message: Lines.notice(notice, name)]
+  defp notice(notice, outcome),
+    do: [kind: elem(notice, 0), message: Lines.notice(notice, outcome)]
 
   defp milliseconds(ms) do
     for key <- [:compile, :scan, :connect, :ask, :send, :load] do

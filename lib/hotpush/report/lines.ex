@@ -27,8 +27,8 @@ defmodule Hotpush.Report.Lines do
     name = outcome.target.name
 
     connected(outcome) ++
-      modules(outcome, name) ++
-      Enum.map(outcome.notices, &{:info, notice(&1, name)}) ++
+      modules(outcome, name, report) ++
+      Enum.map(outcome.notices, &{:info, notice(&1, outcome)}) ++
       Enum.map(outcome.refusals, &{:error, "refused: " <> Error.message(&1)}) ++
       Enum.map(outcome.failures, &{:error, "failed: " <> Error.message(&1)}) ++
       summary(outcome, name) ++ verbose(outcome, report)
@@ -37,14 +37,20 @@ defmodule Hotpush.Report.Lines do
   defp connected(%Outcome{connected?: false}), do: []
   defp connected(outcome), do: [{:info, "Successfully connected to #{outcome.target.name}"}]
 
-  # A refused plan is shown, too: what would have been done is part of the answer.
-  defp modules(%Outcome{status: status, plan: %{} = plan}, name)
+  defp modules(%Outcome{status: status, plan: %{} = plan} = outcome, name, report)
        when status in [:planned, :refused] do
-    Enum.map(plan.load, &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}) ++
-      Enum.map(plan.remove, &{:info, "Would delete #{&1.module} from #{name}"})
+    if listed?(outcome, report) do
+      Enum.map(
+        plan.load,
+        &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}
+      ) ++
+        Enum.map(plan.remove, &{:info, "Would delete #{&1.module} from #{name}"})
+    else
+      []
+    end
   end
 
-  defp modules(outcome, name) do
+  defp modules(outcome, name, _report) do
     deployed = Enum.sort(outcome.loaded ++ outcome.added)
 
     Enum.map(deployed, &{:info, "Successfully deployed #{&1} to #{name}"}) ++
@@ -60,9 +66,10 @@ defmodule Hotpush.Report.Lines do
     ]
   end
 
-  defp summary(%Outcome{status: :done} = outcome, name) do
+  defp summary(%Outcome{status: :done, plan: plan} = outcome, name) do
     load = Text.ms(Map.get(outcome.ms, :load, 0))
-    [{:info, "#{differed(outcome)} on #{name}: loaded in #{load} (#{cost(outcome)})"}]
+    verb = if Enum.any?(plan.load, &(&1.reason != :forced)), do: "loaded", else: "done"
+    [{:info, "#{differed(outcome)} on #{name}: #{verb} in #{load} (#{cost(outcome)})"}]
   end
 
   defp summary(%Outcome{status: :planned} = outcome, name),
@@ -75,10 +82,37 @@ defmodule Hotpush.Report.Lines do
     [{:error, "#{runs} of #{length(outcome.plan.load)} modules to load run on #{name} now"}]
   end
 
-  defp differed(%Outcome{plan: plan, checked: checked}) do
-    removed = if plan.remove == [], do: "", else: ", #{length(plan.remove)} removed,"
-    "#{length(plan.load)} of #{Text.count(checked, "module")} differed" <> removed
+  # What was done, or (planned) what would be.
+  defp differed(%Outcome{plan: plan, status: status, checked: checked}) do
+    {forced, other} = Enum.split_with(plan.load, &(&1.reason == :forced))
+    planned? = status == :planned
+    verb = if planned?, do: "to load", else: "loaded"
+
+    parts = [
+      if(other != [] or forced == [],
+        do: "#{length(other)} of #{Text.count(checked, "module")} #{differ(planned?, other)}"
+      ),
+      if(forced != [],
+        do:
+          if(other == [], do: modules(forced), else: "#{length(forced)} more") <>
+            " #{verb} (--all)"
+      ),
+      if(plan.remove != [],
+        do: "#{length(plan.remove)} #{if planned?, do: "to remove", else: "removed"}"
+      )
+    ]
+
+    case Enum.reject(parts, &is_nil/1) do
+      [part] -> part
+      parts -> Enum.join(parts, ", ") <> ","
+    end
   end
+
+  defp differ(false, _modules), do: "differed"
+  defp differ(true, [_]), do: "differs"
+  defp differ(true, _modules), do: "differ"
+
+  defp modules(actions), do: Text.count(length(actions), "module")
 
   defp cost(outcome) do
     "#{Text.bytes(outcome.sent)} sent, #{Text.count(outcome.round_trips, "round trip")}"
@@ -90,9 +124,9 @@ defmodule Hotpush.Report.Lines do
           ms = Map.get(outcome.ms, key) || report.ms[key],
           do: "#{key} #{Text.ms(ms)}"
 
-    reasons =
-      for action <- (outcome.plan && outcome.plan.load) || [],
-          do: {:info, "  #{action.module}: #{@reasons[action.reason]}"}
+    # Beside what would be deployed they stand already.
+    actions = if listed?(outcome, report) or outcome.plan == nil, do: [], else: outcome.plan.load
+    reasons = for action <- actions, do: {:info, "  #{action.module}: #{@reasons[action.reason]}"}
 
     received = "  #{Text.bytes(outcome.sent)} sent, #{Text.bytes(outcome.received)} received"
     reasons ++ [{:info, "  " <> Enum.join(steps, ", ")}, {:info, received}]
@@ -100,27 +134,41 @@ defmodule Hotpush.Report.Lines do
 
   defp verbose(_outcome, _report), do: []
 
-  @doc "A notice as a sentence."
-  @spec notice(Hotpush.Plan.notice(), String.t()) :: String.t()
-  def notice({:new_app, app}, name) do
-    "note: #{name} does not have the application #{app}: its modules are loaded, " <>
+  # The one line that matters of a refused push is the refusal.
+  defp listed?(%Outcome{status: :planned}, _report), do: true
+
+  defp listed?(%Outcome{status: :refused}, report),
+    do: report.dry_run? or report.verbosity == :verbose
+
+  defp listed?(_outcome, _report), do: false
+
+  @doc "A notice of an outcome, as a sentence."
+  @spec notice(Hotpush.Plan.notice(), Outcome.t()) :: String.t()
+  def notice(notice, %Outcome{status: status, target: target}),
+    do: notice(notice, target.name, if(status == :planned, do: "would be", else: "are"))
+
+  defp notice({:new_app, app}, name, are) do
+    "note: #{name} does not have the application #{app}: its modules #{are} loaded, " <>
       "but nothing starts it there before the next firmware"
   end
 
-  def notice({:stale_dev, app, modules}, name) do
+  defp notice({:stale_dev, app, modules}, name, _are) do
     "note: #{name} has #{Text.count(length(modules), "module")} of the development-only " <>
       "dependency #{app} that differ: --app #{app} pushes them"
   end
 
-  def notice({:still_running, holders}, name) do
+  defp notice({:still_running, holders}, name, _are) do
     "note: on #{name} the replaced code is still run by #{Prose.holders(holders)}, " <>
       "each until it next calls it by its module's name or is restarted"
   end
 
-  def notice({:killed, holders}, name),
+  defp notice({:killed, holders}, name, _are),
     do: "note: --purge kill ended on #{name}: #{Prose.holders(holders)}"
 
-  def notice({:nif_skipped, modules}, name) do
+  defp notice({:would_kill, holders}, name, _are),
+    do: "note: --purge kill would end on #{name}: #{Prose.holders(holders)}"
+
+  defp notice({:nif_skipped, modules}, name, _are) do
     "note: --all left out #{Enum.join(modules, ", ")}, which does not differ " <>
       "and has native code loaded on #{name}"
   end

@@ -43,7 +43,7 @@ defmodule Hotpush.Error.Prose.Refusal do
   end
 
   def sentence(node, {:held, holders}) do
-    "processes on #{node} still run code that the push before last replaced; " <>
+    "processes on #{node} still run code that an earlier push replaced; " <>
       "loading now would kill them: #{Prose.holders(holders)}. " <>
       "Restart them, or pass --purge kill."
   end
