@@ -45,7 +45,7 @@ defmodule Hotpush.Devices.TableTest do
     rows =
       Row.of(%{
         named: [{Route.nicknamed(route, "kitchen"), [kitchen]}],
-        confirmed: [{node, {:node, "a@h"}}],
+        confirmed: [{node, {:node, "a@h"}, []}],
         unknown: [{bare, nil, nil}]
       })
 
