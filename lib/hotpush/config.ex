@@ -12,6 +12,7 @@ defmodule Hotpush.Config do
   defstruct app_names: [],
             routes: [],
             cookie: nil,
+            cookie_error: nil,
             modules: [],
             apps: [],
             all?: false,
@@ -30,6 +31,7 @@ defmodule Hotpush.Config do
           app_names: [atom()],
           routes: [Route.t()],
           cookie: Secret.t() | nil,
+          cookie_error: Error.t() | nil,
           modules: [String.t()],
           apps: [atom()],
           all?: boolean(),
@@ -56,6 +58,9 @@ defmodule Hotpush.Config do
   that has one counts.
 
   With `--discover` no device needs to be named, and none is meant where none is.
+
+  A cookie that cannot be had costs the devices that need it: see `Hotpush.Target.list/2`. Where
+  that is all of those named, it is an error.
   """
   @spec build([String.t()], env, %{atom() => keyword()}, atom(), [Path.t()]) ::
           {:ok, t()} | {:error, Error.t()}
@@ -70,27 +75,27 @@ defmodule Hotpush.Config do
          {:ok, app_names} <- app_names(settings, base),
          given = given(options[:cookie]) || given(env["HOTPUSH_COOKIE"]),
          {:ok, routes, cookie} <- Cookie.put(routes, given, settings, base[:cookie], env),
+         config = %__MODULE__{routes: routes, cookie: cookie.value, cookie_error: cookie.error},
+         :ok <- if(options[:discover], do: :ok, else: Cookie.some(config)),
          {:ok, discovery} <- atoms(base[:discovery], :discovery),
          {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
       {:ok,
-       %__MODULE__{
-         app_names: app_names,
-         routes: routes,
-         # Which devices will need it is not known before they are found.
-         cookie: if(options[:discover], do: cookie || Cookie.common(settings, env), else: cookie),
-         modules: Keyword.get_values(options, :module),
-         apps: apps,
-         all?: Keyword.get(options, :all, false),
-         dry_run?: Keyword.get(options, :dry_run, false),
-         json: options[:json],
-         compile?: Keyword.get(options, :compile, true),
-         timeout: timeout,
-         purge: purge,
-         force?: Keyword.get(options, :force, false),
-         docs?: Keyword.get(options, :docs, false),
-         discover?: Keyword.get(options, :discover, false),
-         discovery: discovery,
-         verbosity: verbosity(options)
+       %{
+         config
+         | app_names: app_names,
+           modules: Keyword.get_values(options, :module),
+           apps: apps,
+           all?: Keyword.get(options, :all, false),
+           dry_run?: Keyword.get(options, :dry_run, false),
+           json: options[:json],
+           compile?: Keyword.get(options, :compile, true),
+           timeout: timeout,
+           purge: purge,
+           force?: Keyword.get(options, :force, false),
+           docs?: Keyword.get(options, :docs, false),
+           discover?: Keyword.get(options, :discover, false),
+           discovery: discovery,
+           verbosity: verbosity(options)
        }}
     end
   end

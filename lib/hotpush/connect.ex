@@ -78,7 +78,7 @@ defmodule Hotpush.Connect do
     prepared =
       for %Target{transport: transport} = target <- targets,
           transport != Transport.Ssh,
-          {:ok, target} <- [told(transport.prepare(target))],
+          {:ok, target} <- [told(Target.prepare(target))],
           do: target
 
     Transport.Dist.stay()

@@ -17,7 +17,7 @@ defmodule Hotpush.Push do
 
     try do
       # A transport prepares one after the other: all visits share this VM's one node.
-      prepared = Enum.map(targets, &{&1, &1.transport.prepare(&1)})
+      prepared = Enum.map(targets, &{&1, Target.prepare(&1)})
 
       # A visit keeps to its own deadline; this one is for what hangs in spite of it.
       last_resort = visit.config.timeout + 10_000

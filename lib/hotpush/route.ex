@@ -7,13 +7,14 @@ defmodule Hotpush.Route do
     * `{:adb, serial, node}` - distribution through adb's tunnels; `serial` may be a prefix of one,
       `node` is `nil` where it is to be found out
 
-  `:cookie` is the device's own, where it has one. `:host_keys` are the only public keys that a host
+  `:cookie` is the device's own, where it has one; `:cookie_error` says why that cannot be had.
+  `:host_keys` are the only public keys that a host
   may have, as `TYPE BASE64`, where they were confirmed; else the developer's known hosts count.
   """
 
   alias Hotpush.{Error, Secret}
 
-  defstruct [:name, :nickname, :way, :cookie, :host_keys]
+  defstruct [:name, :nickname, :way, :cookie, :cookie_error, :host_keys]
 
   @type ssh :: %{user: String.t() | nil, host: String.t(), port: :inet.port_number() | nil}
   @type way :: {:node, node()} | {:ssh, ssh()} | {:adb, String.t(), node() | nil}
@@ -22,6 +23,7 @@ defmodule Hotpush.Route do
           nickname: String.t() | nil,
           way: way(),
           cookie: Secret.t() | nil,
+          cookie_error: Error.t() | nil,
           host_keys: [String.t(), ...] | nil
         }
 

@@ -204,16 +204,38 @@ defmodule Hotpush.SettingsTest do
       assert %{"" => :sesame} = cookies(dir, [], %{"IT" => "sesame"})
 
       for env <- [%{}, %{"IT" => ""}] do
-        assert message(cookies(dir, [], env)) =~
-                 ~r/hotpush.toml:1:14: the environment variable IT is not set/
+        message = message(cookies(dir, ["--node", "a"], env))
+        assert message =~ ~r/hotpush.toml:1:14: the environment variable IT is not set/
+        # Not every task has it.
+        refute message =~ "--cookie"
+        # It costs only the device that needs it.
+        {:ok, config} = config(dir, [], env)
+
+        assert [%{name: "a", cookie_error: %Error{} = error}, %{name: "b", cookie_error: nil}] =
+                 Hotpush.Target.list(config, "state")
+
+        assert Error.message(error) == message
       end
 
       # Where it is not needed it is not asked for.
       assert %{"" => nil} = cookies(dir, ["--node", "b"])
       assert %{"" => :cli} = cookies(dir, ["--cookie", "cli"])
       assert %{"" => :env} = cookies(dir, [], %{"HOTPUSH_COOKIE" => "env"})
-      assert message(cookies(dir, [], %{"IT" => "sesame€"})) =~ "what cookie_env gives cannot be"
-      refute message(cookies(dir, [], %{"IT" => "sesame€"})) =~ "sesame"
+      bad = %{"IT" => "sesame€"}
+      assert message(cookies(dir, ["a"], bad)) =~ "what cookie_env gives cannot be"
+      refute message(cookies(dir, ["a"], bad)) =~ "sesame"
+
+      # A device's own that is missing is not made up for by the one for all.
+      write(
+        dir,
+        "cookie = 'all'\n[device.a]\nnode = 'a@b'\ncookie_env = 'IT'\n[device.c]\nnode = 'c@b'"
+      )
+
+      {:ok, config} = config(dir, [])
+      assert [%{cookie_error: %Error{}}, %{cookie_error: nil}] = Hotpush.Target.list(config, "s")
+      assert message(config(dir, ["a"])) =~ "hotpush.toml:4:14"
+      # Whoever has yet to be found may need none.
+      assert {:ok, _} = config(dir, ["--discover", "a"])
     end
 
     test "in a file that nobody else may read", %{dir: dir} do

@@ -4,60 +4,64 @@ defmodule Hotpush.Config.Cookie do
   `hotpush.toml`, that file's for all, the Mix config's.
   """
 
-  alias Hotpush.{Error, Route, Secret, Settings}
+  alias Hotpush.{Config, Error, Route, Secret, Settings}
   alias Hotpush.Settings.Cookie
 
   @doc """
-  The routes with their own cookies, and the cookie for the rest.
+  The routes with their own cookies, and the cookie for the rest. In the place of one that cannot
+  be had is the error that says why: it is no mistake where no device needs it.
 
   `given` is what the command line or the environment says, which counts for every device; then
   nothing is looked up. `configured` is the Mix config's.
   """
   @spec put([Route.t()], term(), Settings.t() | nil, term(), %{String.t() => String.t()}) ::
-          {:ok, [Route.t()], Secret.t() | nil} | {:error, Error.t()}
+          {:ok, [Route.t()], %{value: Secret.t() | nil, error: Error.t() | nil}}
+          | {:error, Error.t()}
   def put(routes, nil, %Settings{} = settings, configured, env) do
-    with {:ok, routes} <- each_own(routes, settings, env),
-         {:ok, common} <- needed(routes, settings, env),
-         {:ok, configured} <- checked(configured),
-         do: {:ok, routes, common || configured}
-  end
-
-  def put(routes, given, _settings, configured, _env) do
-    with {:ok, cookie} <- checked(given || configured), do: {:ok, routes, cookie}
-  end
-
-  @doc "The cookie that `hotpush.toml` has for all, if it can be had."
-  @spec common(Settings.t() | nil, %{String.t() => String.t()}) :: Secret.t() | nil
-  def common(%Settings{cookie: cookie} = settings, env) when cookie != nil do
-    case Cookie.resolve(cookie, settings, env) do
-      {:ok, cookie} -> cookie
-      {:error, _error} -> nil
+    with {:ok, configured} <- checked(configured) do
+      {value, error} = resolved(settings.cookie, settings, env)
+      value = if settings.cookie, do: value, else: configured
+      {:ok, Enum.map(routes, &own(&1, settings, env)), %{value: value, error: error}}
     end
   end
 
-  def common(_settings, _env), do: nil
+  def put(routes, given, _settings, configured, _env) do
+    with {:ok, cookie} <- checked(given || configured),
+         do: {:ok, routes, %{value: cookie, error: nil}}
+  end
+
+  @doc "Why a device cannot be offered the cookie that it needs; `nil` where it can, or needs none."
+  @spec missing(Route.t(), Config.t()) :: Error.t() | nil
+  def missing(%Route{way: {:ssh, _}}, _config), do: nil
+  def missing(%Route{cookie: nil, cookie_error: nil}, config), do: config.cookie_error
+  def missing(route, _config), do: route.cookie_error
+
+  @doc "The first of the errors, where no device is left that has its cookie or needs none."
+  @spec some(Config.t()) :: :ok | {:error, Error.t()}
+  def some(%Config{routes: routes} = config) do
+    missing = for route <- routes, error = missing(route, config), do: error
+
+    if missing != [] and length(missing) == length(routes),
+      do: {:error, hd(missing)},
+      else: :ok
+  end
 
   # ssh needs none.
-  defp each_own(routes, settings, env) do
-    Enum.reduce_while(routes, {:ok, []}, fn route, {:ok, done} ->
-      own = if needs?(route), do: settings.cookies[route.nickname]
+  defp own(%Route{way: {:ssh, _}} = route, _settings, _env), do: route
 
-      case own && Cookie.resolve(own, settings, env) do
-        nil -> {:cont, {:ok, done ++ [route]}}
-        {:ok, cookie} -> {:cont, {:ok, done ++ [%{route | cookie: cookie}]}}
-        {:error, error} -> {:halt, {:error, error}}
-      end
-    end)
+  defp own(route, settings, env) do
+    {cookie, error} = resolved(settings.cookies[route.nickname], settings, env)
+    %{route | cookie: cookie, cookie_error: error}
   end
 
-  defp needed(routes, settings, env) do
-    if settings.cookie && Enum.any?(routes, &(needs?(&1) and &1.cookie == nil)),
-      do: Cookie.resolve(settings.cookie, settings, env),
-      else: {:ok, nil}
-  end
+  defp resolved(nil, _settings, _env), do: {nil, nil}
 
-  defp needs?(%Route{way: {:ssh, _}}), do: false
-  defp needs?(_route), do: true
+  defp resolved(cookie, settings, env) do
+    case Cookie.resolve(cookie, settings, env) do
+      {:ok, cookie} -> {cookie, nil}
+      {:error, error} -> {nil, error}
+    end
+  end
 
   defp checked(cookie) do
     with {:error, expected} <- check(cookie),

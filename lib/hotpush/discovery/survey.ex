@@ -36,7 +36,7 @@ defmodule Hotpush.Discovery.Survey do
   # One after the other, and each is visited as soon as it can be.
   defp prepare(survey, caller) do
     for {index, target} <- Enum.sort_by(survey.targets, fn {_, target} -> adb?(target) end) do
-      send(caller, {survey.tag, index, {:prepared, target.transport.prepare(target)}})
+      send(caller, {survey.tag, index, {:prepared, Target.prepare(target)}})
     end
 
     Process.sleep(:infinity)

@@ -41,7 +41,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
   A project with `config :mix_tasks_upload_hotswap` and the same keys works unchanged.
 
   The cookie is looked for in `--cookie`, in the environment variable `HOTPUSH_COOKIE`, in
-  `hotpush.toml`, in the config, and at last in `~/.erlang.cookie`. It is never printed.
+  `hotpush.toml`, in the config, and at last in `~/.erlang.cookie`. It is never printed. Where
+  `hotpush.toml` says where it is and it is not there, the devices that need it fail, and no other.
 
   ## hotpush.toml
 

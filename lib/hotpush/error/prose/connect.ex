@@ -48,7 +48,7 @@ defmodule Hotpush.Error.Prose.Connect do
 
   def sentence(node, :handshake_refused) do
     "#{node} answers, but refuses the connection: most likely the cookie is wrong. " <>
-      "Give the device's cookie by --cookie, HOTPUSH_COOKIE, hotpush.toml or config :hotpush, cookie:. " <>
+      "Give the device's cookie by HOTPUSH_COOKIE, hotpush.toml or config :hotpush, cookie:. " <>
       "(It may also go by exactly another host name than the one used here; its log tells.)"
   end
 

@@ -28,7 +28,7 @@ defmodule Hotpush.Error.Prose.Settings do
 
   def sentence(place, {:cookie_not_set, variable}) do
     "#{place}: the environment variable #{variable} is not set, which is to hold the cookie: " <>
-      "export it, or give HOTPUSH_COOKIE or --cookie."
+      "export it, or set HOTPUSH_COOKIE, which counts for all devices."
   end
 
   def sentence(place, {:cookie_unreadable, path, reason}) do
