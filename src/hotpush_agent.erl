@@ -31,13 +31,16 @@ collect(Host, Ref, Monitor, Chunks) ->
 
 %% @doc Loads, removes, reads back.
 %%
-%% Work: `load' is [{Module, App, Beam}], `remove' is [{Module, App, Stub}], `purge' is soft or
-%% kill, `force' loads over a loaded NIF library.
+%% Work: `load' is [{Name, App, Beam}], `remove' is [{Name, App, Stub}], `purge' is soft or kill,
+%% `force' loads over a loaded NIF library. Names are text, here and in the answer: the host makes
+%% no atoms of what it is answered.
 %%
 %% Answers {refused, Reason}, where nothing changed, or {done, Result}.
 -spec run(map()) -> {refused, term()} | {done, map()}.
-run(#{load := Load0, remove := Remove, purge := Purge, force := Force}) ->
+run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force}) ->
     Start = erlang:monotonic_time(microsecond),
+    [Load0, Remove] = [[{binary_to_atom(N, utf8), App, Beam} || {N, App, Beam} <- Work]
+                       || Work <- [ToLoad, ToRemove]],
     {Stubs, Deletions} = lists:partition(fun comes_back/1, Remove),
     Load = [{M, file_of(M, App), Beam} || {M, App, Beam} <- Load0 ++ Stubs],
     Names = [M || {M, _, _} <- Load0 ++ Remove],
@@ -49,8 +52,8 @@ run(#{load := Load0, remove := Remove, purge := Purge, force := Force}) ->
         Error =:= none andalso [delete(M) || {M, _, _} <- Deletions],
         Spent = erlang:monotonic_time(microsecond) - Start,
         Identity = ?IDENTITY,
-        {done, #{identities => [{M, Identity(M)} || M <- Names],
-                 failed => Failed, error => Error, killed => Killed,
+        {done, #{identities => [{name(M), Identity(M)} || M <- Names],
+                 failed => named(Failed), error => Error, killed => Killed,
                  held => (?HOLDERS)(Names), microseconds => Spent}}
     catch
         throw:{refused, _} = Refused -> Refused
@@ -89,7 +92,7 @@ prepare(Load) ->
                     {ok, Prepared} = code:prepare_loading(Rest),
                     {OnLoad, Prepared};
                 Bad ->
-                    throw({refused, {not_loadable, Bad}})
+                    throw({refused, {not_loadable, named(Bad)}})
             end
     end.
 
@@ -97,7 +100,7 @@ refuse_nifs(OnLoad) ->
     case [M || {M, _, _} <- OnLoad, erlang:module_loaded(M),
                erlang:get_module_info(M, nifs) =/= []] of
         [] -> ok;
-        Modules -> throw({refused, {nif_loaded, Modules}})
+        Modules -> throw({refused, {nif_loaded, [name(M) || M <- Modules]}})
     end.
 
 %% A slot holds one old version. Purging kills who still runs it, so look first.
@@ -128,3 +131,15 @@ commit([], Rest) ->
 
 delete(M) ->
     code:delete(M).
+
+name(M) ->
+    atom_to_binary(M, utf8).
+
+%% The loader's reasons are atoms; whatever else one may be is told as text.
+named(Errors) ->
+    [{name(M),
+      case is_atom(Reason) of
+          true -> Reason;
+          false -> unicode:characters_to_binary(io_lib:format("~0tP", [Reason, 10]))
+      end}
+     || {M, Reason} <- Errors].

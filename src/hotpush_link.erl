@@ -63,7 +63,10 @@ serve(Silence) ->
                                 Pid = Start(fun() -> apply(M, F, A) end),
                                 Serve([], Running#{Id => Pid, Pid => Id});
                             {send, Id, Message} ->
-                                maps:get(Id, Running) ! erlang:insert_element(1, Message, Id),
+                                case Running of
+                                    #{Id := Pid} -> Pid ! erlang:insert_element(1, Message, Id);
+                                    _ -> gone
+                                end,
                                 Serve([], Running);
                             ping ->
                                 Serve([], Running);

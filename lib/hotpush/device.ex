@@ -1,7 +1,7 @@
 defmodule Hotpush.Device do
   @moduledoc "What a device said of itself. Pure."
 
-  alias Hotpush.SafeTerm
+  alias Hotpush.{Answer, SafeTerm}
 
   defmodule Module do
     @moduledoc """
@@ -41,22 +41,39 @@ defmodule Hotpush.Device do
   Reads the answer to `Hotpush.Question.ask/5`. `remembered` gives the identities of files for
   which the device only answered "as you know them": `%{{app, fingerprint} => files}`.
   """
-  @spec decode(binary(), map()) :: {:ok, t()} | {:error, term()}
+  @spec decode(term(), map()) :: {:ok, t()} | {:error, String.t()}
   def decode(binary, remembered) do
-    with {:ok, answer} <- SafeTerm.decode(binary) do
-      files = Map.new(answer.files, &files(&1, remembered))
+    with true <- is_binary(binary),
+         {:ok, answer} <- SafeTerm.decode(binary),
+         true <- Answer.ask?(answer),
+         {:ok, files} <- files(answer.files, remembered),
+         true <- paired?([answer.pushed | Enum.map(answer.apps, &elem(&1, 4))], answer.cut) do
       {:ok, build(answer, files)}
+    else
+      {:error, :too_large} -> {:error, "too much of it"}
+      {:error, :not_remembered} -> {:error, "files that are not remembered here"}
+      _ -> {:error, "no description of a device"}
     end
-  rescue
-    # Whatever a device answers, it costs only itself.
-    error -> {:error, error.__struct__}
   end
 
-  defp files({app, fingerprint, :known}, remembered) do
-    {app, {fingerprint, Map.fetch!(remembered, {app, fingerprint})}}
+  defp files(answered, remembered) do
+    files = Map.new(answered, &files_of(&1, remembered))
+    if Enum.all?(files, &elem(&1, 1)), do: {:ok, files}, else: {:error, :not_remembered}
   end
 
-  defp files({app, fingerprint, list}, _), do: {app, {fingerprint, list}}
+  defp files_of({app, fingerprint, :known}, remembered) do
+    case remembered do
+      %{{^app, ^fingerprint} => list} -> {app, {fingerprint, list}}
+      _ -> {app, nil}
+    end
+  end
+
+  defp files_of({app, fingerprint, list}, _), do: {app, {fingerprint, list}}
+
+  # As many digests as names, or the answer is not one.
+  defp paired?(shown, cut) do
+    Enum.all?(shown, fn {names, md5s, _, _} -> byte_size(md5s) == cut * length(names(names)) end)
+  end
 
   defp build(answer, files) do
     on_disk =
@@ -88,13 +105,12 @@ defmodule Hotpush.Device do
     }
   end
 
-  defp maybe(:none), do: nil
   defp maybe(text) when is_binary(text), do: text
-  defp maybe(other), do: inspect(other)
+  defp maybe(_none), do: nil
 
   defp modules({names, md5s, stamped, not_loaded}, app, on_disk, answer) do
     plain =
-      for {name, md5} <- paired(names(names), cut(md5s, answer.cut)) do
+      for {name, md5} <- Enum.zip(names(names), cut(md5s, answer.cut)) do
         {_, line} = Map.get(on_disk, name, {"", ""})
         %Module{name: name, app: app, md5: md5, line: line, loaded?: true}
       end
@@ -118,9 +134,6 @@ defmodule Hotpush.Device do
 
   defp names(""), do: []
   defp names(joined), do: :binary.split(joined, <<0>>, [:global])
-
-  # As many digests as names, or the answer is not one.
-  defp paired(names, digests) when length(names) == length(digests), do: Enum.zip(names, digests)
 
   defp cut(binary, size) do
     for at <- 0..(byte_size(binary) - size)//size, do: binary_part(binary, at, size)

@@ -81,12 +81,12 @@ defmodule Hotpush.Outcome do
   def read_back(outcome, {:refused, {:held, held}}, _), do: refused(outcome, {:held, held})
 
   def read_back(outcome, {:refused, {kind, list}}, _) do
-    refused(outcome, {kind, Enum.map(list, &named/1)})
+    refused(outcome, {kind, list})
   end
 
   def read_back(outcome, {:done, result}, packed) do
-    runs = Map.new(result.identities, fn {module, identity} -> {to_string(module), identity} end)
-    reasons = Map.new(result.failed, fn {module, reason} -> {to_string(module), reason} end)
+    runs = Map.new(result.identities)
+    reasons = Map.new(result.failed)
     other = if result.error == :none, do: :other_code, else: {:not_loaded, :batch}
 
     {deployed, not_deployed} =
@@ -120,9 +120,6 @@ defmodule Hotpush.Outcome do
     error = Error.new(:refusal, outcome.target.name, reason)
     %{outcome | status: :refused, refusals: outcome.refusals ++ [error]}
   end
-
-  defp named({module, reason}), do: {to_string(module), reason}
-  defp named(module), do: to_string(module)
 
   defp runs?({md5, digest}, packed), do: packed.md5 == md5 and packed.digest == digest
   defp runs?(_identity, _packed), do: false

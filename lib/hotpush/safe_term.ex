@@ -7,8 +7,8 @@ defmodule Hotpush.SafeTerm do
   references, ports and functions are no data, and are refused.
   """
 
-  @max_bytes 64 * 1024 * 1024
-  @max_terms 2_000_000
+  @max_bytes 16 * 1024 * 1024
+  @max_terms 1_000_000
   @max_depth 24
 
   # What devices answer with, so that these atoms exist before an answer comes: the modules that
@@ -100,6 +100,9 @@ defmodule Hotpush.SafeTerm do
   defp walk(body, [count | todo], depth, left) do
     case one(body) do
       {:leaf, rest} -> walk(rest, [count - 1 | todo], depth, left - 1)
+      # Each byte becomes an element of a list.
+      {:bytes, n, _rest} when n >= left -> {:error, :too_many}
+      {:bytes, n, rest} -> walk(rest, [count - 1 | todo], depth, left - n - 1)
       {:node, children, rest} -> walk(rest, [children, count - 1 | todo], depth + 1, left - 1)
       {:error, problem} -> {:error, problem}
     end
@@ -117,7 +120,7 @@ defmodule Hotpush.SafeTerm do
   defp one(<<115, n, _::binary-size(n), rest::binary>>), do: {:leaf, rest}
   # Binary, list of bytes, empty list.
   defp one(<<109, n::32, _::binary-size(n), rest::binary>>), do: {:leaf, rest}
-  defp one(<<107, n::16, _::binary-size(n), rest::binary>>), do: {:leaf, rest}
+  defp one(<<107, n::16, _::binary-size(n), rest::binary>>), do: {:bytes, n, rest}
   defp one(<<106, rest::binary>>), do: {:leaf, rest}
   # Tuples, a list with its tail, a map.
   defp one(<<104, n, rest::binary>>), do: {:node, n, rest}

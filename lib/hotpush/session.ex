@@ -5,7 +5,7 @@ defmodule Hotpush.Session do
   Every step takes what is left until the visit's deadline.
   """
 
-  alias Hotpush.{Device, Error, Question, Target}
+  alias Hotpush.{Answer, Device, Error, Question, Target}
 
   # Above this much, modules travel in chunks, so that progress shows and a slow link is not
   # taken for a dead one.
@@ -28,8 +28,8 @@ defmodule Hotpush.Session do
         }
 
   @type work :: %{
-          load: [{module(), app :: atom(), beam :: binary()}],
-          remove: [{module(), app :: atom(), stub :: binary()}],
+          load: [{name :: String.t(), app :: atom(), beam :: binary()}],
+          remove: [{name :: String.t(), app :: atom(), stub :: binary()}],
           purge: :soft | :kill,
           force: boolean()
         }
@@ -48,14 +48,14 @@ defmodule Hotpush.Session do
   @spec ask(t(), [atom()], [atom()], [module()], map()) ::
           {:ok, Device.t(), t()} | {:error, Error.t(), t()}
   def ask(session, apps, own, extra, remembered) do
-    known = for {app, print} <- Map.keys(remembered), do: {String.to_atom(app), print}
+    names = Map.new(apps, &{to_string(&1), &1})
+    known = for {app, print} <- Map.keys(remembered), name = names[app], do: {name, print}
     question = Question.ask(apps, own, extra, known, @cut)
 
     with {:ok, binary, session} <- call(session, :ask, question) do
-      case is_binary(binary) && Device.decode(binary, remembered) do
+      case Device.decode(binary, remembered) do
         {:ok, device} -> {:ok, device, session}
-        {:error, what} -> {:error, error(session, :ask, {:unreadable, inspect(what)}), session}
-        false -> {:error, error(session, :ask, {:unreadable, "no binary"}), session}
+        {:error, what} -> {:error, error(session, :ask, {:unreadable, what}), session}
       end
     end
   end
@@ -71,7 +71,16 @@ defmodule Hotpush.Session do
     else
       stage(session, work, progress)
     end
+    |> checked()
   end
+
+  defp checked({:ok, answer, session}) do
+    if Answer.load?(answer),
+      do: {:ok, answer, session},
+      else: {:error, error(session, :load, {:unreadable, "no report of what it did"}), session}
+  end
+
+  defp checked(failed), do: failed
 
   @doc "Bytes sent and received so far."
   @spec bytes(t()) :: {non_neg_integer(), non_neg_integer()}
@@ -105,7 +114,7 @@ defmodule Hotpush.Session do
 
   defp answers(session, conversation, progress, {sent, all}) do
     case session.target.transport.receive(conversation, left(session)) do
-      {:ok, {:staged, count}} ->
+      {:ok, {:staged, count}} when count in 0..all//1 and sent + count <= all ->
         progress.({:sent, sent + count, all})
         answers(session, conversation, progress, {sent + count, all})
 

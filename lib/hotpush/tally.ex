@@ -5,11 +5,11 @@ defmodule Hotpush.Tally do
 
   @typedoc """
   How many modules were pushed (loaded, or removed; once however many devices took them, and not
-  if one did not), and what failed: `module` is `nil` where it is about the device as a whole,
-  `node` is the name of the device.
+  if one did not), and what failed: `module` is `nil` where it is about the device as a whole, and
+  text where this VM has no such module; `node` is the name of the device where that is no node.
   """
   @type t :: {pushed_count :: non_neg_integer(), failed_list :: [failed()]}
-  @type failed :: {module() | nil, node() | String.t(), Error.t()}
+  @type failed :: {module() | String.t() | nil, node() | String.t(), Error.t()}
 
   @doc "Counts."
   @spec of(Report.t()) :: t()
@@ -27,10 +27,17 @@ defmodule Hotpush.Tally do
 
   defp module(%Error{stage: :load, subject: name, reason: reason})
        when is_binary(name) and reason in [:other_code, :still_there],
-       do: String.to_atom(name)
+       do: existing(name)
 
   defp module(%Error{stage: :load, subject: name, reason: {:not_loaded, _}}),
-    do: String.to_atom(name)
+    do: existing(name)
 
   defp module(_error), do: nil
+
+  # Of what was to be removed, the device knew the name.
+  defp existing(name) do
+    String.to_existing_atom(name)
+  rescue
+    ArgumentError -> name
+  end
 end

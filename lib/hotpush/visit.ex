@@ -1,7 +1,7 @@
 defmodule Hotpush.Visit do
   @moduledoc "One device from connecting to reading back. Decides nothing: see `Hotpush.Plan`."
 
-  alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Target}
+  alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Stub, Target}
   alias Hotpush.Device.Memory
   import Hotpush.Stopwatch, only: [timed: 1]
 
@@ -119,23 +119,13 @@ defmodule Hotpush.Visit do
 
   defp rewritten(_plan, _packed, _problems), do: []
 
-  # Here, where they are known to be needed, names become atoms.
   defp work(config, plan, packed) do
     %{
-      load: for(a <- plan.load, do: {String.to_atom(a.module), a.app, packed[a.module].beam}),
-      remove: for(a <- plan.remove, do: {String.to_atom(a.module), a.app, stub(a)}),
+      load: for(a <- plan.load, do: {a.module, a.app, packed[a.module].beam}),
+      remove: for(a <- plan.remove, do: {a.module, a.app, Stub.beam(a.module, a.app)}),
       purge: config.purge,
       force: config.force?
     }
-  end
-
-  # An empty module that says it stands for a removed one.
-  defp stub(action) do
-    module = String.to_atom(action.module)
-    info = [hotpush: {action.app, :removed}]
-    forms = [{:attribute, 1, :module, module}]
-    {:ok, ^module, beam} = :compile.forms(forms, [:deterministic, {:compile_info, info}])
-    beam
   end
 
   defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}

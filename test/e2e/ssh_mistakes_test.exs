@@ -50,6 +50,7 @@ defmodule Hotpush.SshMistakesTest do
     Link.stall(device.link)
     line = failed(project, device, ["--timeout", "1500"])
     assert line =~ ~r/did not complete the connection within 1500 ms|does not answer/
+    no_logs(project)
   end
 
   test "its host key is unknown, or another one", %{project: project, device: device} do
@@ -125,6 +126,27 @@ defmodule Hotpush.SshMistakesTest do
     end
   end
 
+  test "a device that says things that nobody asked for is hung up on", %{project: project} do
+    ready = frame({:ready, ~c"<0.1.0>"})
+
+    for {name, says} <- [
+          stranger: frame({7, :answer, "x"}),
+          flood: "yes '#{frame({7, :answer, :none})}'",
+          twice: ready,
+          shape: frame({:hello, 1, 2, 3})
+        ] do
+      says = if name == :flood, do: says, else: "echo '#{says}'"
+      bin = liar("after_#{name}", "read -r line; echo '#{ready}'; #{says}; sleep 60")
+      env = %{"PATH" => bin <> ":" <> System.get_env("PATH")}
+      assert {output, 1} = run(project, ["liar", "--no-compile"], env)
+      # The lie may come before the greeting was taken in.
+      assert output =~ ~r/was lost while it was to say what it runs|cannot be read safely/,
+             "#{name}: #{output}"
+    end
+
+    no_logs(project)
+  end
+
   test "a device that never stops talking", %{project: project} do
     bin = liar("talker", "while :; do echo 'and another thing'; done")
     line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
@@ -188,6 +210,13 @@ defmodule Hotpush.SshMistakesTest do
     )
 
     Task.shutdown(task, :brutal_kill)
+    no_logs(context.project)
+  end
+
+  # What ssh said of itself is not kept.
+  defp no_logs(project) do
+    logs = Path.join(project.dir, "_build/*/.hotpush/ssh_*")
+    Until.until("ssh's words to be gone", fn -> Path.wildcard(logs, match_dot: true) == [] end)
   end
 
   defp parent(pid) do

@@ -221,4 +221,31 @@ defmodule Hotpush.SshTest do
     assert deployed(push!(project, device)) == ["Elixir.Half"]
     again(project, device)
   end
+
+  test "a transaction that has begun is finished, though the host has left", context do
+    {device, processes} = start(context)
+    project = context.project
+    push!(project, device)
+
+    Project.write(project, "lib/slow.ex", """
+    defmodule Slow do
+      @on_load :load
+      # On the device alone, which is a release.
+      def load, do: if(System.get_env("RELEASE_NAME"), do: Process.sleep(4_000), else: :ok)
+    end
+    """)
+
+    Project.mix!(project, ["compile"])
+    assert {output, 1} = push(project, device, ["--no-compile", "--timeout", "2000"])
+    assert output =~ ~r/did not answer within 2000 ms while it was to load the code/
+
+    Until.until("the module to be loaded", fn ->
+      eval(device, "function_exported?(Slow, :load, 0)")
+    end)
+
+    bare(device, processes)
+    again(project, device)
+    Project.delete(project, "lib/slow.ex")
+    push!(project, device)
+  end
 end

@@ -161,7 +161,7 @@ defmodule Hotpush.ReportTest do
       result =
         Map.merge(
           %{
-            identities: identities,
+            identities: for({name, identity} <- identities, do: {to_string(name), identity}),
             failed: [],
             error: :none,
             killed: [],
@@ -192,7 +192,7 @@ defmodule Hotpush.ReportTest do
 
     test "an on_load failure is a failure, and so is the batch behind it" do
       old = {"old", :none}
-      failed = [{:m, :on_load_failure}]
+      failed = [{"m", :on_load_failure}]
       outcome = read_back([m: old, n: :not_loaded, o: old], failed: failed, error: :on_load)
       assert %{status: :failed, loaded: [], added: []} = outcome
 

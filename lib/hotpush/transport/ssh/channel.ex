@@ -6,8 +6,9 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   use GenServer
 
+  alias Hotpush.Text
   alias Hotpush.Transport.Ssh
-  alias Hotpush.Transport.Ssh.{Client, Frame}
+  alias Hotpush.Transport.Ssh.{Calls, Client, Frame}
 
   # The device leaves by itself when it has heard nothing for `@silence` (see the link's program).
   @silence 15_000
@@ -16,13 +17,11 @@ defmodule Hotpush.Transport.Ssh.Channel do
   # How long a device may take to take its leave.
   @leave 1_000
 
-  # Messages that may be under way to one program there without an answer: the daemon's memory for
-  # what nobody has read yet is some thirty times its size.
-  @window 8
+  # 400 MB on a 64-bit machine.
+  @heap_words 50_000_000
 
-  defstruct [:client, :ended, :owner] ++
-              [frames: %Frame{}, waiting: %{}, answers: %{}, sent: 0, received: 0] ++
-              [flying: %{}, held: %{}, running?: true]
+  defstruct [:client, :calls, :ended, :owner] ++
+              [frames: %Frame{}, waiting: %{}, sent: 0, received: 0, running?: true]
 
   @typedoc "How an ssh ended: its exit status (or what was wrong with its output), and its words."
   @type ending :: %{
@@ -46,7 +45,12 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   @doc "What ssh and the device said so far that was no frame."
   @spec said(pid()) :: ending()
-  def said(channel), do: GenServer.call(channel, :said)
+  def said(channel) do
+    GenServer.call(channel, :said, 1_000)
+  catch
+    # Busy with what the device goes on to say.
+    :exit, _ -> %{status: :none, log: "", output: ""}
+  end
 
   @doc "Sends a call or a start under a number that is not in use yet."
   @spec request(pid(), pos_integer(), :call | :start, {module(), atom(), list()}) :: :ok
@@ -95,9 +99,12 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   @impl true
   def init({command, log, owner}) do
+    # What a device answers is bounded; what it would take to read it is, too.
+    Process.flag(:max_heap_size, %{size: @heap_words, kill: true, error_logger: false})
     Process.monitor(owner)
     Process.send_after(self(), :ping, @ping_every)
-    {:ok, write(%__MODULE__{client: Client.open(command, log), owner: owner}, Ssh.program())}
+    state = %__MODULE__{client: Client.open(command, log), calls: Calls.new(), owner: owner}
+    {:ok, write(state, Ssh.program())}
   end
 
   @impl true
@@ -113,12 +120,16 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   @impl true
   def handle_cast({:send, {:send, id, _} = frame}, state) do
-    if Map.get(state.flying, id, 0) < @window,
-      do: {:noreply, fly(state, id, frame)},
-      else: {:noreply, %{state | held: Map.update(state.held, id, [frame], &(&1 ++ [frame]))}}
+    case Calls.message(state.calls, id, frame) do
+      {:now, calls} -> {:noreply, write(%{state | calls: calls}, Frame.encode(frame))}
+      {:later, calls} -> {:noreply, %{state | calls: calls}}
+    end
   end
 
-  def handle_cast({:send, frame}, state), do: {:noreply, write(state, Frame.encode(frame))}
+  def handle_cast({:send, {kind, id, _} = frame}, state) do
+    state = %{state | calls: Calls.open(state.calls, id, kind)}
+    {:noreply, write(state, Frame.encode(frame))}
+  end
 
   @impl true
   def handle_info({port, {:data, bytes}}, %{client: %{port: port}, ended: nil} = state) do
@@ -134,7 +145,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   end
 
   def handle_info({port, {:exit_status, status}}, %{client: %{port: port}, ended: nil} = state),
-    do: {:noreply, ended(let_go(state), status)}
+    do: {:noreply, state |> ended(status) |> let_go()}
 
   def handle_info({port, {:exit_status, _}}, %{client: %{port: port}} = state),
     do: {:noreply, let_go(state)}
@@ -155,39 +166,52 @@ defmodule Hotpush.Transport.Ssh.Channel do
   end
 
   # A device that says something else than it should is not listened to any longer.
-  defp take({:ready, address}, state) when is_list(address),
-    do: answered(:ready, {:ok, address}, state)
+  defp take(_frame, %{ended: ending} = state) when ending != nil, do: state
 
-  defp take({id, :answer, value}, state) when is_integer(id),
-    do: answered(id, {:ok, value}, state)
+  defp take({:ready, address}, state), do: answered(:ready, {:ok, address}, state)
+  defp take({id, :answer, value}, state), do: answered(id, {:ok, value}, state)
 
-  defp take({id, :raised, text}, state) when is_integer(id) and is_binary(text),
-    do: answered(id, {:error, {:raised, text}}, state)
+  defp take({id, :raised, text}, state) when is_binary(text),
+    do: answered(id, {:error, {:raised, excerpt(text)}}, state)
 
   defp take(_other, state), do: ended(state, {:bad_frame, :unknown})
 
-  defp answered(key, answer, state) do
-    state = landed(state, key)
+  defp excerpt(text), do: text |> binary_part(0, min(byte_size(text), 500)) |> Text.printable()
 
-    case Map.pop(state.waiting, key) do
-      {nil, _} ->
-        %{state | answers: Map.update(state.answers, key, [answer], &(&1 ++ [answer]))}
+  # The address is a pid as text, `<0.1.0>`, and only ever goes back to where it came from.
+  defp answered(:ready, {:ok, address}, state) when not is_list(address) or length(address) > 50,
+    do: ended(state, {:bad_frame, :unknown})
 
-      {from, waiting} ->
-        GenServer.reply(from, answer)
-        %{state | waiting: waiting}
+  defp answered(id, answer, state) do
+    case Calls.answered(state.calls, id, answer) do
+      {:ok, calls, messages} ->
+        messages
+        |> Enum.reduce(%{state | calls: calls}, &write(&2, Frame.encode(&1)))
+        |> hand_out(id)
+
+      :error ->
+        ended(state, {:bad_frame, :unknown})
     end
   end
 
-  defp wait(key, from, state) do
-    case {state.answers[key], state.ended} do
-      {[answer | rest], _} ->
-        {:reply, answer, %{state | answers: Map.put(state.answers, key, rest)}}
+  defp hand_out(%{waiting: waiting} = state, id) when is_map_key(waiting, id) do
+    {from, waiting} = Map.pop!(waiting, id)
+    {:ok, answer, calls} = Calls.take(state.calls, id)
+    GenServer.reply(from, answer)
+    %{state | waiting: waiting, calls: calls}
+  end
 
-      {_, nil} ->
-        {:noreply, %{state | waiting: Map.put(state.waiting, key, from)}}
+  defp hand_out(state, _id), do: state
 
-      {_, ending} ->
+  defp wait(id, from, state) do
+    case {Calls.take(state.calls, id), state.ended} do
+      {{:ok, answer, calls}, _} ->
+        {:reply, answer, %{state | calls: calls}}
+
+      {:none, nil} ->
+        {:noreply, %{state | waiting: Map.put(state.waiting, id, from)}}
+
+      {:none, ending} ->
         {:reply, {:error, {:closed, ending}}, state}
     end
   end
@@ -199,25 +223,8 @@ defmodule Hotpush.Transport.Ssh.Channel do
   end
 
   defp ending(state, status) do
-    output = IO.iodata_to_binary([state.frames.noise | state.frames.buffer])
-    %{status: status, log: Client.words(state.client), output: output}
+    %{status: status, log: Client.words(state.client), output: Frame.rest(state.frames)}
   end
-
-  defp fly(state, id, frame) do
-    state = %{state | flying: Map.update(state.flying, id, 1, &(&1 + 1))}
-    write(state, Frame.encode(frame))
-  end
-
-  defp landed(%{flying: flying} = state, id) when is_map_key(flying, id) do
-    state = %{state | flying: Map.update!(flying, id, &(&1 - 1))}
-
-    case state.held[id] do
-      [frame | rest] -> fly(%{state | held: Map.put(state.held, id, rest)}, id, frame)
-      _ -> state
-    end
-  end
-
-  defp landed(state, _id), do: state
 
   defp write(%{ended: nil} = state, lines) do
     Client.write(state.client, lines)
@@ -240,5 +247,8 @@ defmodule Hotpush.Transport.Ssh.Channel do
     end
   end
 
-  defp let_go(state), do: %{state | client: Client.ended(state.client), running?: false}
+  defp let_go(state) do
+    Client.ended(state.client)
+    %{state | running?: false}
+  end
 end

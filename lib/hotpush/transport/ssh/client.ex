@@ -11,8 +11,8 @@ defmodule Hotpush.Transport.Ssh.Client do
   @script ~S(ulimit -f 4096; exec ssh "$@" 2>"$0")
 
   # ssh outlives the program that reads from it. What waits for a word here and does not get it,
-  # since this VM has ended in whatever way, ends it.
-  @guard ~S(read -r word; [ "$word" = ended ] || kill -KILL "$0")
+  # since this VM has ended in whatever way, ends it; and it takes away what ssh has written.
+  @guard ~S(read -r word; [ "$word" = ended ] || kill -KILL "$0" 2>/dev/null; rm -f "$1")
 
   defstruct [:port, :guard, :log]
 
@@ -26,12 +26,13 @@ defmodule Hotpush.Transport.Ssh.Client do
   def open(%Command{arguments: arguments}, log) do
     File.mkdir_p(Path.dirname(log))
     port = sh([@script, log | arguments], [:exit_status, :hide])
-    %__MODULE__{port: port, guard: guard(port), log: log}
+    %__MODULE__{port: port, guard: guard(port, log), log: log}
   end
 
   # It may have ended already.
-  defp guard(port) do
-    with {:os_pid, os_pid} <- Port.info(port, :os_pid), do: sh([@guard, to_string(os_pid)], [])
+  defp guard(port, log) do
+    with {:os_pid, os_pid} <- Port.info(port, :os_pid),
+         do: sh([@guard, to_string(os_pid), log], [])
   end
 
   defp sh(args, options) do
@@ -50,12 +51,12 @@ defmodule Hotpush.Transport.Ssh.Client do
   end
 
   @doc "To be called when its exit status came: its process number may be somebody else's then."
-  @spec ended(t()) :: t()
-  def ended(%__MODULE__{guard: guard} = client) do
+  @spec ended(t()) :: :ok
+  def ended(%__MODULE__{guard: guard}) do
     if is_port(guard), do: Port.command(guard, "ended\n")
-    %{client | guard: nil}
+    :ok
   rescue
-    ArgumentError -> %{client | guard: nil}
+    ArgumentError -> :ok
   end
 
   @doc "What it has said of itself."

@@ -64,7 +64,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
   end
 
   defp cut(text) do
-    text = Hotpush.Text.printable(text)
+    text = text |> binary_part(0, min(byte_size(text), 1_000)) |> Hotpush.Text.printable()
     if String.length(text) > 200, do: String.slice(text, 0, 200) <> " ...", else: text
   end
 end

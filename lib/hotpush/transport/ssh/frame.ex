@@ -12,7 +12,7 @@ defmodule Hotpush.Transport.Ssh.Frame do
   @line 12_288
 
   # More than any answer, by far.
-  @max_line 64 * 1024 * 1024
+  @max_line 24 * 1024 * 1024
   @max_noise 64 * 1024
 
   defstruct buffer: [], size: 0, noise: ""
@@ -39,6 +39,14 @@ defmodule Hotpush.Transport.Ssh.Frame do
     do: [?+, Base.encode64(part), ?\n | lines(rest)]
 
   defp lines(rest), do: [?., Base.encode64(rest), ?\n]
+
+  @doc "The end of what was no frame, and of what is no whole line yet; at most 4 kB of it."
+  @spec rest(t()) :: binary()
+  def rest(%__MODULE__{noise: noise, buffer: buffer}) do
+    text = IO.iodata_to_binary([noise | buffer])
+    size = min(byte_size(text), 4_096)
+    binary_part(text, byte_size(text) - size, size)
+  end
 
   @doc "Takes bytes in; answers the frames that are whole now."
   @spec decode(t(), binary()) :: {:ok, [term()], t()} | {:error, problem(), t()}

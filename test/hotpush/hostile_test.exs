@@ -1,0 +1,228 @@
+defmodule Hotpush.HostileTest do
+  @moduledoc """
+  A device that lies. Whatever it answers, the user gets a sentence, the document is written, and
+  this VM keeps its memory and its atoms.
+
+  A stub in the place of a transport answers here, since no real device can be had that does; the
+  answers go the way of those over ssh, through `Hotpush.SafeTerm`.
+  """
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Answer, Config, Error, Inventory, Outcome, Project, Report, SafeTerm, Scanner}
+  alias Hotpush.{Tally, Target, Visit}
+  alias Hotpush.Report.{Document, Lines}
+  alias Hotpush.Test.{Run, Workbench}
+  doctest Answer
+
+  defmodule Liar do
+    @moduledoc false
+    def prepare(target), do: {:ok, target}
+    def finish, do: :ok
+    def open(target, _timeout), do: Agent.start_link(fn -> target.way end)
+    def bytes(_), do: {0, 0}
+    def close(agent), do: Agent.stop(agent)
+
+    def call(agent, _question, _timeout) do
+      answer = Agent.get_and_update(agent, fn [answer | rest] -> {answer, rest} end)
+
+      case SafeTerm.decode(:erlang.term_to_binary(answer)) do
+        {:ok, term} -> {:ok, term}
+        {:error, _} -> {:error, :connection_lost}
+      end
+    end
+  end
+
+  setup_all do
+    bench = Workbench.new(:desk, "defmodule Desk.One do\nend\ndefmodule Desk.Two do\nend\n")
+
+    project = %Project{
+      apps: [
+        %Project.App{
+          name: :desk,
+          kind: :own,
+          ebin: bench.ebin,
+          modules: [Desk.One, Desk.Two]
+        }
+      ],
+      state_dir: Run.dir("hostile"),
+      target: :host
+    }
+
+    inventory = Inventory.scan(project, Scanner.default())
+    %{project: project, inventory: inventory}
+  end
+
+  defp ask do
+    %{
+      otp: to_string(:erlang.system_info(:otp_release)),
+      erts: "13.0",
+      elixir: System.version(),
+      arch: "x86_64",
+      mode: :interactive,
+      boot: {"1", 1_700_000_000_000_000_000},
+      target: :none,
+      firmware: :none,
+      cut: 7,
+      apps: [
+        {"desk", "0.1.0", true, true,
+         {"Elixir.Desk.One", "1234567",
+          [
+            {"Elixir.Desk.Two", "1234567", "desk", "abcdefg"},
+            {"Elixir.Desk.Old", "1234567", "desk", :removed}
+          ], "Elixir.Desk.Gone"}}
+      ],
+      pushed: {"", "", [], ""},
+      files: [
+        {"desk", "0123456789abcdef",
+         [{"Elixir.Desk.One", "1234567", "7654321"}, {"Elixir.Desk.Gone", "1234567", "7654321"}]}
+      ],
+      impls: [{"Elixir.Enumerable", ["Elixir.Desk"]}],
+      nifs: ["Elixir.Desk.Gone"],
+      old: [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}]
+    }
+  end
+
+  @holders [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}]
+
+  defp loads do
+    [
+      {:done,
+       %{
+         identities: [
+           {"Elixir.Desk.One", {"md5md5md5md5md5!", String.duplicate("d", 32)}},
+           {"Elixir.Desk.Two", :not_loaded}
+         ],
+         failed: [{"Elixir.Desk.One", :badfile}],
+         error: :batch,
+         killed: @holders,
+         held: @holders,
+         microseconds: 1_000
+       }},
+      {:refused, {:held, @holders}},
+      {:refused, {:not_loadable, [{"Elixir.Desk.One", :badfile}]}},
+      {:refused, {:nif_loaded, ["Elixir.Desk.One"]}},
+      :busy
+    ]
+  end
+
+  defp visit(context, answers, options \\ []) do
+    config = struct!(%Config{timeout: 10_000, verbosity: :verbose, force?: true}, options)
+
+    visit = %Visit{
+      config: config,
+      project: %{context.project | state_dir: Run.dir("state")},
+      scanner: Scanner.default(),
+      inventory: fn -> {:ok, context.inventory, :all} end
+    }
+
+    outcome =
+      Visit.run(visit, %Target{name: "liar", transport: Liar, way: answers, state_dir: ""})
+
+    report = Report.new(config, [outcome], %{compile: 0.0, scan: 0.0})
+    {outcome, report}
+  end
+
+  # Everything that a user may see of it.
+  defp readable(report) do
+    for {_, line} <- Lines.of(report), do: refute(line =~ ~r/[\x00-\x1f\x7f]/)
+    assert Document.of(report) =~ ~r/\A{"version":1,/
+    {_count, failed} = Tally.of(report)
+    for {_, _, error} <- failed, do: assert(is_binary(Error.message(error)))
+    Report.exit_status(report)
+  end
+
+  @odd [5, -1, 1.0e300, "", <<255, 27, "[2J">>, "\e]0;x\a", :none, [], [1 | 2], [{1, 2, 3}]] ++
+         [%{}, {}, {1, 2}, {1, 2, 3}, [[]], [nil], ["x" | "y"], 1_180_591_620_717_411_303_424]
+
+  defp mutants(term) do
+    for path <- paths(term, []), odd <- @odd, do: put(term, path, odd)
+  end
+
+  defp paths(term, above) do
+    children =
+      cond do
+        is_map(term) -> Map.to_list(term)
+        is_tuple(term) -> term |> Tuple.to_list() |> Enum.with_index(&{&2, &1})
+        is_list(term) -> Enum.with_index(term, &{&2, &1})
+        true -> []
+      end
+
+    [Enum.reverse(above) | Enum.flat_map(children, fn {key, t} -> paths(t, [key | above]) end)]
+  end
+
+  defp put(_term, [], odd), do: odd
+
+  defp put(term, [key | rest], odd) when is_map(term),
+    do: %{term | key => put(term[key], rest, odd)}
+
+  defp put(term, [at | rest], odd) when is_tuple(term),
+    do: put_elem(term, at, put(elem(term, at), rest, odd))
+
+  defp put(term, [at | rest], odd) when is_list(term),
+    do: List.replace_at(term, at, put(Enum.at(term, at), rest, odd))
+
+  defp packed(term), do: :erlang.term_to_binary(term)
+
+  test "the true answers are understood", context do
+    assert Answer.ask?(ask())
+
+    for load <- loads() do
+      assert Answer.load?(load)
+      {outcome, report} = visit(context, [packed(ask()), load])
+      assert outcome.status in [:failed, :refused]
+      refute Enum.any?(outcome.failures, &match?({:unreadable, _}, &1.reason))
+      assert readable(report) == 1
+    end
+  end
+
+  test "any other description of a device is none, or a harmless one", context do
+    for mutant <- mutants(ask()), force? <- [true, false] do
+      {_, report} = visit(context, [packed(mutant), hd(loads())], force?: force?)
+      assert readable(report) in [0, 1]
+    end
+
+    for key <- Map.keys(ask()) do
+      {outcome, report} = visit(context, [packed(Map.delete(ask(), key)), hd(loads())])
+      assert [%{stage: :ask, reason: {:unreadable, _}}] = outcome.failures
+      assert readable(report) == 1
+    end
+
+    for odd <- @odd do
+      {outcome, _} = visit(context, [odd])
+      assert [%{stage: :ask}] = outcome.failures
+    end
+  end
+
+  test "any other report of what was done is none", context do
+    for load <- loads(), mutant <- mutants(load) do
+      {outcome, report} = visit(context, [packed(ask()), mutant])
+      assert readable(report) == 1
+      assert outcome.status in [:failed, :refused]
+    end
+  end
+
+  test "names by the hundred thousand, or of nothing, cost neither memory nor atoms", context do
+    names = Enum.map_join(1..60_000, "\0", &"never_here_#{&1}")
+
+    for {names, what} <- [
+          {names, :many},
+          {:binary.copy(<<0>>, 8_000_000), :empty},
+          {String.duplicate("x", 300), :long},
+          {:binary.copy("a\0", 500_000) <> "a", :short}
+        ] do
+      shown = {"", "", [], names}
+      answer = %{ask() | apps: [{"desk", "0.1.0", true, true, shown}]}
+      refute Answer.ask?(answer), "#{what}"
+      {outcome, _} = visit(context, [:erlang.term_to_binary(answer, [:compressed])])
+      assert [%{stage: :ask, reason: {:unreadable, _}}] = outcome.failures
+    end
+
+    # What is gone here is removed there, and its name stays text.
+    gone = Enum.map_join(1..500, "\0", &"never_here_#{&1}")
+    shown = {gone, String.duplicate("1234567", 500), [], ""}
+    answer = %{ask() | apps: [{"desk", "0.1.0", true, true, shown}]}
+    {%Outcome{plan: plan}, _} = visit(context, [packed(answer), :busy])
+    assert length(plan.remove) == 500
+    assert_raise ArgumentError, fn -> String.to_existing_atom("never_here_7") end
+  end
+end
