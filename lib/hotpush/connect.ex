@@ -32,11 +32,11 @@ defmodule Hotpush.Connect do
   def routes(%Config{routes: routes}, nil), do: {:ok, routes}
 
   def routes(config, id) do
-    text = to_string(id)
-
-    case Enum.filter(config.routes, &called?(&1, text)) do
-      [] -> with {:ok, route} <- other(text), do: {:ok, [route]}
-      routes -> {:ok, routes}
+    with {:ok, text} <- Options.id(id) do
+      case Enum.filter(config.routes, &called?(&1, text)) do
+        [] -> with {:ok, route} <- other(text), do: {:ok, [route]}
+        routes -> {:ok, routes}
+      end
     end
   end
 

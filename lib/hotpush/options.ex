@@ -36,6 +36,9 @@ defmodule Hotpush.Options do
       iex> {:error, error} = Hotpush.Options.argv(module: {1, 2})
       iex> Hotpush.Error.message(error)
       "module: takes text, an atom, a number, true or false, or a list of them, got {1, 2}."
+      iex> {:error, error} = Hotpush.Options.argv(discover: true)
+      iex> Hotpush.Error.message(error)
+      "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
   """
   @spec argv(keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def argv(options) do
@@ -45,6 +48,11 @@ defmodule Hotpush.Options do
   end
 
   defp collect([], argv), do: {:ok, argv |> Enum.reverse() |> List.flatten()}
+
+  # Nobody is asked here, and what comes of it is answered as a value.
+  defp collect([{key, value} | _rest], _argv)
+       when key in [:discover, :json] and value not in [nil, false],
+       do: {:error, Error.new(:usage, key, :of_the_task)}
 
   defp collect([{key, value} | rest], argv) do
     flag = "--" <> String.replace(to_string(key), "_", "-")
@@ -73,6 +81,20 @@ defmodule Hotpush.Options do
 
   defp flags(_flag, []), do: []
   defp flags(_flag, _value), do: :error
+
+  @doc """
+  A device's id as text.
+
+      iex> Hotpush.Options.id(:porch)
+      {:ok, "porch"}
+      iex> {:error, error} = Hotpush.Options.id({1})
+      iex> Hotpush.Error.message(error)
+      "device: takes text or an atom, got {1}."
+  """
+  @spec id(term()) :: {:ok, String.t()} | {:error, Error.t()}
+  def id(text) when is_binary(text), do: {:ok, text}
+  def id(atom) when is_atom(atom), do: {:ok, to_string(atom)}
+  def id(other), do: {:error, Error.new(:usage, :device, {:bad_id, other})}
 
   defp shown(:cookie, _value), do: :hidden
   defp shown(_key, value), do: value

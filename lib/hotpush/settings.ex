@@ -20,6 +20,8 @@ defmodule Hotpush.Settings do
     * `:groups` - nicknames by group
   """
 
+  import Bitwise
+
   alias Hotpush.{Error, Native, Route}
   alias Hotpush.Settings.{Cookie, Document}
 
@@ -38,6 +40,7 @@ defmodule Hotpush.Settings do
   @file_name "hotpush.toml"
   # One byte above what the native library takes: it tells the mistake.
   @most 64 * 1024 + 1
+  @of_others 0o077
 
   @doc "The file's name."
   @spec file_name() :: String.t()
@@ -46,19 +49,22 @@ defmodule Hotpush.Settings do
   @doc """
   Reads the `hotpush.toml` of a folder; `nil` where there is none.
 
-  Errors: one that cannot be read, a mistake in it, a native library that is not there.
+  Errors: one that cannot be read, a mistake in it, a cookie in one that others may read, a native
+  library that is not there.
   """
   @spec read(Path.t(), boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
   def read(dir, native? \\ Native.loaded?()) do
     path = Path.join(dir, @file_name)
     shown = Path.relative_to_cwd(path)
 
-    case File.open(path, [:read, :binary], &IO.binread(&1, @most)) do
+    # Of the open file, so that what is asked and what is read are one.
+    case File.open(path, [:read, :binary], &{:file.read_file_info(&1), IO.binread(&1, @most)}) do
       {:error, :enoent} -> none(path, shown)
       {:error, reason} -> unreadable(shown, reason)
-      {:ok, {:error, reason}} -> unreadable(shown, reason)
-      {:ok, _bytes} when not native? -> {:error, Error.new(:usage, shown, :settings_unread)}
-      {:ok, bytes} -> parse(path, shown, bytes)
+      {:ok, {{:error, reason}, _}} -> unreadable(shown, reason)
+      {:ok, {_, {:error, reason}}} -> unreadable(shown, reason)
+      {:ok, _} when not native? -> {:error, Error.new(:usage, shown, :settings_unread)}
+      {:ok, {{:ok, info}, bytes}} -> path |> parse(shown, bytes) |> private(info)
     end
   end
 
@@ -92,6 +98,23 @@ defmodule Hotpush.Settings do
       {:error, {line, column, message, meant}} ->
         {:error, Document.error(shown, {line, column}, {:settings_mistake, message, meant})}
     end
+  end
+
+  # Whatever cookie counts in the end: one that stands here is open to them.
+  defp private({:ok, settings}, info) do
+    mode = File.Stat.from_record(info).mode &&& 0o777
+    written = for {:text, _, place} <- [settings.cookie | Map.values(settings.cookies)], do: place
+
+    if written != [] and (mode &&& @of_others) != 0,
+      do: open_to_others(settings, Enum.min(written), mode),
+      else: {:ok, settings}
+  end
+
+  defp private(error, _info), do: error
+
+  defp open_to_others(settings, place, mode) do
+    reason = {:settings_open, settings.path, mode}
+    {:error, Document.error(settings.shown, place, reason)}
   end
 
   defp unreadable(shown, reason),

@@ -17,11 +17,14 @@ defmodule Hotpush.InitTest do
 
   defp file(project, name), do: File.read!(Path.join(project.dir, name))
 
+  defp mode(project), do: File.stat!(Path.join(project.dir, "hotpush.toml")).mode
+
   test "writes a file that upload.hotswap reads, and keeps it out of git", %{project: project} do
     assert {output, 0} = init(project)
     assert output =~ "* creating hotpush.toml (0 devices found)\n* creating .gitignore\n"
     assert file(project, ".gitignore") == "/hotpush.toml\n"
     assert file(project, "hotpush.toml") =~ "# app = \"desk\"\n"
+    assert mode(project) == 0o100600
 
     # Read, and no device is in it.
     assert {output, 2} = Hotswap.run(project, [])
@@ -76,6 +79,7 @@ defmodule Hotpush.InitTest do
     assert {output, 0} = init(project, ["--force"])
     refute output =~ ".gitignore"
     assert file(project, "hotpush.toml") =~ "[device.kitchen]"
+    assert mode(project) == 0o100600
     assert file(project, ".gitignore") == "/_build\nhotpush.toml"
   end
 

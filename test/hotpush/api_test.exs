@@ -20,6 +20,26 @@ defmodule Hotpush.ApiTest do
     end)
   end
 
+  test "what cannot be meant is an error of ours, with a sentence" do
+    assert_raise Hotpush.Error, "device: takes text or an atom, got {1}.", fn ->
+      Hotpush.connect(device: {1})
+    end
+
+    assert {:error, %Hotpush.Error{}} = Hotpush.push_all_to_device({1})
+
+    for {option, says} <- [
+          discover: ~r/^discover: is an option of the mix task/,
+          json: ~r/^json: /
+        ] do
+      value = if option == :json, do: "-", else: true
+      options = [{option, value}, {:node, "nobody@127.0.0.1"}, {:compile, false}]
+      assert {:error, error} = Hotpush.push(options)
+      assert Exception.message(error) =~ says
+      assert {:error, ^error} = Hotpush.plan(options)
+      assert_raise Hotpush.Error, says, fn -> Hotpush.connect(options) end
+    end
+  end
+
   test "connect/1 says why a device is missing" do
     assert Hotpush.connect(node: "nobody@127.0.0.1", timeout: 2_000) == []
     assert_received {:logged, :warning, {"~ts", [sentence]}}

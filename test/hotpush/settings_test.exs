@@ -30,7 +30,11 @@ defmodule Hotpush.SettingsTest do
     {:ok, dir: Run.dir("settings")}
   end
 
-  defp write(dir, text), do: File.write!(Path.join(dir, "hotpush.toml"), text)
+  defp write(dir, text) do
+    path = Path.join(dir, "hotpush.toml")
+    File.write!(path, text)
+    File.chmod!(path, 0o600)
+  end
 
   defp read(dir, text) do
     write(dir, text)
@@ -236,6 +240,27 @@ defmodule Hotpush.SettingsTest do
       assert message(config(dir, ["a"])) =~ "hotpush.toml:4:14"
       # Whoever has yet to be found may need none.
       assert {:ok, _} = config(dir, ["--discover", "a"])
+    end
+
+    test "in hotpush.toml itself, where nobody else may read it", %{dir: dir} do
+      path = Path.join(dir, "hotpush.toml")
+      of_one = "[device.a]\nnode = 'a@b'\ncookie = 'sesame'\n"
+
+      for {text, place} <- [{of_one, "3:10"}, {"cookie = 'sesame'\n" <> of_one, "1:10"}],
+          mode <- [0o640, 0o604, 0o644] do
+        write(dir, text)
+        assert {:ok, %Settings{}} = Settings.read(dir)
+        File.chmod!(path, mode)
+        # Whatever other cookie counts.
+        message = message(config(dir, ["--cookie", "other"]))
+        assert message =~ "hotpush.toml:#{place}: a cookie stands here"
+        assert message =~ "(its mode is #{Integer.to_string(mode, 8)}): run chmod 600 #{path}"
+        refute message =~ "sesame"
+      end
+
+      write(dir, "cookie_env = 'IT'\n[device.a]\nnode = 'a@b'")
+      File.chmod!(path, 0o644)
+      assert {:ok, %Settings{}} = Settings.read(dir)
     end
 
     test "in a file that nobody else may read", %{dir: dir} do

@@ -26,8 +26,8 @@ defmodule Hotpush.Settings.Template do
   """
 
   @cookie """
-  # The cookie of devices that are reached as nodes (ssh needs none): one of these three. A file must
-  # be readable by you alone; its path is relative to this file.
+  # The cookie of devices that are reached as nodes (ssh needs none): one of these three. The file that
+  # it stands in must be readable by you alone; a path is relative to this file.
   # cookie_file = ".hotpush.cookie"
   # cookie_env = "DEVICE_COOKIE"
   # cookie = "secret token shared between nodes"

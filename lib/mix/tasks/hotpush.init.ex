@@ -11,7 +11,8 @@ defmodule Mix.Tasks.Hotpush.Init do
   there as a comment: a device of this file is offered your cookie or your ssh key, so take the `#`
   away from those that are yours. Nothing is sent to a device that was found.
 
-  A `hotpush.toml` that is there already is left as it is.
+  The file is readable by you alone (mode 0600), since you may write a cookie into it. A
+  `hotpush.toml` that is there already is left as it is.
 
   ## Options
 
@@ -105,9 +106,15 @@ defmodule Mix.Tasks.Hotpush.Init do
     }
   end
 
+  # It may get a cookie: it is private before it is filled.
   defp write(path, text) do
-    with {:error, reason} <- File.write(path, text),
-         do: usage(Path.relative_to_cwd(path), {:not_written, reason})
+    with :ok <- File.write(path, ""),
+         :ok <- File.chmod(path, 0o600),
+         :ok <- File.write(path, text) do
+      :ok
+    else
+      {:error, reason} -> usage(Path.relative_to_cwd(path), {:not_written, reason})
+    end
   end
 
   defp say_written(path, entries) do

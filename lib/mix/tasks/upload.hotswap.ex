@@ -70,7 +70,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   push to devices by these names, and `mix upload.hotswap` to every device of the file. Each device
   has one of `ssh`, `node` and `adb`; beside `adb`, `node` names the node that runs there. A file
-  with a cookie must be readable by you alone; its path is relative to `hotpush.toml`.
+  with a cookie, `hotpush.toml` included, must be readable by you alone; the path of a `cookie_file`
+  is relative to `hotpush.toml`.
 
   The command line counts before the environment, that before `hotpush.toml`, and that before the
   Mix config: devices of `hotpush.toml` take the place of `nodes`. Any other key, and any name that

@@ -41,6 +41,11 @@ defmodule Hotpush.Error.Prose.Settings do
       "#{Integer.to_string(mode, 8)}): run chmod 600 #{quoted(path)}"
   end
 
+  def sentence(place, {:settings_open, path, mode}) do
+    "#{place}: a cookie stands here, and other users of this computer may use the file (its mode " <>
+      "is #{Integer.to_string(mode, 8)}): run chmod 600 #{quoted(path)}"
+  end
+
   def sentence(place, {:cookie_file_empty, path}),
     do: "#{place}: the cookie's file #{path} is empty: write the devices' cookie into it."
 

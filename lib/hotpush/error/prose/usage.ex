@@ -35,6 +35,18 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(key, {:bad_option, :hidden}),
     do: "#{key}: takes text or an atom."
 
+  def sentence(key, {:bad_id, got}),
+    do: "#{key}: takes text or an atom, got #{inspect(got, limit: 5, printable_limit: 100)}."
+
+  def sentence(:discover, :of_the_task) do
+    "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
+  end
+
+  def sentence(:json, :of_the_task) do
+    "json: is an option of the mix task alone: here the report itself is answered " <>
+      "(Hotpush.Report.Document.of/1 makes the document of it)."
+  end
+
   def sentence(key, {:bad_option, got}) do
     "#{key}: takes text, an atom, a number, true or false, or a list of them, " <>
       "got #{inspect(got, limit: 5, printable_limit: 100)}."
