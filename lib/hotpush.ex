@@ -20,6 +20,7 @@ defmodule Hotpush do
   """
 
   alias Hotpush.{Config, Connect, Error, Options, Outcome, Plan, Report, Run, Snapshot, Tally}
+  alias Hotpush.Report.Lines
 
   @type failure :: {:error, Error.t()}
 
@@ -37,6 +38,19 @@ defmodule Hotpush do
   def push(options \\ [])
   def push(%Config{} = config), do: Run.run(config)
   def push(options), do: with({:ok, config} <- named(options), do: Run.run(config))
+
+  @doc """
+  What `mix upload.hotswap` would print of a report.
+
+      iex> {:ok, report} = Hotpush.push(node: "nobody@127.0.0.1", compile: false)
+      iex> [line] = Hotpush.lines(report)
+      iex> line =~ "failed: nobody@127.0.0.1"
+      true
+  """
+  @spec lines(Report.t()) :: [String.t()]
+  def lines(%Report{} = report) do
+    for {_level, line} <- Lines.of(%{report | verbosity: :normal}), do: line <> "\n"
+  end
 
   @doc """
   What `push/1` would do: a plan for each device that answered, and the errors of those that did
@@ -103,7 +117,7 @@ defmodule Hotpush do
       :connect
   """
   @spec push_all_to_device(String.t() | atom(), keyword()) :: Tally.t() | failure()
-  def push_all_to_device(id, options \\ []) do
+  def push_all_to_device(id, options \\ []) when id not in [nil, ""] do
     with {:ok, config} <- Options.config(Keyword.put_new(options, :compile, false)),
          {:ok, routes} <- Connect.routes(config, id),
          {:ok, report} <- Run.run(%{config | routes: routes}) do
@@ -122,7 +136,7 @@ defmodule Hotpush do
       {0, []}
   """
   @spec push_changed([node()], Snapshot.t(), keyword()) :: Tally.t()
-  def push_changed(nodes, snapshot, options \\ []) do
+  def push_changed(nodes, snapshot, options \\ []) when is_map(snapshot) do
     case value!(Snapshot.changed(snapshot)) do
       [] -> {0, []}
       changed -> nodes |> to(options) |> tally(scope: MapSet.new(changed))
