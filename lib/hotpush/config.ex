@@ -6,7 +6,7 @@ defmodule Hotpush.Config do
   """
 
   alias Hotpush.Config.{Arguments, Cookie}
-  alias Hotpush.{Error, Route, Secret, Settings}
+  alias Hotpush.{Error, Route, Scope, Secret, Settings}
   alias Hotpush.Settings.Selection
 
   defstruct app_names: [],
@@ -67,7 +67,7 @@ defmodule Hotpush.Config do
         when env: %{String.t() => String.t()}
   def build(argv, env, app_envs, target \\ :host, dirs \\ []) do
     with {:ok, options, hosts} <- Arguments.parse(argv),
-         base = app_env(app_envs),
+         {:ok, base} <- app_env(app_envs),
          {:ok, timeout} <- timeout(options),
          {:ok, purge} <- purge(options),
          {:ok, settings} <- Settings.find(dirs),
@@ -100,8 +100,20 @@ defmodule Hotpush.Config do
     end
   end
 
-  defp app_env(%{hotpush: [_ | _] = own}), do: own
-  defp app_env(app_envs), do: Map.get(app_envs, :mix_tasks_upload_hotswap, [])
+  @keys [:app_name, :nodes, :ssh, :cookie, :discovery]
+
+  defp app_env(%{hotpush: [_ | _] = own}) do
+    case Keyword.keys(own) -- @keys do
+      [] ->
+        {:ok, own}
+
+      [key | _] ->
+        near = Scope.near(to_string(key), Enum.map(@keys, &to_string/1))
+        {:error, Error.new(:usage, key, {:unknown_config, Enum.take(near, 1), @keys})}
+    end
+  end
+
+  defp app_env(app_envs), do: {:ok, Map.get(app_envs, :mix_tasks_upload_hotswap, [])}
 
   # The VM waits at most 2^32 - 1 ms at a time, and some waits are a little longer than this one.
   @longest 4_000_000_000

@@ -86,6 +86,9 @@ defmodule Hotpush.Project do
       nil ->
         :ok
 
+      :hotpush ->
+        {:error, Error.new(:usage, :hotpush, :itself)}
+
       name ->
         near = Hotpush.Scope.near(to_string(name), Enum.map(Map.keys(built), &to_string/1))
         {:error, Error.new(:usage, name, {:no_such_app, near})}

@@ -10,11 +10,12 @@ defmodule Hotpush.Route do
   `:cookie` is the device's own, where it has one; `:cookie_error` says why that cannot be had.
   `:host_keys` are the only public keys that a host
   may have, as `TYPE BASE64`, where they were confirmed; else the developer's known hosts count.
+  `:similar` are nicknames that its host's name resembles.
   """
 
   alias Hotpush.{Error, Secret}
 
-  defstruct [:name, :nickname, :way, :cookie, :cookie_error, :host_keys]
+  defstruct [:name, :nickname, :way, :cookie, :cookie_error, :host_keys, similar: []]
 
   @type ssh :: %{user: String.t() | nil, host: String.t(), port: :inet.port_number() | nil}
   @type way :: {:node, node()} | {:ssh, ssh()} | {:adb, String.t(), node() | nil}
@@ -24,7 +25,8 @@ defmodule Hotpush.Route do
           way: way(),
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
-          host_keys: [String.t(), ...] | nil
+          host_keys: [String.t(), ...] | nil,
+          similar: [String.t()]
         }
 
   @doc """
@@ -42,9 +44,23 @@ defmodule Hotpush.Route do
     text = to_string(name)
 
     # An atom has at most 255 characters.
-    if text =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/ and String.length(text) <= 255,
-      do: {:ok, %__MODULE__{name: text, way: {:node, String.to_atom(text)}}},
-      else: {:error, Error.new(:usage, text, :bad_node)}
+    with [_, host] <- Regex.run(~r/\A[0-9A-Za-z_\-]+@([^@\s\/]+)\z/, text),
+         true <- String.length(text) <= 255,
+         :ok <- portless(text, host) do
+      {:ok, %__MODULE__{name: text, way: {:node, String.to_atom(text)}}}
+    else
+      {:error, reason} -> {:error, Error.new(:usage, text, reason)}
+      _ -> {:error, Error.new(:usage, text, :bad_node)}
+    end
+  end
+
+  # A colon is one of an IPv6 address, or of a port, which a node has none of in its name.
+  defp portless(text, host) do
+    cond do
+      not String.contains?(host, ":") or ipv6?(host) -> :ok
+      host =~ ~r/\A[^:]+:\d*\z/ -> {:error, {:node_port, Regex.replace(~r/:\d*\z/, text, "")}}
+      true -> :error
+    end
   end
 
   @doc """
@@ -59,9 +75,11 @@ defmodule Hotpush.Route do
       iex> {:ok, route} = Hotpush.Route.ssh("fe80::1")
       iex> route.way
       {:ssh, %{user: nil, host: "fe80::1", port: nil}}
-      iex> {:error, error} = Hotpush.Route.ssh("-oProxyCommand=reboot")
-      iex> error.reason
-      :bad_host
+      iex> for text <- ["-oProxyCommand=reboot", "a:22:22", "2222"] do
+      ...>   {:error, error} = Hotpush.Route.ssh(text)
+      ...>   error.reason
+      ...> end
+      [:bad_host, :bad_host, :bare_port]
   """
   @spec ssh(String.t() | atom()) :: {:ok, t()} | {:error, Error.t()}
   def ssh(address) do
@@ -69,11 +87,30 @@ defmodule Hotpush.Route do
 
     with {user, rest} <- user(text),
          {:ok, host, port} <- host_and_port(rest),
-         true <- plain?(host) and (user == nil or plain?(user)) do
+         true <- plain?(host) and (user == nil or plain?(user)),
+         :ok <- sensible(host, text) do
       {:ok, %__MODULE__{name: text, way: {:ssh, %{user: user, host: host, port: port}}}}
     else
+      {:error, reason} -> {:error, Error.new(:usage, text, reason)}
       _ -> {:error, Error.new(:usage, text, :bad_host)}
     end
+  end
+
+  # RFC 1035, 2.3.4: names of at most 255 bytes on the wire, labels of at most 63.
+  defp sensible(host, text) do
+    cond do
+      text =~ ~r/\A\d+\z/ -> {:error, :bare_port}
+      ipv6?(host) -> :ok
+      String.contains?(host, ":") -> :error
+      byte_size(host) > 253 or host =~ ~r/[^.]{64}/ -> {:error, :long_host}
+      true -> :ok
+    end
+  end
+
+  # With or without a zone, as in fe80::1%eth0.
+  defp ipv6?(host) do
+    [address | _zone] = String.split(host, "%", parts: 2)
+    match?({:ok, _}, :inet.parse_ipv6strict_address(String.to_charlist(address)))
   end
 
   @doc """
@@ -138,6 +175,7 @@ defmodule Hotpush.Route do
   defp with_port(host, text) do
     case Integer.parse(text) do
       {port, ""} when port in 1..65_535 -> {:ok, host, port}
+      {_port, ""} -> {:error, :bad_port}
       _ -> :error
     end
   end

@@ -51,15 +51,16 @@ defmodule Hotpush.MistakesTest do
     for {args, says} <- [
           {["--colour"], "unknown option --colour: \"mix help upload.hotswap\" lists them."},
           {["--cookei", @secret], "unknown option --cookei"},
-          {["a b"], "a b is not a host to reach by ssh: it has the form [user@]host[:port]"},
-          {["--cookie", "a", @secret], "unexpected argument"},
+          {["a b"], "\"a b\" is not a host to reach by ssh: it has the form [user@]host[:port]"},
+          {["--cookie", "a", @secret], "a cookie with spaces needs quotes"},
           {["--node", "desk"], "desk is not a node name: it has the form name@host"},
-          {["--node", "a b@c\e[2J"], "a b@c\\e[2J is not a node name"},
+          {["--node", "a b@c\e[2J"], "\"a b@c\\e[2J\" is not a node name"},
           {["--node", "däsk@127.0.0.1"], "däsk@127.0.0.1 is not a node name"},
-          {["--node", "a@b", "--timeout", "99999999999"], "--timeout takes a number of"},
+          {["--node", "a@b", "--timeout", "99999999999"], "--timeout takes a positive number"},
           {["--purge", "some"], "--purge takes soft or kill, got some."},
-          {["--timeout", "soon"], "--timeout takes a number of milliseconds, got soon."},
-          {["--timeout", "0"], "--timeout takes a number of milliseconds, got 0."},
+          {["--timeout", "soon"], "--timeout takes a positive number of milliseconds, got soon."},
+          {["--timeout", "0"], "--timeout takes a positive number of milliseconds, got 0."},
+          {["--app", "hotpush", "--node", "a@b"], "hotpush itself is never pushed"},
           {["--all=maybe"], "--all takes no value"},
           {["--node"], "--node takes a node name"},
           {["--json", "--quiet"], "--json takes a path"}
@@ -81,6 +82,7 @@ defmodule Hotpush.MistakesTest do
           {[nodes: [node], cookie: [@secret]], "cookie: should be an atom or a string"},
           {[nodes: [node], app_name: 42], "app_name: should be the name of an application"},
           {[nodes: [node], app_name: :dsek], "Did you mean desk?"},
+          {[node: [node]], "config :hotpush has no node:"},
           {[nodes: []], "no device is named"},
           {[nodes: :desk], "desk is not a node name"}
         ] do

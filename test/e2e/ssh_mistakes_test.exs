@@ -165,7 +165,7 @@ defmodule Hotpush.SshMistakesTest do
 
   test "what could be an option is no host", %{project: project} do
     assert {output, 2} = run(project, ["--", "-oProxyCommand=touch x"])
-    assert output =~ "-oProxyCommand=touch x is not a host to reach by ssh"
+    assert output =~ "\"-oProxyCommand=touch x\" is not a host to reach by ssh"
     assert {output, 2} = run(project, ["--ssh", "-lroot@x"])
     assert output =~ "--ssh takes [user@]host[:port]"
     assert {output, 2} = run(project, ["-v@host"])

@@ -60,9 +60,73 @@ defmodule Hotpush.ConfigTest do
 
     assert message(build(["--ssh", "-oProxyCommand=x"])) =~ "--ssh takes [user@]host[:port]"
     assert message(build(["--", "-oProxyCommand=x"])) =~ "-oProxyCommand=x is not a host"
-    assert message(build(["a b"])) =~ "a b is not a host"
+    assert message(build(["a b"])) =~ ~s("a b" is not a host)
     assert message(build(["-x@a"])) =~ "unknown option -x"
     assert message(build(["a:b"])) =~ "a:b is not a host"
+  end
+
+  test "a host beside a cookie" do
+    for argv <- [
+          ["a", "--cookie", "x"],
+          ["--cookie", "x", "--force", "a"],
+          ["--cookie=x", "--", "a"]
+        ] do
+      assert {:ok, %{cookie: :x} = config} = build(argv)
+      assert ways(config) == [ssh: %{user: nil, host: "a", port: nil}]
+    end
+
+    assert message(build(["--cookie", "--force", "a"])) =~ "--cookie takes the device's cookie"
+  end
+
+  test "what is no host, and no node" do
+    assert message(build(["a", "2222"])) =~
+             "2222 is not a host to reach by ssh: a port is written behind its host, " <>
+               "as in nerves.local:2222."
+
+    for option <- ["-p", "--port"], argv <- [["a", option, "22"], ["a", option <> "=22"]] do
+      assert message(build(argv)) =~ "#{option}: a port is written behind its host, as in"
+    end
+
+    assert message(build(["--ssh", "a:22:22"])) =~ "a:22:22 is not a host"
+    assert message(build(["--ssh", "a:65536"])) =~ "its port is not one from 1 to 65535"
+    assert {:ok, _} = build(["--ssh", "[::1]:22", "--node", "a@::1"])
+
+    assert message(build(["--node", "x@127.0.0.1:4369"])) =~
+             "a node is named without a port, which epmd knows, as in --node x@127.0.0.1."
+
+    assert message(build(["--node", "x@a:b"])) =~ "x@a:b is not a node name"
+    assert message(build(["--node", ""])) =~ ~s("" is not a node name)
+
+    label = String.duplicate("a", 63)
+    long = Enum.map_join(1..4, ".", fn _ -> label end)
+    assert {:ok, _} = build([label <> ".local"])
+
+    for host <- [label <> "a.local", long <> ".local"] do
+      assert message(build([host])) =~ "a host name has at most 253 characters, and 63 between"
+      assert String.length(message(build([host]))) < 250
+    end
+  end
+
+  test "what was probably meant" do
+    for {option, meant} <- [
+          {"--dryrun", "--dry-run"},
+          {"--nodes", "--node"},
+          {"--no-compil", "--no-compile"}
+        ] do
+      assert message(build([option])) =~ ~r/unknown option #{option}: .* Did you mean #{meant}\?/
+    end
+
+    refute message(build(["--colour"])) =~ "Did you mean"
+    for help <- ["-h", "--help"], do: assert(message(build([help])) =~ "mix help upload.hotswap")
+    assert message(build(["--quiet", "--verbose"])) =~ "--quiet and --verbose contradict"
+  end
+
+  test "a key of the config that there is not" do
+    assert message(build([], %{}, node: [:a@b])) =~
+             ~r/config :hotpush has no node:, it has .*nodes.* Did you mean nodes\?/
+
+    # The older task's is not ours to judge.
+    assert {:ok, _} = build([], %{}, [], nodes: [:a@b], other: 1)
   end
 
   test "a build for a target means nerves.local where no device is named" do
@@ -94,7 +158,7 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--nodes", "x"])) =~ "unknown option --nodes"
 
     assert message(build(["--timeout", "soon"])) =~
-             "--timeout takes a number of milliseconds, got soon"
+             "--timeout takes a positive number of milliseconds, got soon"
 
     assert message(build(["--timeout", "-5"])) =~ "got -5"
     assert message(build(["--timeout"])) =~ "got nothing"
@@ -112,7 +176,13 @@ defmodule Hotpush.ConfigTest do
     [target] = Hotpush.Target.list(config, "state")
     refute inspect(target) =~ "sesame"
     refute message(build(["--cookie", "sesame", "--bad"])) =~ "sesame"
-    assert message(build(["--cookie", "two", "sesame"])) =~ "unexpected argument (not shown"
+
+    for rest <- [["two", "sesame"], ["two", "-sesame"], ["two", "sesame", "host"]],
+        argv <- [["--cookie" | rest], ["--cookie=" <> hd(rest) | tl(rest)]] do
+      assert message(build(argv)) =~ "(not shown): a cookie with spaces needs quotes"
+      refute message(build(argv)) =~ "sesame"
+    end
+
     long = String.duplicate("sesame", 50)
     refute message(build(["--cookie", long])) =~ "sesame"
     assert message(build(["--cookie", long])) =~ "at most 255"

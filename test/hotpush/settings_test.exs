@@ -85,7 +85,7 @@ defmodule Hotpush.SettingsTest do
     assert told(dir, "app = ") =~ "hotpush.toml:1:7: "
     assert told(dir, "[device.a]\nnode = 'porch'") =~ ~r/:2:8: porch is not a node name/
     assert told(dir, "[device.a]\nssh = '-oProxyCommand=x'") =~ ~r/:2:7: -oProxy.* is not a host/
-    assert told(dir, "[device.a]\nadb = 'a b'") =~ ~r/:2:7: a b is not the serial number/
+    assert told(dir, "[device.a]\nadb = 'a b'") =~ ~r/:2:7: "a b" is not the serial number/
     assert told(dir, "[device.a]\nadb = 'a'\nnode = 'x'") =~ ~r/:3:8: x is not a node name/
     assert told(dir, "[group.a]\ndevices = []") =~ ~r/:1:8: this group is empty/
 

@@ -1,7 +1,7 @@
 defmodule Hotpush.Config.Arguments do
   @moduledoc "The command line, strictly: what it may say, and what is wrong with what it says."
 
-  alias Hotpush.Error
+  alias Hotpush.{Error, Scope}
 
   @switches [
     node: [:string, :keep],
@@ -26,10 +26,12 @@ defmodule Hotpush.Config.Arguments do
   @doc "The options and the hosts, in the order given, or what is wrong with them."
   @spec parse([String.t()]) :: {:ok, keyword(), [String.t()]} | {:error, Error.t()}
   def parse(argv) do
-    case OptionParser.parse(argv, strict: @switches) do
-      {_, _, [{option, nil} | _]} -> unknown_or_valueless(option)
-      {_, _, [{option, value} | _]} -> bad(option, value)
-      {options, hosts, []} -> hosts(options, hosts)
+    with :ok <- cookie_in_one(argv) do
+      case OptionParser.parse(argv, strict: @switches) do
+        {_, _, [{option, nil} | _]} -> unknown_or_valueless(option)
+        {_, _, [{option, value} | _]} -> bad(option, value)
+        {options, hosts, []} -> consistent(options, hosts)
+      end
     end
   end
 
@@ -40,26 +42,50 @@ defmodule Hotpush.Config.Arguments do
     options[:json]
   end
 
-  # It may be the rest of a cookie with a space in it, which no message is to show.
-  defp hosts(options, [_ | _] = hosts) do
-    if options[:cookie],
-      do: {:error, Error.new(:usage, "(not shown beside --cookie)", :unexpected_argument)},
+  # What follows a cookie may be the rest of it, after a space, which no message is to show.
+  defp cookie_in_one(["--" | _]), do: :ok
+  defp cookie_in_one(["--cookie", "-" <> _ = next | rest]), do: cookie_in_one([next | rest])
+  defp cookie_in_one(["--cookie", _, next | rest]), do: after_cookie(next, rest)
+  defp cookie_in_one(["--cookie=" <> _, next | rest]), do: after_cookie(next, rest)
+  defp cookie_in_one([_ | rest]), do: cookie_in_one(rest)
+  defp cookie_in_one([]), do: :ok
+
+  defp after_cookie("--" <> _ = next, rest), do: cookie_in_one([next | rest])
+  defp after_cookie(_, _), do: {:error, Error.new(:usage, "--cookie", :cookie_with_space)}
+
+  defp consistent(options, hosts) do
+    if options[:quiet] && options[:verbose],
+      do: {:error, Error.new(:usage, "--quiet", {:contradiction, "--verbose"})},
       else: {:ok, options, hosts}
   end
 
-  defp hosts(options, []), do: {:ok, options, []}
+  defp unknown_or_valueless(option) when option in ["-h", "--help"],
+    do: {:error, Error.new(:usage, option, :help)}
+
+  defp unknown_or_valueless(option) when option in ["-p", "--port"],
+    do: {:error, Error.new(:usage, option, :port_option)}
 
   defp unknown_or_valueless(option) do
-    known = Enum.map(@switches, fn {name, _} -> "--" <> dashed(name) end)
+    known = for {name, type} <- @switches, flag <- flags(dashed(name), type), do: flag
 
     if option in known,
       do: bad(option, "nothing"),
-      else: {:error, Error.new(:usage, option, :unknown_option)}
+      else: {:error, Error.new(:usage, option, {:unknown_option, nil, meant(option, known)})}
   end
+
+  defp flags(name, :boolean), do: ["--" <> name, "--no-" <> name]
+  defp flags(name, _type), do: ["--" <> name]
+
+  defp meant("--" <> name, known) do
+    names = Enum.map(known, &String.trim_leading(&1, "-"))
+    for near <- Enum.take(Scope.near(name, names), 1), do: "--" <> near
+  end
+
+  defp meant(_short, _known), do: []
 
   defp dashed(name), do: name |> to_string() |> String.replace("_", "-")
 
-  defp expected("--timeout"), do: "a number of milliseconds"
+  defp expected("--timeout"), do: "a positive number of milliseconds"
   defp expected("--purge"), do: "soft or kill"
 
   defp expected("--node"),

@@ -33,7 +33,7 @@ defmodule Hotpush.Settings.Selection do
 
   defp meant({:host, name}, settings) do
     case nicknamed(name, settings) do
-      nil -> known(Route.ssh(name), settings)
+      nil -> Route.ssh(name) |> known(settings) |> similar(settings)
       route -> {:ok, [route]}
     end
   end
@@ -66,6 +66,15 @@ defmodule Hotpush.Settings.Selection do
 
   defp known({:ok, route}, nil), do: {:ok, [route]}
   defp known(error, _settings), do: error
+
+  # Should it not resolve, one of these may have been meant.
+  defp similar(
+         {:ok, [%{nickname: nil, way: {:ssh, %{host: host}}} = route]},
+         %Settings{} = settings
+       ),
+       do: {:ok, [%{route | similar: Scope.near(host, nicknames(settings))}]}
+
+  defp similar(result, _settings), do: result
 
   # Its node is reached through its tunnel alone.
   defp through_adb(_node, nil), do: nil

@@ -11,17 +11,30 @@ defmodule Hotpush.Error.Prose.Usage do
       "mix upload.hotswap nerves.local."
   end
 
-  def sentence(option, :unknown_option),
-    do: "unknown option #{option}: \"mix help upload.hotswap\" lists them."
+  def sentence(option, {:unknown_option, nil, near}),
+    do: "unknown option #{option}: \"mix help upload.hotswap\" lists them." <> did_you_mean(near)
+
+  def sentence(_option, :help),
+    do: "All about it, and its options, are told by: mix help upload.hotswap"
+
+  def sentence(option, :port_option) do
+    "unknown option #{option}: a port is written behind its host, as in " <>
+      "mix upload.hotswap nerves.local:2222."
+  end
+
+  def sentence(option, {:contradiction, other}),
+    do: "#{option} and #{other} contradict each other: give one of them."
+
+  def sentence(_option, :cookie_with_space) do
+    "an argument follows the cookie (not shown): a cookie with spaces needs quotes. " <>
+      "A host is named before --cookie."
+  end
 
   def sentence(option, {:unknown_option, task}),
     do: "unknown option #{option}: \"mix help #{task}\" lists them."
 
   def sentence(option, {:bad_value, value, expected}),
     do: "#{option} takes #{expected}, got #{value}."
-
-  def sentence(argument, :unexpected_argument),
-    do: "unexpected argument #{argument}: name a device with --node NAME or --ssh HOST."
 
   def sentence(argument, {:unexpected_argument, task}),
     do: "unexpected argument #{argument}: \"mix help #{task}\" lists the options."
@@ -52,25 +65,51 @@ defmodule Hotpush.Error.Prose.Usage do
       "got #{inspect(got, limit: 5, printable_limit: 100)}."
   end
 
+  def sentence(key, {:unknown_config, near, known}) do
+    "config :hotpush has no #{key}:, it has #{Enum.join(known, ", ")}." <> did_you_mean(near)
+  end
+
   def sentence(key, {:bad_config, expected}),
     do: "config :hotpush, #{key}: should be #{expected}."
 
   def sentence(name, :bad_node),
-    do: "#{name} is not a node name: it has the form name@host, as in example@nerves.local."
+    do:
+      "#{shown(name)} is not a node name: it has the form name@host, as in example@nerves.local."
+
+  def sentence(name, {:node_port, bare}) do
+    "#{shown(name)} is not a node name: a node is named without a port, which epmd knows, " <>
+      "as in --node #{bare}."
+  end
 
   def sentence(address, :bad_host) do
-    "#{address} is not a host to reach by ssh: it has the form [user@]host[:port], " <>
+    "#{shown(address)} is not a host to reach by ssh: it has the form [user@]host[:port], " <>
       "as in nerves.local."
   end
 
+  def sentence(address, :bad_port),
+    do: "#{shown(address)} is not a host to reach by ssh: its port is not one from 1 to 65535."
+
+  def sentence(address, :long_host) do
+    "#{shown(address)} is not a host to reach by ssh: a host name has at most 253 characters, " <>
+      "and 63 between its dots."
+  end
+
+  def sentence(number, :bare_port) do
+    "#{shown(number)} is not a host to reach by ssh: a port is written behind its host, " <>
+      "as in nerves.local:#{number}."
+  end
+
   def sentence(serial, :bad_serial),
-    do: "#{serial} is not the serial number of a device: \"adb devices\" lists them."
+    do: "#{shown(serial)} is not the serial number of a device: \"adb devices\" lists them."
 
   def sentence(name, {:no_such_module, near}),
     do: "no module of this project is named #{name}." <> did_you_mean(near)
 
   def sentence(name, {:no_such_app, near}),
     do: "no application of this project is named #{name}." <> did_you_mean(near)
+
+  def sentence(_name, :itself),
+    do: "hotpush itself is never pushed: it works on this computer, and on no device."
 
   def sentence(path, :not_compiled) do
     "nothing of this project is compiled in #{path}: run mix compile, " <>
@@ -85,6 +124,13 @@ defmodule Hotpush.Error.Prose.Usage do
 
   # What is left is of hotpush.toml.
   def sentence(subject, reason), do: Settings.sentence(subject, reason)
+
+  # What is empty or has spaces would not be seen as one name; what is long would hide the rest.
+  defp shown(text) do
+    text = to_string(text)
+    cut = if String.length(text) > 80, do: String.slice(text, 0, 77) <> "...", else: text
+    if text == "" or text =~ ~r/\s/, do: "\"#{cut}\"", else: cut
+  end
 
   defp did_you_mean([]), do: ""
   defp did_you_mean(near), do: " Did you mean #{Enum.join(near, ", ")}?"
