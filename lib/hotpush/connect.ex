@@ -78,13 +78,13 @@ defmodule Hotpush.Connect do
     prepared =
       for %Target{transport: transport} = target <- targets,
           transport != Transport.Ssh,
-          {:ok, target} <- [told(Target.prepare(target))],
+          {:ok, target} <- [told(Target.prepare(target), target)],
           do: target
 
     Transport.Dist.stay()
 
     prepared
-    |> Task.async_stream(&{told(&1.transport.open(&1, timeout)), &1.node},
+    |> Task.async_stream(&{told(&1.transport.open(&1, timeout), &1), &1.node},
       max_concurrency: @at_once,
       timeout: timeout + 10_000,
       on_timeout: :kill_task
@@ -97,10 +97,10 @@ defmodule Hotpush.Connect do
   end
 
   # What is answered has no place for why a device is missing.
-  defp told({:error, error} = result) do
-    :logger.warning("~ts", [Text.printable(Error.message(error))])
+  defp told({:error, error} = result, target) do
+    :logger.warning("~ts", [Text.printable(Error.message(Target.named(target, error)))])
     result
   end
 
-  defp told(result), do: result
+  defp told(result, _target), do: result
 end

@@ -5,11 +5,18 @@ defmodule Hotpush.Error do
     * `:stage` - `:usage`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will not), `:load`
     * `:subject` - the node, module, file or option that it is about
     * `:reason` - a term that `Hotpush.Error.Prose` knows
+    * `:called` - what the sentence calls the subject, where it has a name of its own here, as in
+      `porch (example@nerves.local)`
   """
-  defexception [:stage, :subject, :reason]
+  defexception [:stage, :subject, :reason, :called]
 
   @type stage :: :usage | :scan | :discover | :connect | :ask | :refusal | :load
-  @type t :: %__MODULE__{stage: stage(), subject: term(), reason: term()}
+  @type t :: %__MODULE__{
+          stage: stage(),
+          subject: term(),
+          reason: term(),
+          called: String.t() | nil
+        }
 
   @doc "Makes an error."
   @spec new(stage(), term(), term()) :: t()

@@ -49,6 +49,7 @@ defmodule Hotpush.Outcome do
   @doc "An outcome that failed with one error."
   @spec failed(t(), Error.t()) :: t()
   def failed(outcome, error) do
+    error = Target.named(outcome.target, error)
     %{outcome | status: :failed, failures: outcome.failures ++ [error]}
   end
 

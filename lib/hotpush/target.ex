@@ -4,10 +4,23 @@ defmodule Hotpush.Target do
   alias Hotpush.{Config, Error, Route, Secret, Transport}
   alias Hotpush.Config.Cookie
 
-  defstruct [:name, :transport, :way, :node, :cookie, :cookie_error, :host_keys, :state_dir]
+  defstruct [
+    :name,
+    :address,
+    :transport,
+    :way,
+    :node,
+    :cookie,
+    :cookie_error,
+    :host_keys,
+    :state_dir,
+    similar: []
+  ]
 
   @typedoc """
     * `:name` - what the device is called in what people read
+    * `:address` - what it was asked for by, where that is not its name; `:similar` - nicknames that
+      this resembles
     * `:node` - its node, `nil` where it is reached without distribution
     * `:cookie_error` - why the cookie that it needs cannot be had: then it is not visited
     * `:host_keys` - the only public keys that its host may have, where they were confirmed
@@ -15,6 +28,8 @@ defmodule Hotpush.Target do
   """
   @type t :: %__MODULE__{
           name: String.t(),
+          address: String.t() | nil,
+          similar: [String.t()],
           transport: module(),
           way: Route.way(),
           node: node() | nil,
@@ -30,6 +45,8 @@ defmodule Hotpush.Target do
     for route <- config.routes do
       reach(route.way, %__MODULE__{
         name: Route.title(route),
+        address: route.name,
+        similar: route.similar,
         way: route.way,
         # A device's own outweighs the one for all.
         cookie: route.cookie || config.cookie,
@@ -44,6 +61,28 @@ defmodule Hotpush.Target do
   @spec prepare(t()) :: {:ok, t()} | {:error, Error.t()}
   def prepare(%__MODULE__{cookie_error: nil} = target), do: target.transport.prepare(target)
   def prepare(%__MODULE__{cookie_error: error}), do: {:error, error}
+
+  @doc """
+  An error of the way to a device, with the device's name, and beside it what it goes by there.
+
+      iex> target = %Hotpush.Target{name: "porch", address: "example@nerves.local"}
+      iex> error = Hotpush.Error.new(:connect, :"example@nerves.local", :handshake_refused)
+      iex> target |> Hotpush.Target.named(error) |> Hotpush.Error.message() |> String.slice(0, 37)
+      "porch (example@nerves.local) answers,"
+  """
+  @spec named(t() | nil, Error.t()) :: Error.t()
+  def named(%__MODULE__{name: name} = target, %Error{stage: :connect} = error) do
+    there = if to_string(error.subject) == name, do: target.address, else: error.subject
+    called = if to_string(there) not in ["", name], do: "#{name} (#{there})"
+    %{error | called: called, reason: meant(error.reason, target.similar)}
+  end
+
+  def named(_target, error), do: error
+
+  defp meant({:unresolved, ssh}, [_ | _] = similar) when is_map(ssh),
+    do: {:unresolved, ssh, similar}
+
+  defp meant(reason, _similar), do: reason
 
   defp reach({:node, node}, target), do: %{target | transport: Transport.Dist, node: node}
   defp reach({:ssh, _}, target), do: %{target | transport: Transport.Ssh}

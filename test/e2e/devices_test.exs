@@ -148,7 +148,7 @@ defmodule Hotpush.DevicesTest do
     assert %{"nickname" => "porch", "found_by" => ["config", "mdns"]} = row
     assert %{"state" => "answered", "modules_differ" => 0} = row
     assert output =~ ~r/^attic  +config  +desk@nobody-#{netns.host}  +-  +-  +-  +-  +-  +-$/m
-    assert output =~ "attic: desk@nobody-#{netns.host}: the host name"
+    assert output =~ "attic (desk@nobody-#{netns.host}): the host name"
 
     refute output =~
              "To add one, confirm it once by mix upload.hotswap --discover: #{device.node}"

@@ -4,6 +4,7 @@ defmodule Hotpush.ConfigTest do
   alias Hotpush.{Config, Error, Secret}
   doctest Hotpush.Route
   doctest Hotpush.Secret
+  doctest Hotpush.Target
 
   @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
 

@@ -77,9 +77,9 @@ defmodule Hotpush.Devices.TableTest do
     assert told =~
              ~r/^kitchen  config, mdns, fleet  kitchen.local  -  +27   1.18.4  1.2.3  3       2023-11-14 22:13$/m
 
-    assert told =~ "a@h: a@h did not complete the connection within 300 ms"
-    assert told =~ "kitchen: kitchen has no Elixir"
-    assert told =~ "bare.local: bare.local has an epmd"
+    assert told =~ "\na@h did not complete the connection within 300 ms"
+    assert told =~ "\nkitchen has no Elixir"
+    assert told =~ "\nbare.local has an epmd"
     # There is no way to it, so there is none to write down.
     refute told =~ "hotpush.toml"
   end

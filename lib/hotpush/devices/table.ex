@@ -54,7 +54,14 @@ defmodule Hotpush.Devices.Table do
   defp notes(rows) do
     for row <- rows,
         error <- row.problems,
-        do: {:error, "#{Row.title(row)}: #{Error.message(error)}"}
+        do: {:error, headed(Error.message(error), Row.title(row))}
+  end
+
+  # A sentence that names the device needs no heading.
+  defp headed(sentence, title) do
+    if sentence =~ ~r/(^|\s)#{Regex.escape(title)}(?![\w.@-]*\w)/u,
+      do: sentence,
+      else: "#{title}: #{sentence}"
   end
 
   @doc "How to add those that were not asked."

@@ -8,6 +8,15 @@ defmodule Hotpush.Error.Prose do
 
   @doc "One or more sentences, without a line break at the end."
   @spec sentence(Error.t()) :: String.t()
+  def sentence(%Error{called: called} = error) when called != nil do
+    sentence = sentence(%{error | called: nil})
+
+    case String.split(sentence, to_string(error.subject), parts: 2) do
+      [before, rest] -> before <> called <> rest
+      [sentence] -> "#{called}: #{sentence}"
+    end
+  end
+
   def sentence(%Error{stage: :usage} = error), do: Usage.sentence(error.subject, error.reason)
 
   def sentence(%Error{stage: :connect} = error) do

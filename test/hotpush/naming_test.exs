@@ -1,0 +1,77 @@
+defmodule Hotpush.NamingTest do
+  @moduledoc "A device goes by one name in all that is said of it."
+  use ExUnit.Case, async: true
+
+  alias Hotpush.{Config, Error, Outcome, Route, Settings, Target}
+  alias Hotpush.Report.Lines
+  alias Hotpush.Settings.Selection
+
+  @here %{user: nil, host: "a.local", port: nil}
+
+  defp target(route), do: hd(Target.list(%Config{routes: [route]}, "state"))
+
+  defp said(route, subject, reason) do
+    outcome =
+      Outcome.failed(%Outcome{target: target(route)}, Error.new(:connect, subject, reason))
+
+    report = Hotpush.Report.new(%Config{}, [outcome], %{compile: 1.0, scan: 1.0})
+    [{:error, "failed: " <> text}] = Lines.of(report)
+    text
+  end
+
+  defp dist(name, nickname \\ nil), do: named(Route.node(name), nickname)
+  defp ssh(address, nickname \\ nil), do: named(Route.ssh(address), nickname)
+  defp named({:ok, route}, nickname), do: Route.nicknamed(route, nickname)
+
+  test "by its nickname, with what it goes by beside it" do
+    assert "porch (a@b) answers, but" <> _ = said(dist("a@b", "porch"), :a@b, :handshake_refused)
+    assert "porch (a@b) did not" <> _ = said(dist("a@b", "porch"), "porch", {:timeout, 5})
+    assert "a@b answers, but" <> _ = said(dist("a@b"), :a@b, :handshake_refused)
+
+    {:ok, adb} = Route.adb("R5")
+
+    assert said(adb, "R5CT", {:adb_state, :recovery}) =~
+             ~r/\AR5 \(R5CT\) is in .*adb -s R5CT reboot/
+
+    phone = Route.nicknamed(adb, "phone")
+    assert said(phone, "R5CT", {:adb_state, :recovery}) =~ ~r/\Aphone \(R5CT\) is .*adb -s R5CT r/
+    assert said(phone, "R5", {:adb_no_device, [], []}) =~ "so none is phone (R5)."
+    assert said(phone, :a@b, :handshake_refused) =~ "phone (a@b) answers, but"
+  end
+
+  test "and a host's name once" do
+    for kind <-
+          ~w(unresolved port_refused no_route no_answer exec_disabled key_refused)a ++
+            ~w(password_needed too_many_keys host_key_not_confirmed)a do
+      assert said(ssh("a.local"), "a.local", {kind, @here}) =~ ~r/\Aa.local(?!.*a\.local)/
+      assert said(ssh("a.local", "me"), "me", {kind, @here}) =~ ~r/\Ame \(a.local\)(?!.*a\.local)/
+    end
+  end
+
+  test "what a device without Elixir says stands in quotes" do
+    assert said(ssh("a.local"), "a.local", {:not_elixir, @here, "sh: Syntax error"}) =~
+             ~s(it says: "sh: Syntax error". Is it)
+  end
+
+  test "a host that may be a node" do
+    me = %{@here | user: "toaster"}
+
+    for kind <- ~w(unresolved port_refused key_refused host_key_unknown hung_up)a do
+      assert said(ssh("toaster@a.local"), "toaster@a.local", {kind, me}) =~
+               "(If it is the name of a node, give --node toaster@a.local.)"
+
+      refute said(ssh("toaster@a.local", "x"), "x", {kind, me}) =~ "--node"
+      refute said(ssh("a.local"), "a.local", {kind, @here}) =~ "--node"
+    end
+  end
+
+  test "a host that does not resolve, and resembles a nickname" do
+    settings = %Settings{shown: "hotpush.toml", devices: [ssh("k.local", "kitchen")]}
+    {:ok, [route]} = Selection.routes([{:host, "kichten"}], settings)
+    lost = %{@here | host: "kichten"}
+    assert said(route, "kichten", {:unresolved, lost}) =~ ~r/ Did you mean kitchen\?\z/
+    refute said(route, "kichten", {:no_answer, lost}) =~ "kitchen"
+    {:ok, [route]} = Selection.routes([{:host, "example.org"}], settings)
+    refute said(route, "example.org", {:unresolved, lost}) =~ "Did you mean"
+  end
+end
