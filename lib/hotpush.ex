@@ -19,8 +19,9 @@ defmodule Hotpush do
   config count as they do for the command. `--discover` and `--json` are the command's alone.
   """
 
-  alias Hotpush.{Config, Connect, Error, Options, Outcome, Plan, Report, Run, Snapshot, Tally}
+  alias Hotpush.{Config, Connect, Disconnect, Error, Options, Outcome, Plan, Report, Run}
   alias Hotpush.Report.Lines
+  alias Hotpush.{Snapshot, Tally, Text}
 
   @type failure :: {:error, Error.t()}
 
@@ -93,6 +94,27 @@ defmodule Hotpush do
   """
   @spec connect(keyword()) :: [node()]
   def connect(options \\ []), do: options |> Connect.run() |> value!()
+
+  @doc """
+  The other way round: leaves the nodes that `connect/1` with the same options would connect with,
+  and answers those that were left. The tunnels to devices behind adb are taken down, whichever VM or
+  command has set them up; other programs' tunnels stay. Why a device could not be asked is logged as
+  a warning. In a shell: `mix hotpush.disconnect`.
+
+  Raises `Hotpush.Error` for a mistake in the options or the configuration.
+
+      iex> Hotpush.disconnect(device: "nobody@127.0.0.1")
+      []
+  """
+  @spec disconnect(keyword()) :: [node()]
+  def disconnect(options \\ []) do
+    left = options |> Disconnect.run() |> value!()
+
+    for %{error: %Error{} = error} <- left,
+        do: :logger.warning("~ts", [Text.printable(Error.message(error))])
+
+    left |> Enum.flat_map(& &1.nodes) |> Enum.uniq()
+  end
 
   @doc """
   Pushes what differs to nodes, of all modules that are compiled. Answers how many modules were

@@ -69,11 +69,15 @@ defmodule Hotpush.AdbE2ETest do
     assert output =~ "#{phone.serial} is offline for adb."
     Adb.on(phone)
 
-    assert ["hotpush.devices " <> _, "upload.hotswap " <> _] = @commands
+    assert ["hotpush.devices " <> _, "upload.hotswap " <> _, "hotpush.disconnect " <> _] =
+             @commands
 
-    [table, output] =
+    {_, 0} = Project.mix(project, ["hotpush.disconnect"])
+
+    [table, output, down] =
       for command <- @commands do
-        {output, status} = Project.mix(project, OptionParser.split(command), env)
+        command = command |> String.split("#") |> hd() |> OptionParser.split()
+        {output, status} = Project.mix(project, command, env)
         assert {status, output} == {0, output}
         output
       end
@@ -81,8 +85,30 @@ defmodule Hotpush.AdbE2ETest do
     assert table =~ ~r/^phone +config, adb +#{prefix} /m
     assert output =~ ~r/^Successfully deployed Elixir.Pocket to phone$/m
     assert Device.eval(device, "Pocket.v()") == 3
+    tunnels = "adb forward tcp:#{device.dist_port}, adb reverse tcp:4369"
+    assert down =~ "phone: took down #{tunnels}."
+    refute Adb.adb(["forward", "--list"]) =~ phone.serial
+    refute Adb.adb(["-s", phone.serial, "reverse", "--list"]) =~ "4369"
+
+    # No cookie is needed for it, and what stands is told from what does not.
+    {output, 0} = Project.mix(project, ["hotpush.disconnect"])
+    assert output =~ "phone: no tunnel of Hotpush's stands."
+    {output, status} = Project.mix(project, ["hotpush.disconnect", "R5CT", "phone"])
+    decent(output, secrets)
+    assert {status, output =~ "adb knows no device"} == {1, true}
+    assert output =~ "phone: no tunnel"
+    {output, 2} = Project.mix(project, ["hotpush.disconnect", "--all"])
+    assert output =~ ~s(unknown option --all: "mix help hotpush.disconnect" lists them.)
+
+    # They are set up again.
     {output, 0} = run(project, [], env, secrets)
     assert output =~ ~r/^Nothing differs on phone: /m
+  end
+
+  test "no device behind adb is meant", %{project: project} do
+    settings(project, "[device.porch]\nssh = \"nerves.local\"\n")
+    {output, 0} = Project.mix(project, ["hotpush.disconnect"])
+    assert output =~ "No device behind adb is meant"
   end
 
   test "a serial number that adb does not know", %{project: project} do

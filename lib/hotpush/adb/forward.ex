@@ -27,7 +27,14 @@ defmodule Hotpush.Adb.Forward do
     Enum.find_value(tunnels(text), fn {whose, known, to} -> if known == from, do: {whose, to} end)
   end
 
-  defp tunnels(text) do
+  @doc """
+  All tunnels in what one of the two printed: whose, from where, to where.
+
+      iex> Hotpush.Adb.Forward.tunnels("R5CT tcp:9100 tcp:9100\\nR5XX tcp:1 localabstract:x\\n")
+      [{"R5CT", "tcp:9100", "tcp:9100"}, {"R5XX", "tcp:1", "localabstract:x"}]
+  """
+  @spec tunnels(String.t()) :: [{String.t(), String.t(), String.t()}]
+  def tunnels(text) do
     for line <- String.split(text, ["\r\n", "\n"], trim: true),
         [_, whose, from, to] <- [Regex.run(~r/\A(.+) (\S+:\S+) (\S+:\S+)\z/, line)],
         do: {whose, from, to}

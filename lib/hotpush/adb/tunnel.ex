@@ -44,9 +44,13 @@ defmodule Hotpush.Adb.Tunnel do
     end
   end
 
+  @doc "The node of the device `serial`, where this VM has opened the way to it."
+  @spec node(String.t()) :: node() | nil
+  def node(serial), do: get(serial).node
+
   @doc """
   Takes down the tunnels of the device `serial` that this VM set up. What was there before, or is
-  another program's, stays.
+  another program's, stays; see `Hotpush.Adb.Teardown` for those of other VMs.
   """
   @spec close(String.t()) :: :ok
   def close(serial) do

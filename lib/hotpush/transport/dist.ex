@@ -30,6 +30,10 @@ defmodule Hotpush.Transport.Dist do
   @spec stay() :: :ok
   def stay, do: Host.stay()
 
+  @doc "Ends this VM's connection with a node. Whether there was one."
+  @spec leave(node()) :: boolean()
+  def leave(node), do: node in Node.list(:connected) and Node.disconnect(node) == true
+
   @impl true
   def open(%Target{node: node} = target, timeout) do
     if cookie = Secret.unwrap(target.cookie), do: Node.set_cookie(node, cookie)

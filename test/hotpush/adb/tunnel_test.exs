@@ -88,6 +88,48 @@ defmodule Hotpush.Adb.TunnelTest do
     refute Enum.any?(forwards(), &(&1 =~ phone.serial))
   end
 
+  test "all of a device's are taken down when asked, whoever set them up; other programs' stay" do
+    phone = phone()
+    device = node_on(phone)
+    # As by another VM: this one does not know that they are Hotpush's.
+    serial = phone.serial
+    port = device.dist_port
+    Adb.adb(["-s", serial, "forward", "tcp:#{port}", "tcp:#{port}"])
+    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, free} = :inet.port(socket)
+    :gen_tcp.close(socket)
+    Adb.adb(["-s", serial, "forward", "tcp:#{free}", "tcp:#{free}"])
+    Adb.adb(["-s", serial, "reverse", "tcp:8081", "tcp:8081"])
+    Tunnel.close(serial)
+    assert length(forwards() ++ reverses(phone)) == 4
+
+    assert {:ok, tunnels, nil} = Hotpush.Adb.Teardown.run(String.trim_trailing(serial, "5"))
+    assert tunnels == [{"forward", "tcp:#{port}"}, {"reverse", "tcp:4369"}]
+    assert forwards() == ["#{serial} tcp:#{free} tcp:#{free}"]
+    assert [reverse] = reverses(phone)
+    assert reverse =~ "tcp:8081 tcp:8081"
+    assert Hotpush.Adb.Teardown.run(serial) == {:ok, [], nil}
+
+    # What this VM has set up, and its connection.
+    assert Tunnel.open(serial) == {:ok, device.node}
+    {:ok, route} = Route.adb(serial)
+    cookie = Hotpush.Secret.wrap(device.cookie)
+    state_dir = Run.dir("state")
+    target = %Target{name: "phone", way: route.way, cookie: cookie, state_dir: state_dir}
+    {:ok, target} = Transport.Adb.prepare(target)
+    assert {:ok, _conn} = Transport.Adb.open(target, 10_000)
+    assert device.node in Node.list(:connected)
+    assert Hotpush.disconnect(device: serial) == [device.node]
+    refute device.node in Node.list(:connected)
+    assert forwards() == ["#{serial} tcp:#{free} tcp:#{free}"]
+    assert [^reverse] = reverses(phone)
+    assert Hotpush.disconnect(device: serial) == []
+
+    Adb.adb(["forward", "--remove", "tcp:#{free}"])
+    assert {:error, error} = Hotpush.Adb.Teardown.run("R5CT")
+    assert {:adb_no_device, _, _} = error.reason
+  end
+
   test "a short name" do
     phone = phone()
     device = node_on(phone, names: :short)

@@ -1,0 +1,82 @@
+defmodule Mix.Tasks.Hotpush.Disconnect do
+  @shortdoc "Takes down the tunnels to devices behind adb"
+
+  @moduledoc """
+  Takes down the tunnels to devices behind adb, which `mix upload.hotswap` and
+  `mix hotpush.devices` leave standing, so that a device's node stays registered.
+
+      $ mix hotpush.disconnect
+      $ mix hotpush.disconnect phone
+      $ mix hotpush.disconnect R5CT
+
+  A device is meant by its name in hotpush.toml, its adb serial number or a unique beginning of
+  one; without any, all that hotpush.toml and the config name, or, if they name none, that are
+  attached.
+
+  Taken down is `adb reverse` of epmd's port, and `adb forward` to a port at which this host's epmd
+  knows a node: whichever command or VM has set them up. Other programs' tunnels stay. Devices that
+  are reached by ssh or as a node have none: every command leaves those as it ends.
+
+  The next push sets up what it needs again.
+
+  ## Exit status
+
+    * 0 - they are down
+    * 1 - a device could not be asked
+    * 2 - the command or the configuration is wrong
+  """
+
+  use Mix.Task
+
+  alias Hotpush.{Disconnect, Doorman, Error, Text}
+
+  @impl true
+  def run(argv) do
+    with {:ok, ids} <- ids(argv), {:ok, left} <- disconnect(ids) do
+      Doorman.say(lines(Enum.filter(left, & &1.adb?)))
+      Doorman.leave(if(Enum.any?(left, & &1.error), do: 1, else: 0))
+    else
+      {:error, error} -> Doorman.fail(error)
+    end
+  end
+
+  defp ids(argv) do
+    case OptionParser.parse(argv, strict: []) do
+      {[], ids, []} -> {:ok, if(ids == [], do: [nil], else: ids)}
+      {_, _, [{option, _} | _]} -> {:error, unknown(option)}
+    end
+  end
+
+  defp unknown(option), do: Error.new(:usage, option, {:unknown_option, "hotpush.disconnect"})
+
+  # One that is not there costs only itself.
+  defp disconnect(ids) do
+    Enum.reduce_while(ids, {:ok, []}, fn id, {:ok, left} ->
+      case Disconnect.run(device: id) do
+        {:ok, more} ->
+          {:cont, {:ok, left ++ more}}
+
+        {:error, %{stage: :usage}} = error ->
+          {:halt, error}
+
+        {:error, error} ->
+          {:cont, {:ok, left ++ [%Disconnect{name: id, adb?: true, error: error}]}}
+      end
+    end)
+  end
+
+  defp lines([]), do: [info: "No device behind adb is meant: there are no tunnels to take down."]
+
+  defp lines(left) do
+    for one <- left do
+      case one do
+        %{error: %Error{} = error} -> {:error, Text.printable(Error.message(error))}
+        %{tunnels: []} -> {:info, Text.printable("#{one.name}: no tunnel of Hotpush's stands.")}
+        _ -> {:info, Text.printable("#{one.name}: took down #{tunnels(one.tunnels)}.")}
+      end
+    end
+  end
+
+  defp tunnels(tunnels),
+    do: Enum.map_join(tunnels, ", ", fn {direction, from} -> "adb #{direction} #{from}" end)
+end
