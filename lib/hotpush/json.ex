@@ -5,6 +5,8 @@ defmodule Hotpush.JSON do
   Objects are keyword lists, so that their keys keep an order.
   """
 
+  import Hotpush.Text, only: [is_hidden: 1]
+
   @doc ~S"""
       iex> Hotpush.JSON.encode([a: 1, b: [true, nil, "x\"\n"], c: 1.5])
       ~S({"a":1,"b":[true,null,"x\"\n"],"c":1.5})
@@ -41,7 +43,7 @@ defmodule Hotpush.JSON do
   defp char(?\n), do: ~S(\n)
   defp char(?\t), do: ~S(\t)
 
-  defp char(char) when char < 32 or char in 0x7F..0x9F or char in [0x2028, 0x2029],
+  defp char(char) when is_hidden(char),
     do: ["\\u", char |> Integer.to_string(16) |> String.pad_leading(4, "0")]
 
   defp char(char), do: <<char::utf8>>

@@ -1,6 +1,14 @@
 defmodule Hotpush.Text do
   @moduledoc "Text for a terminal."
 
+  @doc """
+  A character that shows nothing and yet does something: C0, DEL and C1 controls, separators of
+  lines and paragraphs, and what turns the direction of writing.
+  """
+  defguard is_hidden(char)
+           when char < 32 or char in 0x7F..0x9F or char == 0x061C or char in 0x200E..0x200F or
+                  char in 0x2028..0x202E or char in 0x2066..0x2069
+
   @doc ~S"""
   Escapes control characters and whatever is not valid text: a device or a network may answer
   anything, and a terminal obeys.
@@ -26,10 +34,7 @@ defmodule Hotpush.Text do
   defp escape(?\r), do: "\\r"
   defp escape(?\t), do: "\\t"
 
-  # C0, DEL, C1, and what turns the direction of writing.
-  defp escape(char)
-       when char < 32 or char in 0x7F..0x9F or char in 0x202A..0x202E or char in 0x2066..0x2069,
-       do: "\\x{" <> Integer.to_string(char, 16) <> "}"
+  defp escape(char) when is_hidden(char), do: "\\x{" <> Integer.to_string(char, 16) <> "}"
 
   defp escape(char), do: <<char::utf8>>
 

@@ -3,8 +3,19 @@ defmodule Hotpush.TextTest do
   doctest Hotpush.Text
   doctest Hotpush.JSON
 
+  test "what shows nothing is shown, on a terminal and in a document" do
+    for char <- [0x7, 0x1B, 0x7F, 0x85, 0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0x202E, 0x2066] do
+      for text <- [
+            Hotpush.Text.printable(<<"a", char::utf8>>),
+            Hotpush.JSON.encode(<<char::utf8>>)
+          ] do
+        refute String.contains?(text, <<char::utf8>>), Integer.to_string(char, 16)
+      end
+    end
+  end
+
   test "JSON that Python reads back" do
-    value = "quote \" back \\ tab \t bell \a line \n é 漢 \u2028 del \x7F"
+    value = "quote \" back \\ tab \t bell \a line \n é 漢 \u2028 \u202E del \x7F"
     json = Hotpush.JSON.encode(text: value, list: [1, -2, 0.1, 1.0e300], bad: <<"a", 255>>)
     refute json =~ "\n"
 
