@@ -69,7 +69,7 @@ defmodule Hotpush.Bench.Devices do
 
   defp list(project, count, port) do
     names = for _ <- 1..count//2, do: Run.name("hang")
-    held = Enum.map(names, &register(&1, port))
+    held = Enum.map(names, &Epmd.register(&1, port))
     toml = Enum.map(names, &device("node", "#{&1}@127.0.0.1")) ++ ssh(count - length(names), port)
     File.write!(Path.join(project.dir, "hotpush.toml"), toml)
     args = ["hotpush.devices", "--json", "-", "--timeout", "#{@timeout}"]
@@ -86,16 +86,6 @@ defmodule Hotpush.Bench.Devices do
   defp device(kind, name) do
     key = Run.name("device")
     "[device.#{key}]\n#{kind} = \"#{name}\"\n"
-  end
-
-  # A node is registered for as long as the connection is held (ERTS, ALIVE2_REQ).
-  defp register(name, port) do
-    {:ok, epmd} = :gen_tcp.connect({127, 0, 0, 1}, 4369, [:binary, active: false])
-    size = byte_size(name)
-    request = <<120, port::16, 77, 0, 6::16, 5::16, size::16, name::binary, 0::16>>
-    :ok = :gen_tcp.send(epmd, <<byte_size(request)::16, request::binary>>)
-    {:ok, <<_, 0, _::binary>>} = :gen_tcp.recv(epmd, 0, 5_000)
-    epmd
   end
 end
 

@@ -47,6 +47,12 @@ defmodule Hotpush.Config do
           verbosity: :quiet | :normal | :verbose
         }
 
+  @stock_host "nerves.local"
+
+  @doc "The host that every stock device of the kind answers to: meant where there is a target alone."
+  @spec stock_host() :: String.t()
+  def stock_host, do: @stock_host
+
   @doc """
   Builds the config from `argv`, the environment (a map) and the application environments
   (`%{hotpush: keyword, mix_tasks_upload_hotswap: keyword}`).
@@ -149,7 +155,7 @@ defmodule Hotpush.Config do
         {[], _, [_ | _], _} -> Selection.routes(configured, nil)
         {[], _, [], _} when discover? -> {:ok, []}
         {[], _, [], :host} -> {:error, Error.new(:usage, nil, :no_nodes)}
-        {[], _, [], _} -> Selection.routes([ssh: "nerves.local"], nil)
+        {[], _, [], _} -> Selection.routes([ssh: @stock_host], nil)
       end
     end
   end

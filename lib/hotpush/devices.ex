@@ -18,44 +18,49 @@ defmodule Hotpush.Devices do
   @doc """
   Lists them within `config.timeout` ms. `only` is some of `Hotpush.Discovery.names/0`.
 
+  Those of configuration are asked while others are still looked for, so they have all of the time.
   The errors beside the rows are those of ways that failed.
   """
   @spec list(Config.t(), Project.t(), Confirmed.t(), [atom()]) :: {[Row.t()], [Error.t()]}
   def list(%Config{} = config, %Project{} = project, %Confirmed{} = confirmed, only \\ []) do
     deadline = now() + config.timeout - min(@spare_ms, div(config.timeout, 4))
-    scan = Task.async(fn -> Inventory.scan(project, Scanner.default()) end)
+    scan = start_scan(project)
+    inventory = fn -> scanned(scan, deadline - min(2 * @spare_ms, div(config.timeout, 4))) end
+    visit = %Visit{config: config, project: project, scanner: Scanner.default()}
+    targets = &Target.list(%{config | routes: &1}, project.state_dir)
+
+    # A node under .local may have to be looked for before it can be asked.
+    {named, known} = Enum.split_with(config.routes, &local_node?/1)
+    survey = Survey.start(%{visit | inventory: inventory}, targets.(known), left(deadline, 1))
 
     try do
-      {found, errors} = find(config, only)
+      {found, errors} = find(config, only, fn -> Survey.add(survey, targets.(named)) end)
       rows = found |> sort(config, confirmed, left(deadline, 2)) |> Row.of()
-      asked = Enum.filter(rows, & &1.route)
-      routes = Enum.map(asked, & &1.route)
-      Names.lend(Names.hosts(routes -- config.routes), left(deadline, 4))
-      inventory = scanned(scan, deadline)
-
-      visit = %Visit{
-        config: config,
-        project: project,
-        scanner: Scanner.default(),
-        inventory: fn -> inventory end
-      }
-
-      targets = Target.list(%{config | routes: routes}, project.state_dir)
-      outcomes = Survey.ask(visit, targets, left(deadline, 1))
+      confirmed = for(row <- rows, row.route, do: row.route) -- config.routes
+      Names.lend(Names.hosts(confirmed), left(deadline, 4))
+      Survey.add(survey, targets.(confirmed))
+      outcomes = Enum.zip(known ++ named ++ confirmed, Survey.outcomes(survey))
       own = for app <- project.apps, app.kind == :own, do: to_string(app.name)
-      {Row.answered(rows, Enum.zip(asked, outcomes), own), errors}
+      {Row.answered(rows, Map.new(outcomes), own), errors}
     after
-      Task.shutdown(scan, :brutal_kill)
+      Process.unlink(scan)
+      Process.exit(scan, :kill)
       Names.give_back()
     end
   end
 
+  defp local_node?(%{way: {:node, node}}),
+    do: node |> to_string() |> String.downcase() |> String.ends_with?(".local")
+
+  defp local_node?(_route), do: false
+
   @doc """
   Searches, for at most half of `config.timeout`. Names under `.local` are known from then on,
-  until `Hotpush.Discovery.Names.give_back/0`.
+  until `Hotpush.Discovery.Names.give_back/0`. `lent` is called as soon as those that configuration
+  names are.
   """
-  @spec find(Config.t(), [atom()]) :: {[Found.t()], [Error.t()]}
-  def find(config, only \\ []) do
+  @spec find(Config.t(), [atom()], (() -> any())) :: {[Found.t()], [Error.t()]}
+  def find(config, only \\ [], lent \\ fn -> :ok end) do
     timeout = min(@search_ms, max(div(config.timeout, 2), 1))
     hosts = Names.hosts(config.routes)
     options = [timeout: timeout, only: only, own: config.discovery, hosts: hosts]
@@ -63,6 +68,7 @@ defmodule Hotpush.Devices do
 
     # Meanwhile: the hosts of configuration, whatever they announce.
     Names.lend(hosts, timeout)
+    lent.()
     {found, errors} = Task.await(search, :infinity)
     Names.learn(found)
     {found, errors}
@@ -94,12 +100,18 @@ defmodule Hotpush.Devices do
     Trust.sort(found, config.routes, confirmed, &Map.get(keys, &1, []))
   end
 
+  # An Agent answers when its first message, the scan, is done with.
+  defp start_scan(project) do
+    {:ok, agent} = Agent.start_link(fn -> nil end)
+    Agent.cast(agent, fn nil -> Inventory.scan(project, Scanner.default()) end)
+    agent
+  end
+
   # A scan that takes longer than there is time costs the comparison alone.
   defp scanned(scan, deadline) do
-    case Task.yield(scan, left(deadline, 2)) do
-      {:ok, inventory} -> {:ok, inventory, :all}
-      _ -> {:error, Error.new(:discover, "the build", :slow_scan)}
-    end
+    {:ok, Agent.get(scan, & &1, left(deadline, 1)), :all}
+  catch
+    :exit, _ -> {:error, Error.new(:discover, "the build", :slow_scan)}
   end
 
   # A part of the time that is left.

@@ -103,7 +103,8 @@ defmodule Hotpush.Discovery do
 
   defp found?(%Found{how: how, name: name} = found) do
     is_atom(how) and is_binary(name) and (is_nil(found.host) or is_binary(found.host)) and
-      Enum.all?(found.addresses, &is_binary/1) and
+      Enum.all?(found.addresses, &is_binary/1) and Enum.all?(found.also, &is_atom/1) and
+      (is_nil(found.notice) or is_struct(found.notice, Error)) and
       Enum.all?(found.routes, &is_struct(&1, Hotpush.Route)) and
       Enum.all?(
         found.offers,

@@ -99,6 +99,8 @@ defmodule Hotpush.DevicesTest do
       Project.mix_on_terminal(project, ["upload.hotswap", "--discover"], env, "n\n")
 
     assert {2, true} == {status, output =~ "Push to its node #{device.node}"}
+    # Who said no just now is not told how to say yes.
+    refute output =~ "To add one"
     refute visited?(device)
 
     {output, status} =
@@ -150,8 +152,7 @@ defmodule Hotpush.DevicesTest do
     assert output =~ ~r/^attic  +config  +desk@nobody-#{netns.host}  +-  +-  +-  +-  +-  +-$/m
     assert output =~ "attic (desk@nobody-#{netns.host}): the host name"
 
-    refute output =~
-             "To add one, confirm it once by mix upload.hotswap --discover: #{device.node}"
+    refute output =~ ~s(node = "#{device.node}")
   end
 
   @tag :terminal

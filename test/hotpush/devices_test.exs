@@ -3,7 +3,7 @@ defmodule Hotpush.Devices.TableTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.Devices.{Document, Row, Table}
-  alias Hotpush.{Device, Error, Outcome, Plan, Route}
+  alias Hotpush.{Device, Error, Outcome, Plan, Route, Target}
   alias Hotpush.Discovery.Found
 
   defp text(rows, errors \\ []), do: Enum.map_join(Table.lines(rows, errors), "\n", &elem(&1, 1))
@@ -66,7 +66,8 @@ defmodule Hotpush.Devices.TableTest do
     refusal = Error.new(:refusal, "kitchen", :no_elixir)
     answered = %Outcome{device: device, plan: plan, refusals: [refusal]}
     silent = Outcome.failed(%Outcome{}, Error.new(:connect, "a@h", {:timeout, 300}))
-    outcomes = Enum.zip(Enum.take(rows, 2), [answered, silent])
+    routes = for %{route: route} when route != nil <- rows, do: route
+    outcomes = Map.new(Enum.zip(routes, [answered, silent]))
     assert [one, two, three] = Row.answered(rows, outcomes, ["lamp", "desk"])
     assert %{state: :answered, differs: 3, app_version: "1.2.3", up_since: 1_700_000_000} = one
     assert %{state: :silent, differs: nil} = two
@@ -82,6 +83,27 @@ defmodule Hotpush.Devices.TableTest do
     assert told =~ "\nbare.local has an epmd"
     # There is no way to it, so there is none to write down.
     refute told =~ "hotpush.toml"
+  end
+
+  test "who lacks the cookie is listed with the sentence, and named already" do
+    {:ok, route} = Route.node("a@h")
+    rows = Row.of(%{named: [{route, []}], confirmed: [], unknown: []})
+    error = Error.new(:usage, "hotpush.toml:1:14", {:cookie_not_set, "IT"})
+    outcome = Outcome.failed(%Outcome{target: %Target{cookie_error: error}}, error)
+    assert [%{state: :listed} = row] = Row.answered(rows, %{route => outcome}, [])
+    told = text([row])
+    assert told =~ "a@h: hotpush.toml:1:14: the environment variable IT is not set"
+    refute told =~ "To add one"
+    assert Document.of([row], []) =~ ~s("add":null)
+  end
+
+  test "who was found is named in the table and in the lines to write, and nowhere else" do
+    names = for n <- 1..2, do: "h#{n}.local"
+    rows = for name <- names, do: %Row{name: name, how: [:mdns], way: {:ssh, name}}
+    told = text(rows)
+    assert told =~ "2 devices found but neither named nor confirmed"
+    for name <- names, do: assert(length(String.split(told, name)) == 3)
+    assert text(Enum.take(rows, 1)) =~ "1 device found but neither"
   end
 
   test "what is only not installed is no failure" do

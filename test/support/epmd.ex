@@ -12,6 +12,21 @@ defmodule Hotpush.Test.Epmd do
     :ok
   end
 
+  @doc """
+  Registers a name for a port, as a node does: for as long as the connection that is answered stays
+  open (ERTS User's Guide, Distribution Protocol, ALIVE2_REQ).
+  """
+  @spec register(String.t(), :inet.port_number()) :: :gen_tcp.socket()
+  def register(name, port) do
+    ensure()
+    {:ok, epmd} = :gen_tcp.connect({127, 0, 0, 1}, 4369, [:binary, active: false])
+    size = byte_size(name)
+    request = <<120, port::16, 77, 0, 6::16, 5::16, size::16, name::binary, 0::16>>
+    :ok = :gen_tcp.send(epmd, <<byte_size(request)::16, request::binary>>)
+    {:ok, <<_, 0, _::binary>>} = :gen_tcp.recv(epmd, 0, 5_000)
+    epmd
+  end
+
   @doc "The names that are registered now."
   @spec names() :: [String.t()]
   def names do

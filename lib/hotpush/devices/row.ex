@@ -5,7 +5,8 @@ defmodule Hotpush.Devices.Row do
     * `:nickname` - what hotpush.toml calls it
     * `:how` - `:config`, and the ways that found it
     * `:name` - its node or host, or its serial number; `:way` - how it is reached, as text
-    * `:state` - `:answered`, `:silent` (asked in vain) or `:listed` (not asked)
+    * `:state` - `:answered`, `:silent` (asked in vain) or `:listed` (not asked: it must
+      not be, or its cookie is missing)
     * `:otp`, `:elixir`, `:app_version` - text, where it answered
     * `:differs` - how many modules differ from this build; `nil` where that is not known
     * `:up_since` - seconds since 1970
@@ -71,16 +72,19 @@ defmodule Hotpush.Devices.Row do
   end
 
   @doc """
-  The rows with what came of asking. `own` are the project's own applications: the version of
+  The rows with what came of asking, by route. `own` are the project's own applications: the version of
   the first that the device has is shown.
   """
-  @spec answered([t()], [{t(), Outcome.t()}], [String.t()]) :: [t()]
+  @spec answered([t()], %{Route.t() => Outcome.t()}, [String.t()]) :: [t()]
   def answered(rows, outcomes, own) do
-    outcomes = Map.new(outcomes, fn {row, outcome} -> {row.route, outcome} end)
     Enum.map(rows, &answer(&1, &1.route && outcomes[&1.route], own))
   end
 
   defp answer(row, nil, _own), do: row
+
+  # Without its cookie it was not asked.
+  defp answer(row, %Outcome{target: %{cookie_error: %Error{}}} = outcome, _own),
+    do: %{row | problems: problems(row, outcome)}
 
   defp answer(row, %Outcome{device: nil} = outcome, _own),
     do: %{row | state: :silent, problems: problems(row, outcome)}
@@ -110,7 +114,7 @@ defmodule Hotpush.Devices.Row do
 
   @doc "Whether it was found but must not be asked: it is listed with what would add it."
   @spec addable?(t()) :: boolean()
-  def addable?(row), do: row.state == :listed and row.way != nil
+  def addable?(row), do: row.route == nil and row.way != nil
 
   @doc "What the device is called in what people read."
   @spec title(t()) :: String.t()

@@ -74,17 +74,16 @@ defmodule Hotpush.Devices.Table do
         []
 
       unknown ->
+        count = Text.count(length(unknown), "device")
+
         [
           {:info,
-           "Not asked what #{them(unknown)}, nor offered a cookie or a key: " <>
-             "#{Enum.map_join(unknown, ", ", & &1.name)}. To add one, confirm it once by " <>
-             "mix upload.hotswap --discover at a terminal, or write into hotpush.toml:"}
+           "#{count} found but neither named nor confirmed: not asked, nor offered a cookie or " <>
+             "a key. To add one, confirm it once by mix upload.hotswap --discover at a terminal, " <>
+             "or write into hotpush.toml:"}
         ] ++ Enum.flat_map(unknown, fn row -> snippet(row.way) end)
     end
   end
-
-  defp them([_]), do: "it runs"
-  defp them(_several), do: "they run"
 
   defp snippet(way), do: for(line <- Trust.snippet(way), do: {:info, "    " <> line})
 

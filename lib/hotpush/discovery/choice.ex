@@ -12,7 +12,8 @@ defmodule Hotpush.Discovery.Choice do
   Searches, and adds to the routes of `config`. `ask` puts a question with yes or no; `nil` where
   there is nobody to ask.
 
-  Beside it: the rows of what was found but not chosen, and what went wrong.
+  Beside it: the rows of what was found and nobody was asked about, or could not be remembered,
+  and what went wrong.
   """
   @spec make(Config.t(), Confirmed.t(), (String.t() -> boolean()) | nil) ::
           {Config.t(), [Row.t()], [Error.t()]}
@@ -39,7 +40,8 @@ defmodule Hotpush.Discovery.Choice do
          {:ok, confirmed} <- Confirmed.add(confirmed, way, fingerprints(keys)) do
       {chosen ++ [{found, way, Enum.map(keys, & &1.public)}], left, confirmed}
     else
-      false -> {chosen, left ++ [{found, way, error}], confirmed}
+      # Who has just said no need not be told how to say yes.
+      false -> {chosen, left, confirmed}
       {:error, problem} -> {chosen, left ++ [{found, way, problem}], confirmed}
     end
   end

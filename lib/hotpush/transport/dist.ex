@@ -11,6 +11,9 @@ defmodule Hotpush.Transport.Dist do
   alias Hotpush.{Error, Secret, Target}
   alias Hotpush.Transport.Dist.{Diagnosis, Host}
 
+  # How long before its end an attempt is looked into, at most.
+  @look_ms 5_000
+
   defstruct [:node, :was_connected?]
 
   defmodule Conversation do
@@ -41,22 +44,33 @@ defmodule Hotpush.Transport.Dist do
     connect(%__MODULE__{node: node, was_connected?: connected?}, timeout)
   end
 
-  # The attempt is made beside, since one that hangs cannot be told to stop.
+  # The attempt is made beside, since one that hangs cannot be told to stop. It has all of the
+  # time; towards its end, what it may be waiting for is looked into as well.
   defp connect(conn, timeout) do
-    task = Task.async(fn -> :net_kernel.hidden_connect_node(conn.node) end)
+    attempt = Task.async(fn -> :net_kernel.hidden_connect_node(conn.node) end)
+    look = min(@look_ms, div(timeout, 2))
 
-    case Task.yield(task, timeout) || Task.shutdown(task, :brutal_kill) do
-      {:ok, true} ->
-        {:ok, conn}
-
-      {:ok, _} ->
-        {:error, Diagnosis.of(conn.node, 2_000)}
-
-      nil ->
-        {:error,
-         Diagnosis.of(conn.node, 2_000, Error.new(:connect, conn.node, {:timeout, timeout}))}
+    case Task.yield(attempt, timeout - look) do
+      {:ok, true} -> {:ok, conn}
+      {:ok, _} -> {:error, Diagnosis.of(conn.node, step(look))}
+      nil -> hanging(conn, attempt, look, Error.new(:connect, conn.node, {:timeout, timeout}))
     end
   end
+
+  defp hanging(conn, attempt, look, error) do
+    cause = Task.async(fn -> Diagnosis.of(conn.node, step(look), error) end)
+    result = Task.yield(attempt, look) || Task.shutdown(attempt, :brutal_kill)
+
+    case {result, Task.shutdown(cause, :brutal_kill)} do
+      {{:ok, true}, _} -> {:ok, conn}
+      {nil, {:ok, cause}} -> {:error, cause}
+      {nil, _} -> {:error, error}
+      {_, _} -> {:error, Diagnosis.of(conn.node, step(look))}
+    end
+  end
+
+  # At most two of its steps wait in vain.
+  defp step(look), do: div(look * 2, 5) + 1
 
   @impl true
   def call(conn, {module, function, arguments}, timeout) do

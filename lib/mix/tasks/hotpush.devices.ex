@@ -27,7 +27,12 @@ defmodule Mix.Tasks.Hotpush.Devices do
     * `--json PATH` - write one JSON document (`-` is standard output, in place of the table); its
       schema is `priv/devices.schema.json`
 
-  The cookie is looked for as `mix upload.hotswap` does. Nothing is compiled.
+  With `MIX_TARGET` set and no device named, `nerves.local` is asked, as `mix upload.hotswap` would
+  push there.
+
+  The cookie is looked for in the environment variable `HOTPUSH_COOKIE`, in `hotpush.toml`, in the
+  config, and at last in `~/.erlang.cookie`. A device whose cookie is missing is listed and not
+  asked. Nothing is compiled.
 
   ## Exit status
 
@@ -37,18 +42,17 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   use Mix.Task
 
-  alias Hotpush.{Devices, Doorman, Project, Workspace}
+  alias Hotpush.{Config, Devices, Doorman, Project, Workspace}
   alias Hotpush.Devices.{Arguments, Document, Table}
   alias Hotpush.Discovery.Confirmed
 
   @impl true
   def run(argv) do
     env = System.get_env()
-    build = ["--discover", "--no-compile"]
 
     with {:ok, asked} <- Arguments.parse(argv),
          :ok <- Workspace.check(),
-         {:ok, config} <- Workspace.config(build),
+         {:ok, config} <- config(["--discover", "--no-compile"]),
          {:ok, project} <- Project.load(config),
          :ok <- Workspace.load_ways(config) do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
@@ -57,6 +61,14 @@ defmodule Mix.Tasks.Hotpush.Devices do
       write(asked.json, rows, errors ++ more)
     else
       {:error, error} -> Doorman.fail(error, Arguments.json(argv), Document.of_error(error))
+    end
+  end
+
+  # Whom a push would mean where none is named.
+  defp config(build) do
+    with {:ok, %{routes: []}} <- Workspace.config(build) do
+      stock = if Mix.target() == :host, do: [], else: ["--ssh", Config.stock_host()]
+      Workspace.config(build ++ stock)
     end
   end
 

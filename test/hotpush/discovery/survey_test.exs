@@ -77,7 +77,8 @@ defmodule Hotpush.Discovery.SurveyTest do
 
     outcomes = Survey.ask(visit(), targets, 300)
     assert Enum.map(outcomes, & &1.target.name) == Enum.map(targets, & &1.name)
-    assert hung(outcomes) == List.duplicate(300, 50)
+    # The time that was asked for, not the rest of it that there was.
+    assert hung(outcomes) == List.duplicate(3_600_000, 50)
     assert_received :finished
 
     # Every one of them was at it, at once, and was given no more than there was.
@@ -95,7 +96,7 @@ defmodule Hotpush.Discovery.SurveyTest do
   test "also what hangs before a visit; those before it have been visited" do
     adb = %{target(:prepare_hangs) | way: {:adb, "R5CT", nil}}
     assert [_, _] = outcomes = Survey.ask(visit(), [adb, target(:open_fails)], 300)
-    assert hung(outcomes) == [300]
+    assert length(hung(outcomes)) == 1
     assert [%{reason: :handshake_refused}] = Enum.at(outcomes, 1).failures
     assert_received {:hangs, :prepare_hangs, :prepare, nil, pid}
     refute Process.alive?(pid)
@@ -115,6 +116,65 @@ defmodule Hotpush.Discovery.SurveyTest do
            ] = reasons
 
     assert Survey.ask(visit(), [], 60_000) == []
+  end
+
+  test "devices join while others are asked, and have their outcomes in that order" do
+    survey = Survey.start(visit(), [target(:open_hangs)], 1_000)
+    assert_receive {:hangs, :open_hangs, :open, _, _pid}, 10_000
+    Survey.add(survey, [target(:open_fails), target(:open_raises)])
+    Survey.add(survey, [target(:prepare_fails)])
+    refute_received :finished
+    outcomes = Survey.outcomes(survey)
+    assert_received :finished
+
+    assert [{:timeout, _}, :handshake_refused, {:raised, "boom"}, :handshake_refused] =
+             for(%{failures: [error]} <- outcomes, do: error.reason)
+  end
+
+  test "who joins when the time is over has an outcome as well" do
+    survey = Survey.start(visit(), [target(:open_hangs)], 300)
+    assert_receive {:hangs, :open_hangs, :open, _, pid}, 10_000
+    Until.until("the time to be over", fn -> not Process.alive?(pid) end)
+    Survey.add(survey, [target(:open_fails)])
+    assert [_, _] = hung(Survey.outcomes(survey))
+  end
+
+  test "who lacks the cookie is not begun with" do
+    error = Hotpush.Error.new(:usage, "hotpush.toml:1:1", {:cookie_not_set, "IT"})
+    target = %{target(:prepare_hangs) | cookie_error: error}
+    assert [%{failures: [^error], device: nil}] = Survey.ask(visit(), [target], 60_000)
+    refute_received {:hangs, _, _, _, _}
+  end
+
+  # Its queue is full, so that whoever else connects waits for ever.
+  defp full_port do
+    {:ok, listener} = :gen_tcp.listen(0, ip: {127, 0, 0, 1}, backlog: 0)
+    {:ok, port} = :inet.port(listener)
+    fill(port)
+    {listener, port}
+  end
+
+  defp fill(port) do
+    with {:ok, _held} <- :gen_tcp.connect({127, 0, 0, 1}, port, [], 500), do: fill(port)
+  end
+
+  test "why a node hangs is told, within the time" do
+    {listener, port} = full_port()
+    name = Hotpush.Test.Run.name("hang")
+    held = Hotpush.Test.Epmd.register(name, port)
+    node = :"#{name}@127.0.0.1"
+
+    target = %{
+      target(node)
+      | transport: Hotpush.Transport.Dist,
+        cookie: Hotpush.Secret.wrap(:any),
+        state_dir: Hotpush.Test.Run.dir("state")
+    }
+
+    assert [%{failures: [error]}] = Survey.ask(visit(), [target], 2_000)
+    assert {:port_closed, "127.0.0.1", ^port, :timeout} = error.reason
+    :gen_tcp.close(held)
+    :gen_tcp.close(listener)
   end
 
   test "what hangs ends with whoever asked" do
@@ -139,7 +199,7 @@ defmodule Hotpush.Discovery.SurveyTest do
       state_dir: Hotpush.Test.Run.dir("state")
     }
 
-    assert [300] = hung(Survey.ask(visit(), [target], 300))
+    assert [3_600_000] = hung(Survey.ask(visit(), [target], 300))
     Device.thaw(frozen)
     assert [%{device: %{otp: otp}}] = Survey.ask(visit(), [target], 30_000)
     assert is_binary(otp)
