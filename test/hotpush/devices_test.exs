@@ -26,6 +26,9 @@ defmodule Hotpush.Devices.TableTest do
     assert line =~ "a\\e[2J\\nb\\x{202E}@x.local  \\r1"
     document = Document.of([row], [])
     refute document =~ ~r/[\e\r\n]/
+    broken = <<"a", 255, "(">>
+    row = %Row{name: broken, how: [:fleet], addresses: [broken], problems: []}
+    assert text([%{row | problems: [Error.new(:ask, broken, {:raised, broken})]}]) =~ "a\\xFF("
     # The lines of hotpush.toml stay a string of it.
     quote = %Row{name: ~s(a"\\b), how: [:mdns], way: {:ssh, ~s(a"\\b)}}
     assert text([quote]) =~ ~s(    ssh = "ab")
@@ -71,6 +74,10 @@ defmodule Hotpush.Devices.TableTest do
     assert [one, two, three] = Row.answered(rows, outcomes, ["lamp", "desk"])
     assert %{state: :answered, differs: 3, app_version: "1.2.3", up_since: 1_700_000_000} = one
     assert %{state: :silent, differs: nil} = two
+    bare = %{device | apps: %{"desk" => %{vsn: "", running?: false, known?: false}}}
+    assert [one_bare | _] = Row.answered(rows, %{hd(routes) => %Outcome{device: bare}}, ["desk"])
+    assert %{state: :answered, app_version: nil} = one_bare
+    assert text([one_bare]) =~ "kitchen.local"
     assert %{state: :listed} = three
 
     told = text([one, two, three])

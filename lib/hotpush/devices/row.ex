@@ -102,7 +102,13 @@ defmodule Hotpush.Devices.Row do
     }
   end
 
-  defp version(%{apps: apps}, app), do: with(%{vsn: vsn} when vsn != "" <- apps[app], do: vsn)
+  defp version(%{apps: apps}, app) do
+    case apps[app] do
+      %{vsn: vsn} when vsn != "" -> vsn
+      # It does not have it, or not as an application.
+      _ -> nil
+    end
+  end
 
   # What a search had to say counts where asking said nothing better.
   defp problems(row, outcome) do

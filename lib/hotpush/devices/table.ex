@@ -54,8 +54,11 @@ defmodule Hotpush.Devices.Table do
   defp notes(rows) do
     for row <- rows,
         error <- row.problems,
-        do: {:error, headed(Error.message(error), Row.title(row))}
+        do: {:error, headed(plain(Error.message(error)), plain(Row.title(row)))}
   end
+
+  # What is no valid text is none for a regular expression either.
+  defp plain(text), do: Text.printable(text)
 
   # A sentence that names the device needs no heading.
   defp headed(sentence, title) do

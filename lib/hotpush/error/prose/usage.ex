@@ -112,8 +112,7 @@ defmodule Hotpush.Error.Prose.Usage do
     do: "hotpush itself is never pushed: it works on this computer, and on no device."
 
   def sentence(path, :not_compiled) do
-    "nothing of this project is compiled in #{path}: run mix compile, " <>
-      "or this without --no-compile."
+    "nothing of this project is compiled in #{path}: run mix compile first."
   end
 
   def sentence(_project, :no_project),
