@@ -52,6 +52,8 @@ defmodule Hotpush.Discovery.SurveyTest do
   end
 
   setup do
+    # The process of the test before may still be on its way out.
+    Until.until("the name to be free", fn -> Process.whereis(__MODULE__) == nil end)
     Process.register(self(), __MODULE__)
     :ok
   end
