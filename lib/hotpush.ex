@@ -9,7 +9,7 @@ defmodule Hotpush do
 
   A VM that is a node already keeps its name, and stays connected with what it was connected with.
   One that is none becomes one for as long as a push takes (none for devices reached by ssh), or
-  for good by `connect/1`.
+  for good by `connect/1` where that reached one. Any number of processes may push at once.
 
   ## Options
 

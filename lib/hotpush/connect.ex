@@ -3,9 +3,12 @@ defmodule Hotpush.Connect do
   Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
   """
 
-  alias Hotpush.{Adb, Config, Error, Options, Project, Route, Target, Text, Transport}
+  alias Hotpush.{Adb, Apart, Config, Error, Fault, Options, Project, Route, Target, Text}
+  alias Hotpush.Discovery.Names
+  alias Hotpush.Transport
 
   @at_once 32
+  @search_ms 2_000
 
   @doc """
   The nodes of the devices that run and could be reached, of those that configuration names (or,
@@ -19,7 +22,8 @@ defmodule Hotpush.Connect do
     with {:ok, config} <- Options.config(options),
          {:ok, project} <- Project.load(config),
          {:ok, routes} <- routes(config, id) do
-      {:ok, connect(Target.list(%{config | routes: routes}, project.state_dir), config.timeout)}
+      targets = Target.list(%{config | routes: routes}, project.state_dir)
+      Apart.run("connect", fn -> connect(targets, config.timeout) end)
     end
   end
 
@@ -75,26 +79,62 @@ defmodule Hotpush.Connect do
   end
 
   defp connect(targets, timeout) do
-    prepared =
-      for %Target{transport: transport} = target <- targets,
-          transport != Transport.Ssh,
-          {:ok, target} <- [told(Target.prepare(target), target)],
-          do: target
+    targets = Enum.reject(targets, &(&1.transport == Transport.Ssh))
+    # Names under .local that only mDNS knows.
+    Names.lend(Names.hosts(Enum.filter(targets, & &1.node)), min(timeout, @search_ms))
 
-    Transport.Dist.stay()
+    try do
+      prepared =
+        for target <- targets, {:ok, target} <- [told(prepare(target), target)], do: target
 
-    prepared
-    |> Task.async_stream(&{told(&1.transport.open(&1, timeout), &1), &1.node},
+      nodes = prepared |> open_all(timeout) |> Enum.uniq()
+      if nodes != [], do: Transport.Dist.stay()
+      nodes
+    after
+      Transport.Dist.finish()
+      Names.give_back()
+    end
+  end
+
+  defp prepare(target) do
+    with {:ok, prepared} <- Apart.caught(target.name, fn -> Target.prepare(target) end),
+         do: prepared
+  end
+
+  defp open_all(targets, timeout) do
+    targets
+    |> Task.async_stream(&open(&1, timeout),
       max_concurrency: @at_once,
       timeout: timeout + 10_000,
       on_timeout: :kill_task
     )
-    |> Enum.flat_map(fn
-      {:ok, {{:ok, _conn}, node}} -> [node]
-      _ -> []
+    |> Enum.zip(targets)
+    |> Enum.flat_map(fn {opened, target} ->
+      with {:ok, connection} <- told(opened(opened, target, timeout), target) do
+        # The name stays known for as long as the connection that was made by it.
+        [target] |> Names.hosts() |> Names.hand_over(connection)
+        [target.node]
+      else
+        _ -> []
+      end
     end)
-    |> Enum.uniq()
   end
+
+  defp open(target, timeout) do
+    Apart.caught(target.name, fn ->
+      with {:ok, conn} <- target.transport.open(target, timeout),
+           do: {:ok, Transport.Dist.keep(conn)}
+    end)
+  end
+
+  defp opened({:ok, {:ok, result}}, _target, _timeout), do: result
+  defp opened({:ok, error}, _target, _timeout), do: error
+
+  defp opened({:exit, :timeout}, target, timeout),
+    do: {:error, Error.new(:connect, target.name, {:timeout, timeout})}
+
+  defp opened({:exit, reason}, target, _timeout),
+    do: {:error, Fault.error(target.name, :exit, reason, [])}
 
   # What is answered has no place for why a device is missing.
   defp told({:error, error} = result, target) do

@@ -7,7 +7,7 @@ defmodule Hotpush.Progress do
 
   use GenServer
 
-  alias Hotpush.{Config, Text}
+  alias Hotpush.{Apart, Config, Text}
 
   @after_ms 1_000
   @every_ms 200
@@ -35,7 +35,11 @@ defmodule Hotpush.Progress do
   @doc "Takes the line away."
   @spec stop(pid() | nil) :: :ok
   def stop(nil), do: :ok
-  def stop(pid), do: GenServer.stop(pid)
+
+  def stop(pid) do
+    if Process.alive?(pid), do: GenServer.stop(pid)
+    Apart.quit(pid)
+  end
 
   @impl true
   def init(columns) do

@@ -2,7 +2,7 @@ defmodule Hotpush.Push do
   @moduledoc "Visits all targets side by side, with a bound. One that fails costs only itself."
 
   alias Hotpush.Discovery.Names
-  alias Hotpush.{Error, Outcome, Target, Visit}
+  alias Hotpush.{Apart, Error, Fault, Outcome, Target, Visit}
 
   @at_once 32
   @search_ms 2_000
@@ -10,14 +10,23 @@ defmodule Hotpush.Push do
   @doc "An outcome per target, in the order of the targets."
   @spec run(Visit.t(), [Target.t()]) :: [Outcome.t()]
   def run(%Visit{} = visit, targets) do
+    case Apart.run(nil, fn -> all(visit, targets) end) do
+      {:ok, outcomes} -> outcomes
+      {:error, error} -> Enum.map(targets, &failed(&1, %{error | subject: &1.name}))
+    end
+  after
+    # What was found before the visits, to make them.
+    Names.give_back()
+  end
+
+  defp all(visit, targets) do
     # Names under .local that only mDNS knows. (ssh has ways of its own to know them.)
     nodes = Enum.filter(targets, & &1.node)
     Names.lend(Names.hosts(nodes), min(visit.config.timeout, @search_ms))
-    transports = targets |> Enum.map(& &1.transport) |> Enum.uniq()
 
     try do
       # A transport prepares one after the other: all visits share this VM's one node.
-      prepared = Enum.map(targets, &{&1, Target.prepare(&1)})
+      prepared = Enum.map(targets, &{&1, prepare(&1)})
 
       # A visit keeps to its own deadline; this one is for what hangs in spite of it.
       last_resort = visit.config.timeout + 10_000
@@ -27,24 +36,27 @@ defmodule Hotpush.Push do
       |> Task.async_stream(&visit(visit, &1), options)
       |> Enum.zip(targets)
       |> Enum.map(fn
-        {{:ok, outcome}, _target} -> outcome
-        {{:exit, :timeout}, target} -> hung(target, visit.config.timeout)
+        {{:ok, {:ok, outcome}}, _} -> outcome
+        {{:ok, {:error, error}}, target} -> failed(target, error)
+        {{:exit, :timeout}, target} -> failed(target, :connect, {:timeout, visit.config.timeout})
+        {{:exit, reason}, target} -> failed(target, Fault.error(target.name, :exit, reason, []))
       end)
     after
-      Enum.each(transports, & &1.finish())
+      targets |> Enum.map(& &1.transport) |> Enum.uniq() |> Enum.each(& &1.finish())
       Names.give_back()
     end
   end
 
-  defp visit(visit, {_asked, {:ok, target}}), do: Visit.run(visit, target)
-
-  defp visit(_visit, {target, {:error, error}}),
-    do: Outcome.failed(%Outcome{target: target}, error)
-
-  defp hung(target, timeout) do
-    Outcome.failed(
-      %Outcome{target: target},
-      Error.new(:connect, target.name, {:timeout, timeout})
-    )
+  defp prepare(target) do
+    with {:ok, prepared} <- Apart.caught(target.name, fn -> Target.prepare(target) end),
+         do: prepared
   end
+
+  defp visit(visit, {_asked, {:ok, target}}),
+    do: Apart.caught(target.name, fn -> Visit.run(visit, target) end)
+
+  defp visit(_visit, {_target, {:error, error}}), do: {:error, error}
+
+  defp failed(target, stage, reason), do: failed(target, Error.new(stage, target.name, reason))
+  defp failed(target, error), do: Outcome.failed(%Outcome{target: target}, error)
 end

@@ -1,8 +1,8 @@
 defmodule Hotpush.Run do
   @moduledoc "The whole way of a push, from what was asked to what came of it."
 
-  alias Hotpush.{Config, Error, Inventory, Progress, Project, Push, Report, Scanner, Scope}
-  alias Hotpush.{Target, Visit, Workspace}
+  alias Hotpush.{Apart, Config, Error, Inventory, Progress, Project, Push, Report, Scanner}
+  alias Hotpush.{Scope, Target, Visit, Workspace}
 
   import Hotpush.Stopwatch, only: [timed: 1]
 
@@ -20,25 +20,37 @@ defmodule Hotpush.Run do
     scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
     {_, compile_ms} = timed(fn -> Workspace.compile(config) end)
 
-    with {:ok, project} <- Project.load(config),
-         # Goes on while the devices are reached and asked.
-         scan = start_scan(config, project, scanner, options[:scope]),
-         :ok <- check_scope(config, scan) do
-      progress = Progress.start(config)
+    with {:ok, project} <- Project.load(config) do
+      # Goes on while the devices are reached and asked.
+      scan = start_scan(config, project, scanner, options[:scope])
 
-      visit = %Visit{
-        config: config,
-        project: project,
-        scanner: scanner,
-        inventory: fn -> elem(scanned(scan), 0) end,
-        progress: &Progress.step(progress, &1)
-      }
+      try do
+        with :ok <- check_scope(config, scan) do
+          outcomes = visit_all(config, project, scanner, scan)
+          {_, scan_ms} = scanned(scan)
+          {:ok, Report.new(config, outcomes, %{compile: compile_ms, scan: scan_ms})}
+        end
+      after
+        Apart.quit(scan)
+      end
+    end
+  end
 
-      outcomes = Push.run(visit, Target.list(config, project.state_dir))
+  defp visit_all(config, project, scanner, scan) do
+    progress = Progress.start(config)
+
+    visit = %Visit{
+      config: config,
+      project: project,
+      scanner: scanner,
+      inventory: fn -> elem(scanned(scan), 0) end,
+      progress: &Progress.step(progress, &1)
+    }
+
+    try do
+      Push.run(visit, Target.list(config, project.state_dir))
+    after
       Progress.stop(progress)
-      {_, scan_ms} = scanned(scan)
-      Agent.stop(scan)
-      {:ok, Report.new(config, outcomes, %{compile: compile_ms, scan: scan_ms})}
     end
   end
 
@@ -48,12 +60,18 @@ defmodule Hotpush.Run do
 
     Agent.cast(agent, fn nil ->
       timed(fn ->
-        inventory = Inventory.scan(project, scanner)
-        with {:ok, scope} <- scope(scope, config, inventory), do: {:ok, inventory, scope}
+        with {:ok, result} <-
+               Apart.caught("the build", fn -> scan(config, project, scanner, scope) end),
+             do: result
       end)
     end)
 
     agent
+  end
+
+  defp scan(config, project, scanner, scope) do
+    inventory = Inventory.scan(project, scanner)
+    with {:ok, scope} <- scope(scope, config, inventory), do: {:ok, inventory, scope}
   end
 
   defp scope(nil, config, inventory), do: Scope.resolve(config.modules, config.apps, inventory)

@@ -38,7 +38,8 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Devices.Row,
     Hotpush.Devices.Table,
     Hotpush.Discovery.Found,
-    Hotpush.Discovery.Trust
+    Hotpush.Discovery.Trust,
+    Hotpush.Fault
   ]
   @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
            [Hotpush.Native, Hotpush.Session, Hotpush.Transport.Dist, Mix]

@@ -3,12 +3,16 @@ defmodule Hotpush.ConnectionTest do
   use ExUnit.Case, async: false
 
   alias Hotpush.{Error, Target, Transport.Dist}
-  alias Hotpush.Test.{Device, Link, Run, Workbench}
+  alias Hotpush.Test.{Device, Link, Run, Until, Workbench}
 
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
 
   setup do
-    on_exit(fn -> Dist.finish() end)
+    # The test's process may end a little later than the test.
+    on_exit(fn ->
+      Until.until("the node to go", fn -> Dist.finish() == :ok and not Node.alive?() end)
+    end)
+
     %{state_dir: Run.dir("state")}
   end
 

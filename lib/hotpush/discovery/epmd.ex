@@ -53,7 +53,9 @@ defmodule Hotpush.Discovery.Epmd do
     deadline = now() + timeout
     options = [:binary, active: false, send_timeout: timeout]
 
-    with {:ok, socket} <- connect(Names.address(host) || host, port, options, timeout) do
+    with {:ok, address} <- address(Names.address(host) || host),
+         {:ok, socket} <-
+           :gen_tcp.connect(address, port, family(address) ++ options, timeout) do
       try do
         with :ok <- :gen_tcp.send(socket, <<1::16, @names_req>>),
              {:ok, <<_port::32, text::binary>>} <- all(socket, "", deadline) do
@@ -68,28 +70,11 @@ defmodule Hotpush.Discovery.Epmd do
     end
   end
 
-  # A link-local address is one of an interface, `fe80::1%eth0`; without it, connecting would raise.
-  defp connect(text, port, options, timeout) do
-    [address | zone] = String.split(text, "%", parts: 2)
-
-    case {:inet.parse_address(String.to_charlist(address)), zone} do
-      {{:ok, address}, [zone]} when tuple_size(address) == 8 ->
-        within(zone, %{family: :inet6, addr: address, port: port, flowinfo: 0}, options, timeout)
-
-      {{:ok, {first, _, _, _, _, _, _, _}}, []} when first in 0xFE80..0xFEBF ->
-        {:error, :einval}
-
-      {{:ok, address}, []} ->
-        :gen_tcp.connect(address, port, family(address) ++ options, timeout)
-
-      _ ->
-        :gen_tcp.connect(String.to_charlist(text), port, options, timeout)
-    end
-  end
-
-  defp within(zone, address, options, timeout) do
-    with {:ok, index} <- :net.if_name2index(String.to_charlist(zone)) do
-      :gen_tcp.connect(Map.put(address, :scope_id, index), [:inet6 | options], timeout)
+  # As text, with the interface behind a link-local address: `fe80::1%eth0`.
+  defp address(text) do
+    case :inet.parse_address(String.to_charlist(text)) do
+      {:ok, address} -> {:ok, address}
+      {:error, _} -> {:ok, String.to_charlist(text)}
     end
   end
 

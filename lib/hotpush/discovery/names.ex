@@ -1,12 +1,12 @@
 defmodule Hotpush.Discovery.Names do
   @moduledoc """
   Addresses for host names under `.local`, which many a host's resolver does not know: what mDNS
-  said of them is used inside this VM, and is forgotten when the visits are over.
+  said of them is used inside this VM, and is forgotten when those who asked are done.
 
   What the host's resolver knows is left to it.
   """
 
-  alias Hotpush.Discovery.{Found, Mdns}
+  alias Hotpush.Discovery.{Found, Ledger, Mdns}
   alias Hotpush.{Route, Target}
 
   # Such a resolver says no soon, or waits for servers that do not answer.
@@ -16,7 +16,7 @@ defmodule Hotpush.Discovery.Names do
   @spec learn([Found.t()]) :: :ok
   def learn(found) do
     heard = for %{host: host, addresses: [_ | _] = all} <- found, local?(host), do: {host, all}
-    keep(%{state() | addresses: Map.merge(state().addresses, Map.new(heard))})
+    Ledger.learn(Map.new(heard))
   end
 
   @doc """
@@ -44,46 +44,52 @@ defmodule Hotpush.Discovery.Names do
     end
   end
 
-  defp addresses(host), do: Map.get(state().addresses, host, [])
+  defp addresses(host), do: Ledger.addresses(host)
 
   @doc """
   Makes those hosts that the resolver does not know resolve in this VM, distribution included.
-  Asks the network for at most `timeout` ms. `give_back/0` undoes it.
+  Asks the network for at most `timeout` ms. `give_back/0` undoes it, as does the caller's end.
   """
   @spec lend([String.t()], pos_integer()) :: :ok
   def lend(hosts, timeout) do
-    deadline = System.monotonic_time(:millisecond) + timeout
     hosts = for host <- hosts, local?(host), uniq: true, do: String.downcase(host)
+    if hosts == [], do: :ok, else: lend_local(hosts, timeout)
+  end
+
+  defp lend_local(hosts, timeout) do
+    deadline = System.monotonic_time(:millisecond) + timeout
+    # What others hold resolves already, and must stay when they are done with it.
+    :ok = Ledger.lend(hosts)
     unknown = unknown(hosts, min(div(timeout, 2) + 1, @resolver_ms))
     missing = Enum.filter(unknown, &(addresses(&1) == []))
     left = max(deadline - System.monotonic_time(:millisecond), 1)
 
     with [_ | _] <- missing, {:ok, heard} <- Mdns.addresses(missing, left) do
-      keep(%{state() | addresses: Map.merge(state().addresses, heard)})
+      Ledger.learn(heard)
     end
 
-    lent =
+    known =
       for host <- unknown,
           address <- Enum.take(Enum.flat_map(addresses(host), &ipv4/1), 1),
-          do: {address, String.to_charlist(host)}
+          into: %{},
+          do: {host, address}
 
-    enter(Enum.group_by(lent, &elem(&1, 0), &elem(&1, 1)))
+    Ledger.lend(hosts, known)
   end
 
-  @doc "Undoes `lend/2`, and forgets all addresses."
+  @doc """
+  Leaves what `lend/2` gave the caller of these hosts to another process: they resolve for as long
+  as that is there.
+  """
+  @spec hand_over([String.t()], pid()) :: :ok
+  def hand_over(hosts, pid), do: hosts |> Enum.map(&String.downcase/1) |> Ledger.hand_over(pid)
+
+  @doc """
+  Undoes the caller's `learn/1` and `lend/2`. What other processes hold stays; addresses are
+  forgotten with the last of those who asked for any.
+  """
   @spec give_back() :: :ok
-  def give_back do
-    state = state()
-    for address <- state.lent, do: :inet_db.del_host(address)
-
-    # Unless somebody else has set it since.
-    with {before, ours} <- state.lookup, ^ours <- :inet_db.res_option(:lookup) do
-      :inet_db.set_lookup(before)
-    end
-
-    :persistent_term.erase(__MODULE__)
-    :ok
-  end
+  defdelegate give_back, to: Ledger
 
   @doc """
   The hosts that routes, or targets, lead to.
@@ -124,27 +130,4 @@ defmodule Hotpush.Discovery.Names do
       {:error, _} -> []
     end
   end
-
-  defp enter(none) when none == %{}, do: :ok
-
-  defp enter(lent) do
-    for {address, hosts} <- lent, do: :inet_db.add_host(address, hosts)
-    state = state()
-    lookup = state.lookup || look_here_first(:inet_db.res_option(:lookup))
-    keep(%{state | lookup: lookup, lent: Enum.uniq(state.lent ++ Map.keys(lent))})
-  end
-
-  # Behind it stays whatever was there: this may be somebody's long-lived node.
-  defp look_here_first([:file | _]), do: nil
-
-  defp look_here_first(before) do
-    ours = [:file | before -- [:file]]
-    :inet_db.set_lookup(ours)
-    {before, ours}
-  end
-
-  defp state,
-    do: :persistent_term.get(__MODULE__, %{addresses: %{}, lookup: nil, lent: []})
-
-  defp keep(state), do: :persistent_term.put(__MODULE__, state)
 end

@@ -28,6 +28,14 @@ defmodule Hotpush.Error.Prose do
 
   def sentence(%Error{stage: :refusal} = error), do: Refusal.sentence(error.subject, error.reason)
   def sentence(%Error{stage: :scan} = error), do: scan(error.subject, error.reason)
+
+  def sentence(%Error{stage: :fault, reason: {:fault, what, where}} = error) do
+    place = if where, do: " in #{where}", else: ""
+
+    "#{error.subject}: a fault of Hotpush's own, not of the device or the project: " <>
+      "#{what}#{place}. What the device runs now shows the next run. Please report this sentence."
+  end
+
   def sentence(%Error{} = error), do: device(error.subject, error.stage, error.reason)
 
   @doc "The short kind of a reason, as it stands in the JSON document."

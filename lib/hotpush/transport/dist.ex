@@ -8,13 +8,13 @@ defmodule Hotpush.Transport.Dist do
 
   @behaviour Hotpush.Transport
 
-  alias Hotpush.{Error, Secret, Target}
-  alias Hotpush.Transport.Dist.{Diagnosis, Host}
+  alias Hotpush.{Error, Secret, Steward, Target}
+  alias Hotpush.Transport.Dist.{Diagnosis, Owner}
 
   # How long before its end an attempt is looked into, at most.
   @look_ms 5_000
 
-  defstruct [:node, :was_connected?]
+  defstruct [:node, :hold]
 
   defmodule Conversation do
     @moduledoc false
@@ -23,15 +23,15 @@ defmodule Hotpush.Transport.Dist do
 
   @impl true
   def prepare(%Target{} = target) do
-    with :ok <- Host.start(target.node, target.state_dir), do: {:ok, target}
+    with :ok <- Owner.start(target.node, target.state_dir), do: {:ok, target}
   end
 
   @impl true
-  def finish, do: Host.stop()
+  def finish, do: Owner.finish()
 
   @doc "Leaves this VM the node that it has become: `c:Hotpush.Transport.finish/0` keeps it."
   @spec stay() :: :ok
-  def stay, do: Host.stay()
+  def stay, do: Owner.stay()
 
   @doc "Ends this VM's connection with a node. Whether there was one."
   @spec leave(node()) :: boolean()
@@ -40,8 +40,30 @@ defmodule Hotpush.Transport.Dist do
   @impl true
   def open(%Target{node: node} = target, timeout) do
     if cookie = Secret.unwrap(target.cookie), do: Node.set_cookie(node, cookie)
-    connected? = node in Node.list(:connected)
-    connect(%__MODULE__{node: node, was_connected?: connected?}, timeout)
+    conn = %__MODULE__{node: node, hold: Owner.join(node)}
+
+    with {:error, error} <- connect(conn, timeout) do
+      close(conn)
+      {:error, error}
+    end
+  end
+
+  @doc """
+  In place of `c:Hotpush.Transport.close/1`: the connection stays. Answers a process that is there
+  for as long as it does.
+  """
+  @spec keep(%__MODULE__{}) :: pid()
+  def keep(conn) do
+    Owner.keep(conn.node, conn.hold)
+
+    spawn(fn ->
+      Steward.settle()
+      Node.monitor(conn.node, true)
+
+      receive do
+        {:nodedown, _node} -> :ok
+      end
+    end)
   end
 
   # The attempt is made beside, since one that hangs cannot be told to stop. It has all of the
@@ -146,10 +168,5 @@ defmodule Hotpush.Transport.Dist do
   end
 
   @impl true
-  def close(%__MODULE__{was_connected?: true}), do: :ok
-
-  def close(conn) do
-    Node.disconnect(conn.node)
-    :ok
-  end
+  def close(conn), do: Owner.leave(conn.node, conn.hold)
 end

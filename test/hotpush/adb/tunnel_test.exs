@@ -14,7 +14,9 @@ defmodule Hotpush.Adb.TunnelTest do
   @source "defmodule Desk.Phone do\n  def v, do: :one\nend\n"
 
   setup do
-    on_exit(fn -> Transport.Dist.finish() end)
+    on_exit(fn ->
+      Until.until("the node to go", fn -> Transport.Dist.finish() == :ok and not Node.alive?() end)
+    end)
   end
 
   # The way of a node's packets to this host's epmd, as Hotpush or another program makes it.

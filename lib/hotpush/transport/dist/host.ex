@@ -1,10 +1,10 @@
 defmodule Hotpush.Transport.Dist.Host do
   @moduledoc """
-  This host's own node: started if there is none, under a name that is random per project but
-  kept, since every new name leaves an atom on the device.
+  This host's own node: how it is started (when, says `Hotpush.Transport.Dist.Owner`), under a name
+  that is random per project but kept, since every new name leaves an atom on the device.
 
   Runs side by side need names of their own: there are a few slots. Whoever holds a UDP port on
-  loopback holds the slot; the system lets go of it when the process ends, however it ends.
+  loopback holds the slot; the system lets go of it when the VM ends, however it ends.
   """
 
   alias Hotpush.Error
@@ -14,41 +14,47 @@ defmodule Hotpush.Transport.Dist.Host do
   # Below the ports that systems give out by themselves (Linux from 32768, others from 49152).
   @first_port 20_000
   @ports 12_000
+  @gone_ms 2_000
 
-  @doc "Makes sure that this VM is a node in the name domain of `node`."
-  @spec start(node(), Path.t()) :: :ok | {:error, Error.t()}
+  @type slot :: port() | :no_slot
+
+  @doc "Makes this VM a node in the name domain of `node`. Answers its slot, for `stop/1`."
+  @spec start(node(), Path.t()) :: {:ok, slot()} | {:error, Error.t()}
   def start(node, state_dir) do
-    if Node.alive?(), do: same_domain(node), else: start_node(node, state_dir)
-  end
-
-  @doc "Takes this VM's node down again, if it was started here."
-  @spec stop() :: :ok
-  def stop do
-    case :persistent_term.get(__MODULE__, nil) do
-      nil ->
-        :ok
-
-      socket ->
-        :persistent_term.erase(__MODULE__)
-        _ = :net_kernel.stop()
-        if is_port(socket), do: :gen_udp.close(socket)
-        :ok
+    case if(Tls.used?(), do: Tls.ready(), else: :ok) do
+      :ok -> start_plain(node, state_dir)
+      {:error, reason} -> {:error, Error.new(:connect, node, reason)}
     end
   end
 
-  @doc "Makes this VM's node stay, whoever started it."
-  @spec stay() :: :ok
-  def stay do
-    case :persistent_term.get(__MODULE__, nil) do
-      nil ->
-        :ok
+  @doc "Takes this VM's node down; its slot is free then."
+  @spec stop(slot()) :: :ok
+  def stop(slot) do
+    _ = :net_kernel.stop()
+    if is_port(slot), do: :gen_udp.close(slot)
+    wait(@gone_ms)
+  end
 
-      socket ->
-        :persistent_term.erase(__MODULE__)
-        # Its slot is taken for as long as there is the node, not the one who started it.
-        if is_port(socket), do: :gen_udp.controlling_process(socket, Process.whereis(:net_kernel))
-        :ok
+  # The emulator gives the name up a little (some ms) after that, if there were connections.
+  defp wait(left) do
+    if Node.alive?() and left > 0 do
+      receive do
+      after
+        1 -> wait(left - 1)
+      end
+    else
+      :ok
     end
+  end
+
+  @doc "Whether a VM that is a node can talk to `node`."
+  @spec same_domain(node()) :: :ok | {:error, Error.t()}
+  def same_domain(node) do
+    ours = if :net_kernel.longnames() == true, do: :longnames, else: :shortnames
+
+    if domain(node) == ours,
+      do: :ok,
+      else: {:error, Error.new(:connect, node, {:name_domain, domain(node)})}
   end
 
   @doc "`:longnames` where the host part has a dot or is an IPv6 address, as OTP decides it."
@@ -62,21 +68,6 @@ defmodule Hotpush.Transport.Dist.Host do
   @spec slot_port(String.t(), non_neg_integer()) :: :inet.port_number()
   def slot_port(token, slot), do: @first_port + rem(:erlang.phash2(token), @ports) + slot
 
-  defp same_domain(node) do
-    ours = if :net_kernel.longnames() == true, do: :longnames, else: :shortnames
-
-    if domain(node) == ours,
-      do: :ok,
-      else: {:error, Error.new(:connect, node, {:name_domain, domain(node)})}
-  end
-
-  defp start_node(node, state_dir) do
-    case if(Tls.used?(), do: Tls.ready(), else: :ok) do
-      :ok -> start_plain(node, state_dir)
-      {:error, reason} -> {:error, Error.new(:connect, node, reason)}
-    end
-  end
-
   defp start_plain(node, state_dir) do
     {name, socket} = slot(state_dir)
     domain = domain(node)
@@ -86,8 +77,9 @@ defmodule Hotpush.Transport.Dist.Host do
 
     case quietly(fn -> :net_kernel.start(:"#{name}@#{host}", options) end) do
       {:ok, _} ->
-        :persistent_term.put(__MODULE__, socket)
-        :ok
+        # A slot is taken for as long as there is the node, not the one who started it.
+        if is_port(socket), do: :gen_udp.controlling_process(socket, Process.whereis(:net_kernel))
+        {:ok, socket}
 
       {:error, reason} ->
         if is_port(socket), do: :gen_udp.close(socket)
@@ -97,15 +89,25 @@ defmodule Hotpush.Transport.Dist.Host do
 
   # What fails here is told in a sentence; the kernel would log its supervisor's report as well.
   defp quietly(fun) do
-    level = :logger.get_primary_config().level
-    :logger.set_primary_config(:level, :none)
+    {:group_leader, kernel} = Process.info(Process.whereis(:kernel_sup), :group_leader)
+    :logger.add_primary_filter(__MODULE__, {&__MODULE__.hush/2, {kernel, self()}})
 
     try do
       fun.()
     after
-      :logger.set_primary_config(:level, level)
+      :logger.remove_primary_filter(__MODULE__)
     end
   end
+
+  @doc """
+  A filter of the logger that stops what the kernel application says of itself, and nothing else,
+  for as long as the process is there that asked for quiet.
+  """
+  @spec hush(:logger.log_event(), {kernel :: pid(), pid()}) :: :stop | :ignore
+  def hush(%{meta: %{gl: kernel}}, {kernel, asked}),
+    do: if(Process.alive?(asked), do: :stop, else: :ignore)
+
+  def hush(_event, _), do: :ignore
 
   defp why(reason) do
     home = System.get_env("HOME")
