@@ -10,7 +10,7 @@ defmodule Hotpush.Transport.Ssh.Command do
   # -T: no terminal; -a and -x: the device gets neither the developer's keys nor his screen.
   # ControlMaster: a connection for later ones is used if there is one; one that began here would
   # live on in the bounds that are set for this one.
-  @always ~w(-T -a -x -o LogLevel=ERROR -o RemoteCommand=none -o SessionType=default) ++
+  @always ~w(-T -a -x -o LogLevel=INFO -o RemoteCommand=none -o SessionType=default) ++
             ~w(-o ControlMaster=no)
 
   # Whatever the developer's own config says: what cannot prove who it is gets nothing.
