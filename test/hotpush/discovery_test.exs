@@ -77,6 +77,50 @@ defmodule Hotpush.DiscoveryTest do
     assert node == device.node
   end
 
+  test "addresses of IPv6, also those that are of use on one link alone" do
+    # What a stranger announces may be of no use at all.
+    for address <- ["fe80::1", "fe80::1%nosuch", "fe80::1%", "%", "300.1.1.1%lo", "a b", ""] do
+      assert {:error, _} = Epmd.names(address, 500)
+    end
+
+    with {:error, reason} <- :gen_tcp.listen(0, [:binary, :inet6, ip: {0, 0, 0, 0, 0, 0, 0, 1}]) do
+      IO.puts(:stderr, "IPv6 is NOT tested: this host has none (#{reason})")
+    else
+      {:ok, loopback} ->
+        :gen_tcp.close(loopback)
+        names_over_ipv6()
+    end
+  end
+
+  defp names_over_ipv6 do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, :inet6, active: false])
+    {:ok, port} = :inet.port(listener)
+    {:ok, interfaces} = :inet.getifaddrs()
+
+    local =
+      for {name, options} <- interfaces,
+          {:addr, {0xFE80, _, _, _, _, _, _, _} = address} <- options,
+          :running in options[:flags],
+          do: "#{:inet.ntoa(address)}%#{name}" |> String.replace(~r/%.*%/, "%")
+
+    if local == [], do: IO.puts(:stderr, "no interface here has a link-local address of IPv6")
+
+    for address <- ["::1" | local] do
+      served =
+        spawn_link(fn ->
+          {:ok, socket} = :gen_tcp.accept(listener)
+          :gen_tcp.send(socket, "\0\0\0\0name good at port 3\n")
+          :gen_tcp.close(socket)
+        end)
+
+      monitor = Process.monitor(served)
+      assert {address, {:ok, ["good"]}} == {address, Epmd.names(address, 5_000, port)}
+      assert_receive {:DOWN, ^monitor, _, _, _}, 5_000
+    end
+
+    :gen_tcp.close(listener)
+  end
+
   test "an epmd that never answers, or never ends, does not hold the others up" do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
     {:ok, port} = :inet.port(listener)

@@ -53,9 +53,7 @@ defmodule Hotpush.Discovery.Epmd do
     deadline = now() + timeout
     options = [:binary, active: false, send_timeout: timeout]
 
-    with {:ok, address} <- address(Names.address(host) || host),
-         {:ok, socket} <-
-           :gen_tcp.connect(address, port, family(address) ++ options, timeout) do
+    with {:ok, socket} <- connect(Names.address(host) || host, port, options, timeout) do
       try do
         with :ok <- :gen_tcp.send(socket, <<1::16, @names_req>>),
              {:ok, <<_port::32, text::binary>>} <- all(socket, "", deadline) do
@@ -71,15 +69,38 @@ defmodule Hotpush.Discovery.Epmd do
   end
 
   # As text, with the interface behind a link-local address: `fe80::1%eth0`.
-  defp address(text) do
-    case :inet.parse_address(String.to_charlist(text)) do
-      {:ok, address} -> {:ok, address}
-      {:error, _} -> {:ok, String.to_charlist(text)}
+  defp connect(text, port, options, timeout) do
+    case String.split(text, "%", parts: 2) do
+      [address, interface] -> link_local(address, interface, port, options, timeout)
+      [_] -> plain(text, port, options, timeout)
+    end
+  catch
+    # A link-local address without an interface, for one: a stranger may announce anything.
+    _kind, _reason -> {:error, :einval}
+  end
+
+  defp link_local(address, interface, port, options, timeout) do
+    with {:ok, address} <- :inet.parse_ipv6strict_address(String.to_charlist(address)),
+         {:ok, index} <- :net.if_name2index(String.to_charlist(interface)) do
+      place = %{family: :inet6, addr: address, port: port, scope_id: index}
+      :gen_tcp.connect(place, [:inet6 | options], timeout)
     end
   end
 
-  defp family(address) when tuple_size(address) == 8, do: [:inet6]
-  defp family(_address), do: []
+  defp plain(text, port, options, timeout) do
+    host = String.to_charlist(text)
+
+    case :inet.parse_address(host) do
+      {:ok, address} when tuple_size(address) == 8 ->
+        :gen_tcp.connect(address, port, [:inet6 | options], timeout)
+
+      {:ok, address} ->
+        :gen_tcp.connect(address, port, options, timeout)
+
+      {:error, _} ->
+        :gen_tcp.connect(host, port, options, timeout)
+    end
+  end
 
   defp all(_socket, read, _deadline) when byte_size(read) > @most_bytes,
     do: {:ok, binary_part(read, 0, @most_bytes)}
