@@ -10,6 +10,7 @@ defmodule Hotpush.Config do
   alias Hotpush.Settings.Selection
 
   defstruct app_names: [],
+            app_places: %{},
             routes: [],
             cookie: nil,
             cookie_error: nil,
@@ -29,6 +30,7 @@ defmodule Hotpush.Config do
 
   @type t :: %__MODULE__{
           app_names: [atom()],
+          app_places: %{atom() => String.t()},
           routes: [Route.t()],
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
@@ -89,6 +91,7 @@ defmodule Hotpush.Config do
        %{
          config
          | app_names: app_names,
+           app_places: if(settings, do: settings.app_places, else: %{}),
            modules: Keyword.get_values(options, :module),
            apps: apps,
            all?: Keyword.get(options, :all, false),
@@ -154,7 +157,7 @@ defmodule Hotpush.Config do
         {[], %Settings{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
         {[], _, [_ | _], _} -> Selection.routes(configured, nil)
         {[], _, [], _} when discover? -> {:ok, []}
-        {[], _, [], :host} -> {:error, Error.new(:usage, nil, :no_nodes)}
+        {[], _, [], :host} -> {:error, Error.new(:usage, settings && settings.shown, :no_nodes)}
         {[], _, [], _} -> Selection.routes([ssh: @stock_host], nil)
       end
     end

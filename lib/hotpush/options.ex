@@ -4,7 +4,8 @@ defmodule Hotpush.Options do
   go the way of the command line, so that both are checked, and outweigh the rest, alike.
   """
 
-  alias Hotpush.{Config, Error, Workspace}
+  alias Hotpush.Config.Arguments
+  alias Hotpush.{Config, Error, Scope, Workspace}
 
   @doc """
   The config that the options make with the environment, hotpush.toml and the project's config.
@@ -39,6 +40,9 @@ defmodule Hotpush.Options do
       iex> {:error, error} = Hotpush.Options.argv(discover: true)
       iex> Hotpush.Error.message(error)
       "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
+      iex> {:error, error} = Hotpush.Options.argv(nodes: [:"a@b"])
+      iex> Hotpush.Error.message(error)
+      "there is no option nodes: here, see Hotpush's documentation. Did you mean node:?"
   """
   @spec argv(keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def argv(options) do
@@ -55,12 +59,21 @@ defmodule Hotpush.Options do
        do: {:error, Error.new(:usage, key, :of_the_task)}
 
   defp collect([{key, value} | rest], argv) do
+    if key in Arguments.names(), do: collect(key, value, rest, argv), else: unknown(key)
+  end
+
+  defp collect(key, value, rest, argv) do
     flag = "--" <> String.replace(to_string(key), "_", "-")
 
     case flags(flag, value) do
       :error -> {:error, Error.new(:usage, key, {:bad_option, shown(key, value)})}
       flags -> collect(rest, [flags | argv])
     end
+  end
+
+  defp unknown(key) do
+    near = Scope.near(to_string(key), Enum.map(Arguments.names(), &to_string/1))
+    {:error, Error.new(:usage, key, {:unknown_key, Enum.take(near, 1)})}
   end
 
   defp flags(_flag, nil), do: []

@@ -46,7 +46,7 @@ defmodule Hotpush.Project do
     built = built_apps(lib)
     own = own_apps(config, built)
 
-    with :ok <- known(config.app_names ++ config.apps, built), :ok <- compiled(own, built) do
+    with :ok <- known(config, built), :ok <- compiled(own, built) do
       apps = kinds(built, own, dev_only_deps(), config.apps)
 
       {:ok,
@@ -81,8 +81,8 @@ defmodule Hotpush.Project do
         do: {name, {Path.dirname(path), keys}}
   end
 
-  defp known(names, built) do
-    case Enum.find(names, &(not Map.has_key?(built, &1))) do
+  defp known(config, built) do
+    case Enum.find(config.app_names ++ config.apps, &(not Map.has_key?(built, &1))) do
       nil ->
         :ok
 
@@ -91,7 +91,9 @@ defmodule Hotpush.Project do
 
       name ->
         near = Hotpush.Scope.near(to_string(name), Enum.map(Map.keys(built), &to_string/1))
-        {:error, Error.new(:usage, name, {:no_such_app, near})}
+        error = Error.new(:usage, name, {:no_such_app, near})
+        place = config.app_places[name]
+        {:error, if(place, do: Error.new(:usage, place, {:settings_value, error}), else: error)}
     end
   end
 

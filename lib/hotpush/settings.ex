@@ -14,7 +14,8 @@ defmodule Hotpush.Settings do
   not set is no mistake where another cookie counts, or none.
 
     * `:path` - of the file; `:shown` - the same, as messages call it
-    * `:app_names` - the project's applications; empty where Mix knows best
+    * `:app_names` - the project's applications; empty where Mix knows best; `:app_places` - where
+      each stands, as messages say it
     * `:cookie` - the cookie of devices that have none of their own in `:cookies`, by nickname
     * `:devices` - in the order of the file, each with a nickname
     * `:groups` - nicknames by group
@@ -25,12 +26,14 @@ defmodule Hotpush.Settings do
   alias Hotpush.{Error, Native, Route}
   alias Hotpush.Settings.{Cookie, Document}
 
-  defstruct [:path, :shown, :cookie, app_names: [], cookies: %{}, devices: [], groups: %{}]
+  defstruct [:path, :shown, :cookie, app_names: [], app_places: %{}] ++
+              [cookies: %{}, devices: [], groups: %{}]
 
   @type t :: %__MODULE__{
           path: Path.t(),
           shown: String.t(),
           app_names: [atom()],
+          app_places: %{atom() => String.t()},
           cookie: Cookie.t() | nil,
           cookies: %{String.t() => Cookie.t()},
           devices: [Route.t()],

@@ -28,7 +28,7 @@ defmodule Hotpush.InitTest do
 
     # Read, and no device is in it.
     assert {output, 2} = Hotswap.run(project, [])
-    assert output =~ "no device is named"
+    assert output =~ "hotpush.toml names no device yet: take the # away from yours"
     assert {output, 2} = Hotswap.run(project, ["--node", "porch"])
     assert output =~ "hotpush.toml has no [device.porch]"
   end
@@ -56,14 +56,14 @@ defmodule Hotpush.InitTest do
     device = Hotpush.Test.Device.start()
     assert {output, 0} = Project.mix(project, ["hotpush.init", "--timeout", "3000"])
     assert output =~ "no route to the fleet"
-    assert output =~ ~r/\* creating hotpush.toml \(\d+ devices found\)/
+    assert output =~ ~r/\* creating hotpush.toml \(\d+ devices found, as comments\)/
     text = file(project, "hotpush.toml")
-    assert text =~ "# van-7, found by :fleet\n# [device.van-7]\n# ssh = \"van-7.example\"\n"
+    assert text =~ "# van-7, found by fleet\n# [device.van-7]\n# ssh = \"van-7.example\"\n"
     assert text =~ "\n# node = \"#{device.node}\"\n"
 
     # None of them is pushed to before the developer says so.
     assert {output, 2} = Hotswap.run(project, [])
-    assert output =~ "no device is named"
+    assert output =~ "hotpush.toml names no device yet: take the # away from yours"
     Project.edit(project, "hotpush.toml", "# [device.van-7]\n# ssh", "[device.van-7]\nssh")
     assert {output, 1} = Hotswap.run(project, ["--node", "van-7"])
     assert output =~ "failed: van-7"
@@ -81,6 +81,29 @@ defmodule Hotpush.InitTest do
     assert file(project, "hotpush.toml") =~ "[device.kitchen]"
     assert mode(project) == 0o100600
     assert file(project, ".gitignore") == "/_build\nhotpush.toml"
+  end
+
+  test "does not write to where a link leads", %{project: project} do
+    elsewhere = Path.join(project.dir, "elsewhere.toml")
+    File.ln_s!(elsewhere, Path.join(project.dir, "hotpush.toml"))
+    assert {output, 2} = init(project)
+    assert output =~ "hotpush.toml is there already"
+    refute File.exists?(elsewhere)
+  end
+
+  test "a child of an umbrella is told of the file of all" do
+    project = Project.new(app: :house, config: "import Config\n", children: [desk: [files: %{}]])
+    dep = inspect(Project.Source.hotpush_dep())
+    Project.edit(project, "apps/desk/mix.exs", "deps: []", "deps: [#{dep}]")
+    File.write!(Path.join(project.dir, "hotpush.toml"), "# ours\n")
+    desk = %{project | app: :desk, dir: Path.join(project.dir, "apps/desk")}
+    {output, status} = init(desk)
+    assert {status, output} == {2, output}
+    assert output =~ "hotpush.toml counts for the whole umbrella"
+    refute File.exists?(Path.join(desk.dir, "hotpush.toml"))
+    assert {_, 0} = init(desk, ["--force"])
+    assert file(project, "hotpush.toml") == "# ours\n"
+    assert file(desk, "hotpush.toml") =~ "[device.kitchen]"
   end
 
   test "adds one line to the .gitignore that is there", %{project: project} do

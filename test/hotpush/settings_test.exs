@@ -82,6 +82,9 @@ defmodule Hotpush.SettingsTest do
     assert told(dir, "app = 'a'\ncookei = 'sesame'") =~
              ~r/hotpush.toml:2:1: unknown key "cookei" .*\. Did you mean cookie\?\z/
 
+    assert told(dir, "[device.a]\nssh = nerves.local") =~
+             "hotpush.toml:2:7: text must stand in quotes."
+
     assert told(dir, "app = ") =~ "hotpush.toml:1:7: "
     assert told(dir, "[device.a]\nnode = 'porch'") =~ ~r/:2:8: porch is not a node name/
     assert told(dir, "[device.a]\nssh = '-oProxyCommand=x'") =~ ~r/:2:7: -oProxy.* is not a host/
@@ -96,6 +99,16 @@ defmodule Hotpush.SettingsTest do
     assert told(dir, "# \xFF") =~ ":1:3: this is not UTF-8."
   end
 
+  test "an application that is not there has its place", %{dir: dir} do
+    write(dir, "\napp = 'nope'\n[device.a]\nnode = 'a@b'")
+    assert {:ok, config} = config(dir, ["--no-compile"])
+
+    assert message(Hotpush.Project.load(config)) =~
+             ~r/hotpush.toml:2:7: no application of this project is named nope\./
+
+    refute message(Hotpush.Project.load(%{config | app_places: %{}})) =~ "hotpush.toml"
+  end
+
   test "two nicknames for one device", %{dir: dir} do
     for way <- ["ssh = 'me@x:22'", "node = 'a@b'", "adb = 'R5'"] do
       assert told(dir, "[device.a]\n#{way}\n[device.b]\nssh='y'\n[device.c]\n#{way}") =~
@@ -108,7 +121,7 @@ defmodule Hotpush.SettingsTest do
     assert message(Settings.read(dir)) =~ "hotpush.toml cannot be read: no such file"
     File.rm!(Path.join(dir, "hotpush.toml"))
     File.mkdir_p!(Path.join(dir, "hotpush.toml"))
-    assert message(Settings.read(dir)) =~ "hotpush.toml cannot be read: illegal operation"
+    assert message(Settings.read(dir)) =~ "hotpush.toml is a directory, and should be"
   end
 
   test "without the native library it is an error, with the next step", %{dir: dir} do
@@ -136,7 +149,7 @@ defmodule Hotpush.SettingsTest do
       assert names(dir, [], nodes: [:a@b]) == ~w(porch kitchen phone attic)
       write(dir, "app = 'example'")
       assert names(dir, [], nodes: [:a@b], ssh: ["c"]) == ~w(a@b c)
-      assert message(config(dir, [])) =~ "no device is named"
+      assert message(config(dir, [])) =~ ~r/hotpush.toml names no device yet: take the # away/
     end
 
     test "by nickname, group, node and host, each once, in the order asked", %{dir: dir} do

@@ -35,6 +35,10 @@ defmodule Hotpush.Config.Arguments do
     end
   end
 
+  @doc "The names of the options, with underscores."
+  @spec names() :: [atom()]
+  def names, do: Keyword.keys(@switches)
+
   @doc "Where `--json` wants the document, also when something else in `argv` is wrong."
   @spec json([String.t()]) :: Path.t() | nil
   def json(argv) do

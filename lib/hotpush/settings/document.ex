@@ -18,6 +18,7 @@ defmodule Hotpush.Settings.Document do
        %{
          empty
          | app_names: for({name, _, _} <- apps, do: String.to_atom(name)),
+           app_places: Map.new(apps, &app_place(empty.shown, &1)),
            cookie: cookie && source(cookie),
            cookies: Map.new(own),
            devices: routes,
@@ -30,6 +31,9 @@ defmodule Hotpush.Settings.Document do
   @spec error(String.t(), {pos_integer(), pos_integer()}, term()) :: Error.t()
   def error(shown, {line, column}, reason),
     do: Error.new(:usage, "#{shown}:#{line}:#{column}", reason)
+
+  defp app_place(shown, {name, line, column}),
+    do: {String.to_atom(name), "#{shown}:#{line}:#{column}"}
 
   defp texts(placed), do: for({text, _, _} <- placed, do: text)
 

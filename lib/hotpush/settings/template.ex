@@ -133,8 +133,15 @@ defmodule Hotpush.Settings.Template do
 
   defp group([], []), do: "# [group.all]\n# devices = [\"kitchen\", \"porch\", \"phone\"]\n"
 
-  defp group([], devices),
-    do: "# [group.all]\n# devices = #{list(Enum.map(devices, &elem(&1, 0)))}\n"
+  # A line for each, since only those that are taken in may stand in a group.
+  defp group([], devices) do
+    [
+      "# Take the # away from those that you took in above, and from the lines around them.\n",
+      "# [group.all]\n# devices = [\n",
+      for({name, _, _} <- devices, do: "#   #{string(name)},\n"),
+      "# ]\n"
+    ]
+  end
 
   defp group(names, _devices), do: "[group.all]\ndevices = #{list(names)}\n"
 

@@ -12,11 +12,12 @@ defmodule Mix.Tasks.Hotpush.Init do
   away from those that are yours. Nothing is sent to a device that was found.
 
   The file is readable by you alone (mode 0600), since you may write a cookie into it. A
-  `hotpush.toml` that is there already is left as it is.
+  `hotpush.toml` that is there already is left as it is; so is that of an umbrella's root, which
+  counts for its children, unless `--force` is to write one for this child.
 
   ## Options
 
-    * `--force` - replace the file that is there
+    * `--force` - replace the file that is there, or write one beside an umbrella's
     * `--no-discover` - do not look for devices; the file then has examples only
     * `--timeout MS` - look for devices for so many milliseconds, 2000 by default
 
@@ -30,7 +31,7 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   alias Hotpush.{Discovery, Doorman, Error, Settings, Text, Workspace}
   alias Hotpush.Discovery.Found
-  alias Hotpush.Settings.{Gitignore, Template}
+  alias Hotpush.Settings.{Gitignore, Template, Writer}
 
   @switches [force: :boolean, discover: :boolean, timeout: :integer]
 
@@ -41,7 +42,7 @@ defmodule Mix.Tasks.Hotpush.Init do
          path = Path.join(dir, Settings.file_name()),
          :ok <- check(path, options),
          entries = entries(options),
-         :ok <- write(path, Template.render(Mix.Project.config()[:app], entries)),
+         :ok <- write(path, Template.render(Mix.Project.config()[:app], entries), options),
          :ok <- say_written(path, entries),
          :ok <- ignore(Path.join(dir, ".gitignore")) do
       :ok
@@ -76,11 +77,26 @@ defmodule Mix.Tasks.Hotpush.Init do
     with :ok <- Workspace.check(), do: {:ok, hd(Workspace.settings_dirs())}
   end
 
+  # In a child of an umbrella there may be one for all.
   defp check(path, options) do
-    if File.exists?(path) and not Keyword.get(options, :force, false),
-      do: usage(Path.relative_to_cwd(path), :settings_exist),
-      else: :ok
+    above = tl(Workspace.settings_dirs()) |> Enum.map(&Path.join(&1, Settings.file_name()))
+
+    cond do
+      force?(options) ->
+        :ok
+
+      Writer.there?(path) ->
+        usage(Path.relative_to_cwd(path), :settings_exist)
+
+      one = Enum.find(above, &Writer.there?/1) ->
+        usage(one, {:settings_above, Path.dirname(path)})
+
+      true ->
+        :ok
+    end
   end
+
+  defp force?(options), do: Keyword.get(options, :force, false)
 
   defp entries(options) do
     if Keyword.get(options, :discover, true), do: discover(options[:timeout]), else: []
@@ -99,27 +115,33 @@ defmodule Mix.Tasks.Hotpush.Init do
   defp entry(found) do
     %{
       name: found.name,
-      how: Enum.map_join([found.how | found.also], ", ", &inspect/1),
+      how: Enum.map_join([found.how | found.also], ", ", &way/1),
       own?: found.how == :adb,
       ways: Found.ways(found),
       notice: found.notice && Error.message(found.notice)
     }
   end
 
-  # It may get a cookie: it is private before it is filled.
-  defp write(path, text) do
-    with :ok <- File.write(path, ""),
-         :ok <- File.chmod(path, 0o600),
-         :ok <- File.write(path, text) do
-      :ok
-    else
-      {:error, reason} -> usage(Path.relative_to_cwd(path), {:not_written, reason})
-    end
+  # An atom of ours, or a module of the project's.
+  defp way(name), do: name |> inspect() |> String.trim_leading(":")
+
+  defp write(path, text, options) do
+    with {:error, reason} <- Writer.write(path, text, force?(options)),
+         do: usage(Path.relative_to_cwd(path), {:not_written, reason})
   end
 
   defp say_written(path, entries) do
     found = Text.count(length(entries), "device")
-    Mix.shell().info("* creating #{Path.relative_to_cwd(path)} (#{found} found)")
+    commented = Enum.count(entries, &(not &1.own? or &1.notice != nil))
+
+    as =
+      cond do
+        commented == 0 -> ""
+        commented == length(entries) -> ", as comments"
+        true -> ", #{commented} as comments"
+      end
+
+    Mix.shell().info("* creating #{Path.relative_to_cwd(path)} (#{found} found#{as})")
   end
 
   defp ignore(path) do

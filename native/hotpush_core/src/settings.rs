@@ -137,13 +137,36 @@ fn text(bytes: &[u8]) -> Result<&str, Mistake> {
 fn syntax(text: &str, lines: &Lines<'_>, error: &toml::de::Error) -> Mistake {
     let span = error.span().unwrap_or(0..0);
     let key = text.get(span.clone()).unwrap_or_default();
-    let message = match error.message() {
-        "duplicate key" => format!("the key {key} stands here a second time"),
-        other => other.to_owned(),
+    let (at, message) = match (error.message(), bare_word(text, span.start)) {
+        ("duplicate key", _) => (
+            span.start,
+            format!("the key {key} stands here a second time"),
+        ),
+        (_, Some(at)) => (at, "text must stand in quotes".into()),
+        (other, None) => (span.start, other.to_owned()),
     };
     Mistake {
-        place: lines.place(span.start),
+        place: lines.place(at),
         message,
         meant: None,
     }
+}
+
+/// Where the value begins that the parser stumbled over, if it is text without quotes: a host
+/// name, say, which it takes for a number.
+fn bare_word(text: &str, at: usize) -> Option<usize> {
+    let plain = |c: char| c.is_alphanumeric() || "_-.@:/%".contains(c);
+    let (before, after) = text.split_at_checked(at)?;
+    let head = before.trim_end_matches(plain);
+    let word = &before[head.len()..];
+    let rest = &after[..after.len() - after.trim_start_matches(plain).len()];
+    let letters = word.chars().chain(rest.chars()).any(char::is_alphabetic);
+    let address = word.matches('.').count() + rest.matches('.').count() > 1;
+    let head_end = head.trim_end_matches([' ', '\t', '\n', '\r']);
+    // A bracket that begins a line is that of a table's name.
+    let list = head_end.strip_suffix('[').is_some_and(|before| {
+        !before.is_empty() && !before.trim_end_matches([' ', '\t']).ends_with('\n')
+    });
+    let value = list || head_end.ends_with(['=', ',']);
+    (value && (letters || address)).then_some(head.len())
 }

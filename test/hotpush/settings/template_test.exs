@@ -50,13 +50,22 @@ defmodule Hotpush.Settings.TemplateTest do
       text = Template.render(:example, [stranger])
       assert %{devices: [], groups: %{}} = read(text)
       assert text =~ "offered neither a cookie nor a key"
-      taken = String.replace(text, ~r/^# (?=\[|ssh = |devices = )/m, "")
+      taken = String.replace(text, ~r/^# (?=\[|ssh = |devices = |\]|  ")/m, "")
 
       assert %{devices: [%{nickname: "nerves-1a2b"}], groups: %{"all" => ["nerves-1a2b"]}} =
                read(taken)
 
       both = read(Template.render(:example, [stranger, entry("R5CT", adb: "R5CT")]))
       assert %{devices: [%{nickname: "R5CT"}], groups: %{"all" => ["R5CT"]}} = both
+    end
+
+    test "of several strangers two are taken in, and a group of them" do
+      names = ~w(a.local b.local c.local)
+      text = Template.render(:x, Enum.map(names, &%{entry(&1, ssh: &1) | own?: false}))
+      chosen = ~r/^# (?=\[device\.[ac]\]|ssh = "[ac]\.|\[group|devices = |\]|  "[ac]")/m
+
+      assert %{devices: [%{nickname: "a"}, %{nickname: "c"}], groups: %{"all" => ["a", "c"]}} =
+               read(String.replace(text, chosen, ""))
     end
 
     test "with nothing found, and with every example taken out of its comment" do

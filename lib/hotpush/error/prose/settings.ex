@@ -14,6 +14,9 @@ defmodule Hotpush.Error.Prose.Settings do
       "Keep one of them; a group can name it as often as you like."
   end
 
+  def sentence(path, {:settings_unreadable, :eisdir}),
+    do: "#{path} is a directory, and should be a file: mix hotpush.init writes one."
+
   def sentence(path, {:settings_unreadable, reason}),
     do: "#{path} cannot be read: #{:file.format_error(reason)}."
 
@@ -64,6 +67,11 @@ defmodule Hotpush.Error.Prose.Settings do
 
   def sentence(path, :settings_exist) do
     "#{path} is there already, and was left as it is: --force replaces it."
+  end
+
+  def sentence(path, {:settings_above, dir}) do
+    "#{path} counts for the whole umbrella, and names its devices; one in #{dir} would count here in " <>
+      "its place. Nothing was written; --force writes it all the same."
   end
 
   def sentence(path, {:not_written, reason}),

@@ -39,10 +39,20 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(argument, {:unexpected_argument, task}),
     do: "unexpected argument #{argument}: \"mix help #{task}\" lists the options."
 
+  def sentence(path, :no_nodes) when path != nil do
+    "#{path} names no device yet: take the # away from yours there, or name one, as in " <>
+      "mix upload.hotswap nerves.local."
+  end
+
   def sentence(_config, :no_nodes) do
     "no device is named: give a host that answers ssh, as in mix upload.hotswap nerves.local, " <>
       "or --node name@host, or set config :hotpush, nodes: [:\"name@host\"], or name your devices " <>
       "in a hotpush.toml, which mix hotpush.init writes."
+  end
+
+  def sentence(key, {:unknown_key, near}) do
+    "there is no option #{key}: here, see Hotpush's documentation." <>
+      did_you_mean(Enum.map(near, &(&1 <> ":")))
   end
 
   def sentence(key, {:bad_option, :hidden}),
