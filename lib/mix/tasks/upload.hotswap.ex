@@ -18,7 +18,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   `ssh`, with your keys, `~/.ssh/config` and known hosts. Any Nerves device takes that as it is. The
   device needs no distribution, and there is no cookie; nothing stays there but the code. Nobody can
   be asked for a password: load keys with a passphrase by `ssh-add`, or set `SSH_ASKPASS`. Several
-  hosts may be named.
+  hosts may be named, with a port where it is not the usual one: `nerves.local:2222`.
 
   `--node NAME` reaches a node that is up, by Erlang distribution.
 
@@ -37,8 +37,10 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `nodes` - the nodes, where the command line names no device
     * `ssh` - hosts, as on the command line
     * `cookie` - the devices' cookie
+    * `discovery` - the project's own ways to find devices: see `mix hotpush.devices`
 
-  A project with `config :mix_tasks_upload_hotswap` and the same keys works unchanged.
+  Any other key is an error. A project with `config :mix_tasks_upload_hotswap` and the same keys
+  works unchanged.
 
   The cookie is looked for in `--cookie`, in the environment variable `HOTPUSH_COOKIE`, in
   `hotpush.toml`, in the config, and at last in `~/.erlang.cookie`. It is never printed. Where
@@ -92,7 +94,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `--app APP` - only this application; may be repeated. A development-only dependency is
       pushed by this option alone
     * `--all` - push also what does not differ
-    * `--dry-run` - say what would be done and what would be refused; change nothing
+    * `--dry-run` - say what would be done, what would be refused, and whom `--purge kill` would
+      end; change nothing
     * `--json PATH` - write one JSON document (`-` is standard output, where it is the last line);
       its schema is `priv/report.schema.json`
     * `--no-compile` - push what was compiled last
@@ -104,9 +107,10 @@ defmodule Mix.Tasks.Upload.Hotswap do
       implementations
     * `--docs` - keep the documentation in what is sent, as `strip_beams: [keep: ["Docs"]]` in a
       release of the project does. (`h` in IEx on the device reads the firmware's file all the same.)
-    * `--cookie COOKIE` - the devices' cookie. Other users of this computer may see it among the
-      running programs: `HOTPUSH_COOKIE` is better
-    * `--verbose` - also say why, and what took how long
+    * `--cookie COOKIE` - the devices' cookie, in quotes if it has a space; a host goes before this
+      option. Other users of this computer may see it among the running programs: `HOTPUSH_COOKIE`
+      is better
+    * `--verbose` - also say why, what took how long, and of a refused push what would have been done
     * `--quiet` - only say what went wrong
 
   ## What is pushed
