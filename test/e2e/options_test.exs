@@ -120,6 +120,10 @@ defmodule Hotpush.OptionsTest do
       refute output =~ "Successfully d"
     end
 
+    output = push!(project, device, ["--purge", "kill", "--dry-run"])
+    assert output =~ ~r/note: --purge kill would end on .*'stuck/
+    assert is_pid(Device.eval(device, ~S|Process.whereis(:"stuck\e[2J")|))
+
     output = push!(project, device, ["--purge", "kill"])
     assert output =~ ~r/note: --purge kill ended on .*'stuck/
     assert Device.eval(device, ~S|Process.whereis(:"stuck\e[2J")|) == nil
