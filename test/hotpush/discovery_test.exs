@@ -148,6 +148,35 @@ defmodule Hotpush.DiscoveryTest do
     assert {:error, :econnrefused} = Epmd.names("127.0.0.1", 500, port)
   end
 
+  # As mDNS gives one where a host has no other.
+  test "an epmd at a link-local address, of an interface that is there or is gone" do
+    assert {:error, :einval} = Epmd.names("fe80::1", 500, 1)
+    assert {:error, _no_such} = Epmd.names("fe80::1%nosuch0", 500, 1)
+    {:ok, interfaces} = :inet.getifaddrs()
+
+    here =
+      for {name, options} <- interfaces,
+          {:addr, {0xFE80, _, _, _, _, _, _, _} = address} <- options,
+          do: "#{:inet.ntoa(address)}%#{name}"
+
+    if here == [],
+      do: IO.puts(:stderr, "MISSING: an interface with IPv6; its addresses are not tested")
+
+    for address <- Enum.take(here, 1) do
+      {:ok, listener} = :gen_tcp.listen(0, [:inet6, :binary, active: false])
+      {:ok, port} = :inet.port(listener)
+
+      spawn_link(fn ->
+        {:ok, socket} = :gen_tcp.accept(listener)
+        :gen_tcp.send(socket, "\0\0\0\0name near at port 1\n")
+        :gen_tcp.close(socket)
+      end)
+
+      assert {:ok, ["near"]} = Epmd.names(address, 5_000, port)
+      :gen_tcp.close(listener)
+    end
+  end
+
   defp endless(socket, line, number \\ 1) do
     with :ok <- :gen_tcp.send(socket, line.(number)), do: endless(socket, line, number + 1)
   end

@@ -32,16 +32,15 @@ defmodule Hotpush.Transport.Ssh do
   @impl true
   def open(%Target{way: {:ssh, ssh}} = target, timeout) do
     deadline = System.monotonic_time(:millisecond) + timeout
-    log = log_path(target)
 
-    Keys.lend(target.host_keys, log <> ".keys", target.name, fn known_hosts ->
+    Keys.lend(target.host_keys, path(target, "keys"), target.name, fn known_hosts ->
       options = [known_hosts: known_hosts, askpass?: askpass?()]
 
       with {:error, %Error{reason: {:unresolved, _}} = error} <-
-             attempt(target, log, options, timeout) do
+             attempt(target, options, timeout) do
         case Names.search(ssh.host, max(min(left(deadline), @search_ms), 1)) do
           nil -> {:error, error}
-          address -> attempt(target, log, [address: address] ++ options, max(left(deadline), 1))
+          address -> attempt(target, [address: address] ++ options, max(left(deadline), 1))
         end
       end
     end)
@@ -51,8 +50,8 @@ defmodule Hotpush.Transport.Ssh do
 
   defp askpass?, do: System.get_env("SSH_ASKPASS") not in [nil, ""]
 
-  defp attempt(%Target{way: {:ssh, ssh}} = target, log, options, timeout) do
-    {:ok, channel} = Channel.start(Command.new(ssh, timeout, options), log)
+  defp attempt(%Target{way: {:ssh, ssh}} = target, options, timeout) do
+    {:ok, channel} = Channel.start(Command.new(ssh, timeout, options), path(target, "ssh"))
 
     case Channel.ready(channel, timeout) do
       {:ok, address} ->
@@ -76,9 +75,10 @@ defmodule Hotpush.Transport.Ssh do
 
   defp failed(target, reason), do: {:error, Error.new(:connect, target.name, reason)}
 
-  defp log_path(target) do
-    name = "ssh_#{System.pid()}_#{System.unique_integer([:positive])}"
-    Path.join([target.state_dir, name])
+  # Of each attempt its own: what is left of one goes a little later.
+  defp path(target, what) do
+    name = "#{what}_#{System.pid()}_#{System.unique_integer([:positive])}"
+    Path.join(target.state_dir, name)
   end
 
   @impl true
