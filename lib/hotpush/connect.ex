@@ -3,7 +3,7 @@ defmodule Hotpush.Connect do
   Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
   """
 
-  alias Hotpush.{Adb, Apart, Config, Error, Fault, Options, Project, Route, Target, Text}
+  alias Hotpush.{Adb, Apart, Config, Error, Fault, Options, Project, Route, Scope, Target, Text}
   alias Hotpush.Discovery.Names
   alias Hotpush.Transport
 
@@ -29,7 +29,8 @@ defmodule Hotpush.Connect do
 
   @doc """
   The routes that are meant by an id: a nickname, a node name, a host name, an adb serial number or
-  a unique prefix of one. Those that configuration names come before what else it may be.
+  a unique prefix of one. Those that configuration names come before what else it may be; a host that
+  is not configured is reached by ssh.
   """
   @spec routes(Config.t(), String.t() | atom() | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
   def routes(%Config{routes: []}, nil), do: attached()
@@ -38,7 +39,7 @@ defmodule Hotpush.Connect do
   def routes(config, id) do
     with {:ok, text} <- Options.id(id) do
       case Enum.filter(config.routes, &called?(&1, text)) do
-        [] -> with {:ok, route} <- other(text), do: {:ok, [route]}
+        [] -> with {:ok, route} <- other(text, config), do: {:ok, [route]}
         routes -> {:ok, routes}
       end
     end
@@ -57,15 +58,29 @@ defmodule Hotpush.Connect do
     text in ["#{name}@#{host}", host]
   end
 
-  # Not configured: a node by its full name, or what adb knows.
-  defp other(text) do
-    if text =~ "@" do
-      Route.node(text)
-    else
-      with {:ok, devices} <- Adb.devices(10_000, text),
-           {:ok, device} <- Adb.find(text, devices),
-           do: Route.adb(device.serial)
+  # Not configured: a node by its full name, what adb knows, or a host as on the command line.
+  defp other(text, config) do
+    if text =~ "@", do: Route.node(text), else: attached(text, config)
+  end
+
+  defp attached(text, config) do
+    {:ok, devices} = with {:error, _no_adb} <- Adb.devices(10_000, text), do: {:ok, []}
+
+    case Adb.find(text, devices) do
+      {:ok, device} ->
+        Route.adb(device.serial)
+
+      {:error, %Error{reason: {:adb_ambiguous, _}} = error} ->
+        {:error, error}
+
+      {:error, _none} ->
+        if text =~ ~r/[.:]/, do: Route.ssh(text), else: {:error, unknown(text, config, devices)}
     end
+  end
+
+  defp unknown(text, config, devices) do
+    names = Enum.map(config.routes, &Route.title/1) ++ Enum.map(devices, & &1.serial)
+    Error.new(:usage, text, {:no_such_id, Scope.near(text, names)})
   end
 
   defp attached do

@@ -41,7 +41,7 @@ defmodule Hotpush.AdbE2ETest do
 
     {output, status} = run(project, [], env, secrets)
     assert {status, output} == {1, output}
-    assert output =~ "#{phone.serial}: none of the nodes that this host's epmd knows"
+    assert output =~ "phone (#{phone.serial}): none of the nodes that this host's epmd knows"
     assert output =~ "Start the device's node as name@127.0.0.1"
 
     device = Device.start(release: release, netns: phone.netns, tunnelled: true, cookie: cookie)
@@ -66,7 +66,7 @@ defmodule Hotpush.AdbE2ETest do
     Adb.off(phone)
     edit(project, 3)
     {output, 1} = run(project, [], env, secrets)
-    assert output =~ "#{phone.serial} is offline for adb."
+    assert output =~ "phone (#{phone.serial}) is offline for adb."
     Adb.on(phone)
 
     assert ["hotpush.devices " <> _, "upload.hotswap " <> _, "hotpush.disconnect " <> _] =
@@ -115,7 +115,7 @@ defmodule Hotpush.AdbE2ETest do
     settings(project, "[device.phone]\nadb = \"R5CT\"\n")
     {output, status} = run(project, [])
     assert {status, output} == {1, output}
-    assert output =~ ~r/adb knows no device.* R5CT/
+    assert output =~ ~r/phone \(R5CT\): adb knows no device/
   end
 
   test "epmd at a port of ERL_EPMD_PORT; it is started here", context do

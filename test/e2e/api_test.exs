@@ -180,7 +180,9 @@ defmodule Hotpush.ApiE2ETest do
         say.(Hotpush.push_all_to_device(System.get_env("NODE")))
         {:error, error} = Hotpush.push_all_to_device("nobody@127.0.0.1", timeout: 2_000)
         say.(error.stage)
-        {:error, error} = Hotpush.push_all_to_device("R5CT")
+        {:error, error} = Hotpush.push_all_to_device("stok")
+        say.(Exception.message(error) =~ "no device goes by stok" and Exception.message(error) =~ "Did you mean stock?")
+        {:error, error} = Hotpush.push_all_to_device("no-such-host.invalid")
         say.(error.stage)
         say.(Hotpush.connect())
         """,
@@ -188,7 +190,9 @@ defmodule Hotpush.ApiE2ETest do
         [to_string(device.cookie)]
       )
 
-    assert said == ["true", "{0, []}", "true", "{0, []}", ":connect", ":connect", "[]"]
+    assert said ==
+             ["true", "{0, []}", "true", "{0, []}", ":connect", "true", ":connect", "[]"]
+
     assert Device.call(stock.device, New, :v, []) == 1
     assert Device.call(stock.device, :erlang, :node, []) == :nonode@nohost
   end

@@ -65,7 +65,10 @@ defmodule Hotpush.AdbTest do
     assert near =~ "emulator-5554"
     far = sentence(Adb.find("zzz", devices))
     refute far =~ "Did you mean"
-    assert far =~ "begins with zzz, it knows 0123, 10.0.0.7:5555"
+
+    assert far =~
+             "zzz: adb knows no device whose serial number begins so, it knows 0123, 10.0.0.7:5555"
+
     assert sentence(Adb.find("R5", [])) =~ "Plug it in and allow USB debugging"
   end
 

@@ -49,8 +49,15 @@ defmodule Hotpush.Adb.Command do
   defp kill(port) do
     with {:os_pid, pid} <- Port.info(port, :os_pid), do: System.cmd("kill", ["-KILL", "#{pid}"])
     # Nobody reads what it still says.
-    if Port.info(port), do: Port.close(port)
+    close(port)
     flush(port)
+  end
+
+  defp close(port) do
+    Port.close(port)
+  rescue
+    # It closes by itself when the program has ended.
+    ArgumentError -> true
   end
 
   defp flush(port) do

@@ -20,15 +20,15 @@ defmodule Hotpush.Error.Prose.Adb do
     do: "#{serial}: adb says #{inspect(said)}. See what \"adb devices -l\" prints."
 
   def sentence(serial, {:adb_no_device, _near, []}) do
-    "adb knows no device, so none is #{serial}. Plug it in and allow USB debugging on it, " <>
+    "#{serial}: adb knows no device at all. Plug it in and allow USB debugging on it, " <>
       "or give adb connect ADDRESS:5555."
   end
 
   def sentence(serial, {:adb_no_device, [], there}),
-    do: "adb knows no device whose serial number begins with #{serial}, it knows #{list(there)}."
+    do: "#{serial}: adb knows no device whose serial number begins so, it knows #{list(there)}."
 
   def sentence(serial, {:adb_no_device, near, there}) do
-    "adb knows no device whose serial number begins with #{serial}. " <>
+    "#{serial}: adb knows no device whose serial number begins so. " <>
       "Did you mean #{list(near, " or ")}? It knows #{list(there)}."
   end
 
