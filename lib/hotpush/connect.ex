@@ -80,7 +80,7 @@ defmodule Hotpush.Connect do
 
   defp unknown(text, config, devices) do
     names = Enum.map(config.routes, &Route.title/1) ++ Enum.map(devices, & &1.serial)
-    Error.new(:usage, text, {:no_such_id, Scope.near(text, names)})
+    Error.new(:connect, text, {:no_such_id, Scope.near(text, names)})
   end
 
   defp attached do

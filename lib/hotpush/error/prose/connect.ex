@@ -10,6 +10,12 @@ defmodule Hotpush.Error.Prose.Connect do
       "where Erlang keeps its cookie. Set HOME to a folder that can be written."
   end
 
+  def sentence(id, {:no_such_id, near}) do
+    "no device goes by #{id}: it is no nickname, node or host that configuration names, and no " <>
+      "serial number that adb knows." <>
+      if(near == [], do: "", else: " Did you mean #{Enum.join(near, ", ")}?")
+  end
+
   def sentence(node, {:name_domain, :longnames}) do
     "#{node} is a long name, but this host already runs with short names: " <>
       "a VM is in one name domain at a time. Push to it in a run of its own."

@@ -112,11 +112,6 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(serial, :bad_serial),
     do: "#{shown(serial)} is not the serial number of a device: \"adb devices\" lists them."
 
-  def sentence(id, {:no_such_id, near}) do
-    "no device goes by #{id}: it is no nickname, node or host that configuration names, and no " <>
-      "serial number that adb knows." <> did_you_mean(near)
-  end
-
   def sentence(name, {:no_such_module, near}),
     do: "no module of this project is named #{name}." <> did_you_mean(near)
 
