@@ -35,7 +35,7 @@ defmodule Hotpush.NamingTest do
 
     phone = Route.nicknamed(adb, "phone")
     assert said(phone, "R5CT", {:adb_state, :recovery}) =~ ~r/\Aphone \(R5CT\) is .*adb -s R5CT r/
-    assert said(phone, "R5", {:adb_no_device, [], []}) =~ "so none is phone (R5)."
+    assert "phone (R5): adb knows no" <> _ = said(phone, "R5", {:adb_no_device, [], []})
     assert said(phone, :a@b, :handshake_refused) =~ "phone (a@b) answers, but"
   end
 
