@@ -37,6 +37,11 @@ defmodule Hotpush.Options do
       iex> {:error, error} = Hotpush.Options.argv(module: {1, 2})
       iex> Hotpush.Error.message(error)
       "module: takes text, an atom, a number, true or false, or a list of them, got {1, 2}."
+      iex> {:error, error} = Hotpush.Options.argv(%{cookie: "sesame"})
+      iex> Hotpush.Error.message(error) =~ "the options are a keyword list"
+      true
+      iex> inspect(error) <> Hotpush.Error.message(error) =~ "sesame"
+      false
       iex> {:error, error} = Hotpush.Options.argv(discover: true)
       iex> Hotpush.Error.message(error)
       "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
@@ -48,7 +53,7 @@ defmodule Hotpush.Options do
   def argv(options) do
     if Keyword.keyword?(options),
       do: collect(options, []),
-      else: {:error, Error.new(:usage, :options, {:bad_option, options})}
+      else: {:error, Error.new(:usage, :options, :no_keywords)}
   end
 
   defp collect([], argv), do: {:ok, argv |> Enum.reverse() |> List.flatten()}

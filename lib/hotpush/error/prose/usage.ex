@@ -55,6 +55,10 @@ defmodule Hotpush.Error.Prose.Usage do
       did_you_mean(Enum.map(near, &(&1 <> ":")))
   end
 
+  # What was given instead is not shown: there may be a cookie in it.
+  def sentence(_options, :no_keywords),
+    do: "the options are a keyword list, as in node: \"example@nerves.local\"."
+
   def sentence(key, {:bad_option, :hidden}),
     do: "#{key}: takes text or an atom."
 
