@@ -3,12 +3,12 @@ defmodule Hotpush.Connect do
   Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
   """
 
-  alias Hotpush.{Adb, Apart, Config, Error, Fault, Options, Project, Route, Scope, Target, Text}
+  alias Hotpush.{Adb, Apart, Config, Error, Fault, Options, Project, Reach, Route, Scope, Target}
+  alias Hotpush.Text
   alias Hotpush.Discovery.Names
   alias Hotpush.Transport
 
   @at_once 32
-  @search_ms 2_000
 
   @doc """
   The nodes of the devices that run and could be reached, of those that configuration names (or,
@@ -95,25 +95,13 @@ defmodule Hotpush.Connect do
 
   defp connect(targets, timeout) do
     targets = Enum.reject(targets, &(&1.transport == Transport.Ssh))
-    # Names under .local that only mDNS knows.
-    Names.lend(Names.hosts(Enum.filter(targets, & &1.node)), min(timeout, @search_ms))
 
-    try do
-      prepared =
-        for target <- targets, {:ok, target} <- [told(prepare(target), target)], do: target
-
-      nodes = prepared |> open_all(timeout) |> Enum.uniq()
+    Reach.prepared(targets, timeout, fn prepared ->
+      ready = for {target, result} <- prepared, {:ok, ready} <- [told(result, target)], do: ready
+      nodes = ready |> open_all(timeout) |> Enum.uniq()
       if nodes != [], do: Transport.Dist.stay()
       nodes
-    after
-      Transport.Dist.finish()
-      Names.give_back()
-    end
-  end
-
-  defp prepare(target) do
-    with {:ok, prepared} <- Apart.caught(target.name, fn -> Target.prepare(target) end),
-         do: prepared
+    end)
   end
 
   defp open_all(targets, timeout) do

@@ -1,0 +1,34 @@
+defmodule Hotpush.Reach do
+  @moduledoc "What has to be there before devices can be reached, and goes when that is over."
+
+  alias Hotpush.Discovery.Names
+  alias Hotpush.{Apart, Error, Target}
+
+  # How long the network is asked for names.
+  @search_ms 2_000
+
+  @doc """
+  Calls `fun` with the targets, each beside what came of preparing it. Names under `.local` that
+  only mDNS knows are known until it has answered; asking for them takes at most `timeout` ms. (ssh
+  has ways of its own to know them.)
+  """
+  @spec prepared([Target.t()], pos_integer(), ([{Target.t(), prepared}] -> answer)) :: answer
+        when answer: term(), prepared: {:ok, Target.t()} | {:error, Error.t()}
+  def prepared(targets, timeout, fun) do
+    nodes = Enum.filter(targets, & &1.node)
+    Names.lend(Names.hosts(nodes), min(timeout, @search_ms))
+
+    try do
+      # A transport prepares one after the other: all share this VM's one node.
+      targets |> Enum.map(&{&1, prepare(&1)}) |> fun.()
+    after
+      targets |> Enum.map(& &1.transport) |> Enum.uniq() |> Enum.each(& &1.finish())
+      Names.give_back()
+    end
+  end
+
+  defp prepare(target) do
+    with {:ok, prepared} <- Apart.caught(target.name, fn -> Target.prepare(target) end),
+         do: prepared
+  end
+end
