@@ -16,8 +16,6 @@ defmodule Hotpush.Test.Hotswap do
   @traces ["** (", "(stdlib", "(elixir ", "(mix ", "(hotpush ", "[error]", "CRASH REPORT"] ++
             ["=ERROR REPORT", "Supervisor:", "warning:"]
 
-  @priv Path.expand("../../priv", __DIR__)
-
   # Checks, and writes the document as a term that Elixir reads.
   @check ~S"""
   import json, sys, jsonschema
@@ -115,7 +113,12 @@ defmodule Hotpush.Test.Hotswap do
   @spec json(Path.t(), String.t()) :: map
   def json(path, schema \\ "report.schema.json") do
     {answer, status} =
-      System.cmd("/usr/bin/python3", ["-c", @check, Path.join(@priv, schema), path])
+      System.cmd("/usr/bin/python3", [
+        "-c",
+        @check,
+        Path.join([Project.Source.hotpush(), "priv", schema]),
+        path
+      ])
 
     assert status == 0, "not as the schema has it: #{answer}\n#{File.read!(path)}"
     {term, _} = Code.eval_string(answer)

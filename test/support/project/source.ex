@@ -1,11 +1,9 @@
 defmodule Hotpush.Test.Project.Source do
   @moduledoc "The text of generated `mix.exs` files. Pure, but for the path of hotpush."
 
-  @hotpush Path.expand("../../..", __DIR__)
-
-  @doc "The folder of hotpush's own sources."
+  @doc "The folder of hotpush's own sources: where the tests run, not where they were compiled."
   @spec hotpush() :: Path.t()
-  def hotpush, do: @hotpush
+  def hotpush, do: Path.dirname(Mix.Project.project_file())
 
   @doc """
   The `mix.exs` of an application.
@@ -70,7 +68,7 @@ defmodule Hotpush.Test.Project.Source do
 
   @doc "hotpush as a user declares it."
   @spec hotpush_dep() :: tuple
-  def hotpush_dep, do: {:hotpush, path: @hotpush, only: :dev, runtime: false}
+  def hotpush_dep, do: {:hotpush, path: hotpush(), only: :dev, runtime: false}
 
   defp deps(deps), do: inspect(deps, limit: :infinity, printable_limit: :infinity)
   defp more(nil), do: ""
