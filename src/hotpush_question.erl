@@ -10,7 +10,7 @@
 
 %% @doc Facts, identities and who holds old code.
 %%
-%% Apps: the applications asked about. Own: those of them whose files' line tables matter.
+%% Apps: the applications asked about. Own: those of them whose files' line tables are compared.
 %% Extra: modules outside of them (consolidated protocols of Elixir's own). Known: what the host
 %% remembers of files, `[{App, Fingerprint}]'. Cut: bytes of each digest to answer.
 %%
@@ -99,7 +99,8 @@ ask(Apps, Own, Extra, Known, Cut) ->
     Files = [
         begin
             Stats = Stat(Ebin, Ms),
-            Fingerprint = erlang:md5(term_to_binary({Mode, Firmware, Stats})),
+            Fingerprint = erlang:md5(
+                term_to_binary({Mode, Firmware, lists:member(App, Own), Stats})),
             {Name(App), Fingerprint,
              case lists:member({App, Fingerprint}, Known) of
                  true ->

@@ -13,14 +13,17 @@ defmodule Hotpush.Project do
 
     `:kind` is `:own` (of this project), `:dep` (a runtime dependency) or `:dev` (only in
     development firmware: a dependency declared with an `only:` that leaves out `:prod`, or needed
-    by none but such).
+    by none but such). `:editable?` says that its sources are edited in place: an own application,
+    a path dependency, a sibling in the umbrella.
     """
-    defstruct [:name, :kind, :ebin, modules: [], needs: []]
+    defstruct [:name, :kind, :ebin, :vsn, editable?: false, modules: [], needs: []]
 
     @type t :: %__MODULE__{
             name: atom(),
             kind: :own | :dep | :dev,
             ebin: Path.t(),
+            vsn: String.t() | nil,
+            editable?: boolean(),
             modules: [module()],
             needs: [atom()]
           }
@@ -47,7 +50,7 @@ defmodule Hotpush.Project do
     own = own_apps(config, built)
 
     with :ok <- known(config, built), :ok <- compiled(own, built) do
-      apps = kinds(built, own, dev_only_deps(), config.apps)
+      apps = built |> kinds(own, dev_only_deps(), config.apps) |> editable()
 
       {:ok,
        %__MODULE__{
@@ -121,8 +124,22 @@ defmodule Hotpush.Project do
           true -> :dev
         end
 
-      %App{name: name, kind: kind, ebin: ebin, modules: keys[:modules] || [], needs: needs(keys)}
+      %App{
+        name: name,
+        kind: kind,
+        ebin: ebin,
+        vsn: to_string(keys[:vsn]),
+        modules: keys[:modules] || [],
+        needs: needs(keys)
+      }
     end
+  end
+
+  # Mix compiles in place what it does not fetch: path dependencies, siblings in the umbrella.
+  defp editable(apps) do
+    here = for {app, scm} <- Mix.Project.deps_scms(), not scm.fetchable?(), do: app
+    here = here ++ Map.keys(Mix.Project.apps_paths() || %{})
+    for app <- apps, do: %{app | editable?: app.kind == :own or app.name in here}
   end
 
   defp closure(built, roots, without, seen \\ [])

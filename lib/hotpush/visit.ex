@@ -3,6 +3,7 @@ defmodule Hotpush.Visit do
 
   alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Stub, Target}
   alias Hotpush.Device.Memory
+  alias Hotpush.Plan.LineTables
   import Hotpush.Stopwatch, only: [timed: 1]
 
   defstruct [:config, :project, :inventory, :scanner, progress: &Function.identity/1]
@@ -46,29 +47,51 @@ defmodule Hotpush.Visit do
   end
 
   defp asked(visit, outcome, session) do
-    project = visit.project
-    remembered = Memory.recall(project.state_dir, session.target.name)
-    apps = Enum.map(project.apps, & &1.name)
-    own = for app <- project.apps, app.kind == :own, do: app.name
+    remembered = Memory.recall(visit.project.state_dir, session.target.name)
+    lines = LineTables.asked(visit.project.apps, remembered)
 
-    case timed(fn -> Session.ask(session, apps, own, project.protocols, remembered) end) do
-      {{:ok, device, session}, ms} ->
-        Memory.remember(project.state_dir, session.target.name, remembered, device)
-        outcome = put_ms(%{outcome | device: device}, :ask, ms)
-
-        case visit.inventory.() do
-          {:ok, inventory, scope} -> planned(visit, outcome, session, device, inventory, scope)
-          {:error, error} -> {Outcome.failed(outcome, error), session}
-        end
-
-      {{:error, error, session}, ms} ->
-        {outcome |> put_ms(:ask, ms) |> Outcome.failed(error), session}
+    with {:ok, device, outcome, session} <- ask(visit, outcome, session, lines, remembered),
+         {:ok, inventory, scope} <- inventory(visit, outcome, session),
+         diff = diff(visit, inventory, device),
+         more = LineTables.lacking(inventory, device, diff, scope, lines),
+         {:ok, device, outcome, session} <-
+           ask_again(visit, outcome, session, device, lines, more) do
+      diff = if more == [], do: diff, else: diff(visit, inventory, device)
+      planned(visit, outcome, session, device, diff, inventory, scope)
     end
   end
 
-  defp planned(visit, outcome, session, device, inventory, scope) do
+  defp ask(visit, outcome, session, lines, remembered) do
+    %{apps: apps, protocols: protocols, state_dir: state_dir} = visit.project
+    apps = Enum.map(apps, & &1.name)
+
+    case timed(fn -> Session.ask(session, apps, lines, protocols, remembered) end) do
+      {{:ok, device, session}, ms} ->
+        Memory.remember(state_dir, session.target.name, remembered, device)
+        {:ok, device, add_ms(%{outcome | device: device}, :ask, ms), session}
+
+      {{:error, error, session}, ms} ->
+        {outcome |> add_ms(:ask, ms) |> Outcome.failed(error), session}
+    end
+  end
+
+  defp ask_again(_visit, outcome, session, device, _lines, []),
+    do: {:ok, device, outcome, session}
+
+  # At first contact only: what it answers is remembered.
+  defp ask_again(visit, outcome, session, device, lines, more),
+    do: ask(visit, outcome, session, lines ++ more, Memory.of(device))
+
+  defp inventory(visit, outcome, session) do
+    with {:error, error} <- visit.inventory.(), do: {Outcome.failed(outcome, error), session}
+  end
+
+  defp diff(visit, inventory, device) do
     entries = for {_, beam} <- inventory.beams, do: beam.entry
-    diff = visit.scanner.diff(entries, Hotpush.Device.answers(device))
+    visit.scanner.diff(entries, Hotpush.Device.answers(device))
+  end
+
+  defp planned(visit, outcome, session, device, diff, inventory, scope) do
     plan = Plan.build(session.target.name, inventory, device, diff, scope, visit.config, host())
     outcome = Outcome.planned(outcome, plan)
 
@@ -129,4 +152,5 @@ defmodule Hotpush.Visit do
   end
 
   defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}
+  defp add_ms(outcome, key, ms), do: %{outcome | ms: Map.update(outcome.ms, key, ms, &(&1 + ms))}
 end

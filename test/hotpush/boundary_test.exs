@@ -4,6 +4,7 @@ defmodule Hotpush.BoundaryTest do
 
   @pure [
     Hotpush.Plan,
+    Hotpush.Plan.LineTables,
     Hotpush.Plan.Refusals,
     Hotpush.Report,
     Hotpush.Report.Lines,

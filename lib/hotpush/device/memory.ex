@@ -20,11 +20,15 @@ defmodule Hotpush.Device.Memory do
     end
   end
 
+  @doc "What a device's answer says of its files, as `recall/2` gives it."
+  @spec of(Hotpush.Device.t()) :: %{{String.t(), binary()} => list()}
+  def of(device),
+    do: for({app, {fingerprint, list}} <- device.files, into: %{}, do: {{app, fingerprint}, list})
+
   @doc "Remembers what a device answered. A failure to write is no failure of the push."
   @spec remember(Path.t(), String.t(), map(), Hotpush.Device.t()) :: :ok
   def remember(state_dir, name, before, device) do
-    now =
-      for {app, {fingerprint, list}} <- device.files, into: %{}, do: {{app, fingerprint}, list}
+    now = of(device)
 
     if now != %{} and now != before do
       body = :erlang.term_to_binary({@version, now}, [:compressed])

@@ -1,0 +1,66 @@
+defmodule Hotpush.Plan.LineTables do
+  @moduledoc """
+  Which applications' line tables a device is asked for. Pure.
+
+  An MD5 does not see line numbers, and a device has to read its files to answer for them. So it
+  reads those of the applications that are edited here, and those of any other dependency only
+  when that dependency differs in some other way.
+  """
+
+  alias Hotpush.{Device, Inventory, Project, Scope}
+
+  @doc """
+  The applications to ask for at first: those that are edited here, and those that this device
+  was asked for before. `remembered` is from `Hotpush.Device.Memory.recall/2`.
+  """
+  @spec asked([Project.App.t()], map()) :: [atom()]
+  def asked(apps, remembered) do
+    before = for {{name, _print}, files} <- remembered, Enum.any?(files, &line?/1), do: name
+
+    for app <- apps,
+        app.editable? or app.kind == :own or to_string(app.name) in before,
+        do: app.name
+  end
+
+  defp line?({_module, _md5, line}), do: line != ""
+
+  @doc """
+  The applications to ask for again, knowing what differs: those not in `asked` of which the
+  version, a module or an earlier push shows that the device has another build than this one, and
+  which have modules with code as here, of whose line tables the device said nothing.
+  """
+  @spec lacking(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), Scope.t(), [atom()]) ::
+          [atom()]
+  def lacking(inventory, device, diff, scope, asked) do
+    changed = Map.new(diff.changed)
+    other = other_builds(inventory, device, changed)
+
+    for app <- inventory.apps,
+        app.kind != :dev and app.name not in asked,
+        name = to_string(app.name),
+        name in other or version_differs?(app, device.apps[name]),
+        Enum.any?(inventory.beams, fn {_, beam} ->
+          beam.app == app.name and Scope.includes?(scope, beam.module) and
+            not is_map_key(changed, beam.module) and untold?(device.modules[beam.module])
+        end),
+        do: app.name
+  end
+
+  # By their modules: one that differs, one that is gone, one that a push brought.
+  defp other_builds(inventory, device, changed) do
+    here = for {name, _reason} <- changed, do: to_string(inventory.beams[name].app)
+
+    there =
+      for {name, module} <- device.modules,
+          module.stamp != "" or module.removed? or not is_map_key(inventory.beams, name),
+          do: module.app
+
+    Enum.uniq(here ++ there)
+  end
+
+  defp version_differs?(%{vsn: vsn}, %{known?: true, vsn: other}), do: vsn != other
+  defp version_differs?(_app, _device_app), do: false
+
+  defp untold?(%{stamp: "", line: "", removed?: false}), do: true
+  defp untold?(_module), do: false
+end
