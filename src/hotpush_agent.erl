@@ -3,9 +3,10 @@
 %% without Elixir.
 -module(hotpush_agent).
 
--export([run/1, stage/1]).
+-export([run/1, stage/1, lives/1]).
 
 -include("hotpush_look.hrl").
+-include("hotpush_lives.hrl").
 
 %% @doc Collects modules that come in pieces, then runs the transaction; forgets everything if the
 %% host goes away before it said commit.
@@ -47,6 +48,8 @@ run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force}) ->
     try
         {OnLoad, Rest} = prepare(Load),
         Force orelse refuse_nifs(OnLoad),
+        Force orelse refuse_lived_by([M || {M, _, _} <- Remove]),
+        Exports = [{M, exports(M)} || M <- Names],
         Killed = make_room(Names, Purge),
         {Failed, Error} = commit(OnLoad, Rest),
         Error =:= none andalso [delete(M) || {M, _, _} <- Deletions],
@@ -54,7 +57,7 @@ run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force}) ->
         Identity = ?IDENTITY,
         {done, #{identities => [{name(M), Identity(M)} || M <- Names],
                  failed => named(Failed), error => Error, killed => Killed,
-                 held => (?HOLDERS)(Names), microseconds => Spent}}
+                 held => (?HOLDERS)(Names), orphaned => orphaned(Exports), microseconds => Spent}}
     catch
         throw:{refused, _} = Refused -> Refused
     end.
@@ -101,6 +104,40 @@ refuse_nifs(OnLoad) ->
                erlang:get_module_info(M, nifs) =/= []] of
         [] -> ok;
         Modules -> throw({refused, {nif_loaded, [name(M) || M <- Modules]}})
+    end.
+
+%% Whoever lives by a module that is removed crashes at the next message.
+refuse_lived_by([]) ->
+    ok;
+refuse_lived_by(Modules) ->
+    case lived_by(Modules) of
+        [] -> ok;
+        Living -> throw({refused, {lived_by, Living}})
+    end.
+
+%% @doc Who lives by these modules, and so speaks against their removal. Changes nothing.
+-spec lives([binary()]) -> [{binary(), binary(), binary(), binary()}].
+lives(Names) ->
+    lived_by([binary_to_atom(N, utf8) || N <- Names]).
+
+lived_by(Modules) ->
+    [{Pid, Who, Module, Supervisor} || {Pid, Who, Module, Supervisor, _} <- living(Modules)].
+
+exports(M) ->
+    try erlang:get_module_info(M, exports) catch error:badarg -> [] end.
+
+%% Who will call a function that a module had before, and has no longer.
+orphaned(Before) ->
+    Lost = maps:from_list([{M, Fs} || {M, Had} <- Before, Fs <- [Had -- exports(M)], Fs =/= []]),
+    case maps:keys(Lost) of
+        [] ->
+            [];
+        Modules ->
+            [{Pid, Who, Module, Supervisor, [text("~tw/~w", [F, A]) || {F, A} <- Missing]}
+             || {Pid, Who, Module, Supervisor, Calls} <- living(Modules),
+                Missing <- [[FA || FA <- maps:get(binary_to_atom(Module, utf8), Lost),
+                                   lists:member(FA, Calls)]],
+                Missing =/= []]
     end.
 
 %% A slot holds one old version. Purging kills who still runs it, so look first.

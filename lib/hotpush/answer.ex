@@ -14,6 +14,7 @@ defmodule Hotpush.Answer do
   @text 1_000
 
   @holder {:tuple, [:text, :text, :text]}
+  @living {:tuple, [:text, :text, :text, :text]}
   @named_reason {:tuple, [:name, {:any_of, [:atom, :text]}]}
   @stamp {:any_of, [{:exactly, :removed}, {:bytes, 32}]}
   @shown {:tuple,
@@ -64,12 +65,14 @@ defmodule Hotpush.Answer do
            error: {:any_of, [{:exactly, :none}, {:exactly, :batch}, {:exactly, :on_load}]},
            killed: {:list, @holder},
            held: {:list, @holder},
+           orphaned: {:list, {:tuple, [:text, :text, :text, :text, {:list, :text}]}},
            microseconds: :integer
          }}
 
   @refused {:any_of,
             [
               {:tuple, [{:exactly, :held}, {:list, @holder}]},
+              {:tuple, [{:exactly, :lived_by}, {:list, @living}]},
               {:tuple, [{:exactly, :not_loadable}, {:list, @named_reason}]},
               {:tuple, [{:exactly, :nif_loaded}, {:list, :name}]}
             ]}
@@ -109,6 +112,10 @@ defmodule Hotpush.Answer do
   """
   @spec load?(term()) :: boolean()
   def load?(term), do: fits?(term, @load)
+
+  @doc "Whether this is what the agent answers when it is asked who lives by some modules."
+  @spec lives?(term()) :: boolean()
+  def lives?(term), do: fits?(term, {:any_of, [{:exactly, :busy}, {:list, @living}]})
 
   defp fits?(term, {:exactly, value}), do: term === value
   defp fits?(term, {:any_of, shapes}), do: Enum.any?(shapes, &fits?(term, &1))

@@ -112,10 +112,18 @@ defmodule Hotpush.Outcome do
         deleted: Enum.map(gone, & &1.module),
         failures: failures,
         notices:
-          outcome.notices ++ held(:killed, result.killed) ++ held(:still_running, result.held),
+          outcome.notices ++
+            held(:killed, result.killed) ++
+            held(:still_running, result.held) ++ held(:orphaned, result.orphaned),
         ms: Map.put(outcome.ms, :load, result.microseconds / 1000)
     }
   end
+
+  @doc "What a device said of a dry run's removals: a list of those who live by the modules."
+  @spec lived_by(t(), :busy | [Plan.living()]) :: t()
+  def lived_by(outcome, []), do: outcome
+  def lived_by(outcome, :busy), do: refused(outcome, :busy)
+  def lived_by(outcome, living), do: refused(outcome, {:lived_by, living})
 
   defp refused(outcome, reason) do
     error = Error.new(:refusal, outcome.target.name, reason)

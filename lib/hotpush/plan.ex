@@ -34,6 +34,10 @@ defmodule Hotpush.Plan do
           notices: [notice()]
         }
 
+  @typedoc "A process or handler on the device that needs a module, and its supervisor."
+  @type living ::
+          {pid :: String.t(), who :: String.t(), module :: String.t(), supervisor :: String.t()}
+
   @typedoc "Loaded (or to be loaded), but not wholly in effect, and why; and whom it ends, or would end."
   @type notice ::
           {:new_app, String.t()}
@@ -42,6 +46,7 @@ defmodule Hotpush.Plan do
           | {:killed, [{String.t(), String.t(), String.t()}]}
           | {:would_kill, [{String.t(), String.t(), String.t()}]}
           | {:nif_skipped, [String.t()]}
+          | {:orphaned, [{String.t(), String.t(), String.t(), String.t(), [String.t()]}]}
 
   @doc """
   Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and

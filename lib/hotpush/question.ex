@@ -29,7 +29,7 @@ defmodule Hotpush.Question do
   def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
 
   @doc "The call that brings the agent and has it work: see `hotpush_question:transact/3`."
-  @spec transact(binary(), :run | :stage, term()) :: t()
+  @spec transact(binary(), :run | :stage | :lives, term()) :: t()
   def transact(agent, function, argument), do: program(:transact, [agent, function, argument])
 
   @doc """

@@ -74,6 +74,19 @@ defmodule Hotpush.Session do
     |> checked()
   end
 
+  @doc "Asks who lives by these modules, as a push that removes them does before it begins."
+  @spec lives(t(), [String.t()]) ::
+          {:ok, :busy | [Hotpush.Plan.living()], t()} | {:error, Error.t(), t()}
+  def lives(session, names) do
+    question = Question.transact(Question.agent(), :lives, names)
+
+    with {:ok, answer, session} <- call(session, :ask, question) do
+      if Answer.lives?(answer),
+        do: {:ok, answer, session},
+        else: {:error, error(session, :ask, {:unreadable, "no list of processes"}), session}
+    end
+  end
+
   defp checked({:ok, answer, session}) do
     if Answer.load?(answer),
       do: {:ok, answer, session},

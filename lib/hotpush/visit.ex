@@ -96,11 +96,26 @@ defmodule Hotpush.Visit do
     outcome = Outcome.planned(outcome, plan)
 
     cond do
-      visit.config.dry_run? and plan.refusals == [] -> {%{outcome | status: :planned}, session}
+      visit.config.dry_run? and plan.refusals == [] -> dry(visit, outcome, session, plan)
       plan.refusals != [] or Plan.empty?(plan) -> {outcome, session}
       true -> load(visit, outcome, session, plan)
     end
   end
+
+  # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
+  defp dry(%{config: %{force?: false}}, outcome, session, %{remove: [_ | _]} = plan) do
+    outcome = %{outcome | status: :planned}
+
+    case timed(fn -> Session.lives(session, Enum.map(plan.remove, & &1.module)) end) do
+      {{:ok, living, session}, ms} ->
+        {outcome |> put_ms(:ask, outcome.ms.ask + ms) |> Outcome.lived_by(living), session}
+
+      {{:error, error, session}, _ms} ->
+        {Outcome.failed(outcome, error), session}
+    end
+  end
+
+  defp dry(_visit, outcome, session, _plan), do: {%{outcome | status: :planned}, session}
 
   defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
 

@@ -96,9 +96,11 @@ defmodule Hotpush.HostileTest do
          error: :batch,
          killed: @holders,
          held: @holders,
+         orphaned: [{"<0.1.0>", "who", "Elixir.Desk.Zzz", "top", ["handle_call/3"]}],
          microseconds: 1_000
        }},
       {:refused, {:held, @holders}},
+      {:refused, {:lived_by, [{"<0.1.0>", "who", "Elixir.Desk.Zzz", ""}]}},
       {:refused, {:not_loadable, [{"Elixir.Desk.One", :badfile}]}},
       {:refused, {:nif_loaded, ["Elixir.Desk.One"]}},
       :busy

@@ -166,6 +166,7 @@ defmodule Hotpush.ReportTest do
             error: :none,
             killed: [],
             held: [],
+            orphaned: [],
             microseconds: 5_000
           },
           Map.new(options)

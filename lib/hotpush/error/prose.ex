@@ -104,6 +104,19 @@ defmodule Hotpush.Error.Prose do
     if more == [], do: text, else: text <> " and #{length(more)} more"
   end
 
+  @doc "Names processes and handlers that need a module, with their supervisors."
+  @spec living([Hotpush.Plan.living()]) :: String.t()
+  def living(living) do
+    {shown, more} = Enum.split(living, 10)
+    text = Enum.map_join(shown, ", ", &one_living/1)
+    if more == [], do: text, else: text <> " and #{length(more)} more"
+  end
+
+  defp one_living({pid, who, module, supervisor}) do
+    under = if supervisor == "", do: "", else: " under #{supervisor}"
+    String.trim("#{pid} #{who}") <> under <> " (#{module})"
+  end
+
   @doc "Why the device's loader did not take a module, with a full stop."
   @spec load_reason(term()) :: String.t()
   def load_reason(:on_load_failure) do

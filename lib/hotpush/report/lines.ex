@@ -162,6 +162,16 @@ defmodule Hotpush.Report.Lines do
       "each until it next calls it by its module's name or is restarted"
   end
 
+  defp notice({:orphaned, orphaned}, name, _are) do
+    {shown, more} = Enum.split(orphaned, 10)
+    more = if more == [], do: "", else: " and #{length(more)} more"
+
+    "note: on #{name} functions that are no longer there will be called: " <>
+      Enum.map_join(shown, "; ", fn {pid, who, module, supervisor, functions} ->
+        "#{Enum.join(functions, ", ")} by #{Prose.living([{pid, who, module, supervisor}])}"
+      end) <> more
+  end
+
   defp notice({:killed, holders}, name, _are),
     do: "note: --purge kill ended on #{name}: #{Prose.holders(holders)}"
 

@@ -104,7 +104,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
       replaced. `soft` (the default) refuses, and names them; `kill` ends them, and names them
     * `--force` - past the refusals that can be forced: another Elixir version, another build
       target, another project's device, native code already loaded, a protocol that would lose
-      implementations
+      implementations, the removal of a module that is still needed there
     * `--docs` - keep the documentation in what is sent, as `strip_beams: [keep: ["Docs"]]` in a
       release of the project does. (`h` in IEx on the device reads the firmware's file all the same.)
     * `--cookie COOKIE` - the devices' cookie, in quotes if it has a space; a host goes before this
@@ -119,7 +119,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
   runtime dependencies, with the consolidated protocols. Not those of Erlang and Elixir, not
   dependencies with `runtime: false` or an `only:` without `:prod`.
 
-  Modules that the project no longer has are removed from the device.
+  Modules that the project no longer has are removed from the device. If a process, a supervisor or
+  a handler there still needs one, as after a GenServer was renamed, the push is refused and names
+  it: stop it on the device, or update the firmware.
 
   ## What it does not do
 

@@ -48,6 +48,13 @@ defmodule Hotpush.Error.Prose.Refusal do
       "Restart them, or pass --purge kill."
   end
 
+  def sentence(node, {:lived_by, living}) do
+    "modules that this project no longer has are still needed on #{node}: " <>
+      "#{Prose.living(living)}. Without them, these processes crash at their next message, " <>
+      "and no supervisor can start them again. Stop them there and delete them from their " <>
+      "supervisors, or update the firmware, or pass --force."
+  end
+
   def sentence(node, {:not_loadable, errors}) do
     list =
       Enum.map_join(errors, ", ", fn {m, r} ->
