@@ -25,6 +25,7 @@ defmodule Hotpush.Answer do
             :names
           ]}
   @file_ {:tuple, [:name, {:bytes, 16}, {:bytes, 16}]}
+  @files {:list, @file_}
 
   @ask {:map,
         %{
@@ -41,8 +42,7 @@ defmodule Hotpush.Answer do
           pushed: @shown,
           files:
             {:list,
-             {:tuple,
-              [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, {:list, @file_}]}]}},
+             {:tuple, [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, @files]}]}},
           impls: {:list, {:tuple, [:name, {:list, :name}]}},
           nifs: {:list, :name},
           old: {:list, @holder}
@@ -89,6 +89,18 @@ defmodule Hotpush.Answer do
   def ask?(term) do
     fits?(term, @ask) and term.cut in 1..16 and count(term) <= @modules
   end
+
+  @doc """
+  Whether these are an application, the fingerprint of its files on a device, and the files, as
+  they were answered once.
+
+      iex> Hotpush.Answer.files?({"example", <<0::128>>, [{"Elixir.Example", <<0::128>>, ""}]})
+      true
+      iex> Hotpush.Answer.files?({"example", <<0::128>>, [:known]})
+      false
+  """
+  @spec files?(term()) :: boolean()
+  def files?(term), do: fits?(term, {:tuple, [:name_or_none, {:bytes, 16}, @files]})
 
   defp count(term) do
     shown = [term.pushed | for({_, _, _, _, shown} <- term.apps, do: shown)]

@@ -2,15 +2,19 @@
 //!
 //! The file: `MAGIC`, the BLAKE3 of all that follows it, the list of kept chunks, the body. The
 //! body is an external term `{hotpush_manifest, [{Folder, Records}]}`; the records of a folder
-//! are one binary, which is what makes reading them cost next to nothing. The checksum is
-//! verified before anything is decoded, so only what was written here is.
+//! are one binary, which is what makes reading them cost next to nothing. Before anything is
+//! decoded, the checksum is verified, against damage, and then the shape, against everything else:
+//! anybody can compute a checksum.
 
 mod record;
+mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -75,6 +79,9 @@ impl Manifest {
             return None;
         }
         let body = rest.strip_prefix(&kept_list(kept)[..])?;
+        if !shape::fits(body) {
+            return None;
+        }
         let mut manifest = Manifest::default();
         for term in list_of(Term::decode(body).ok()?)? {
             let (folder, records) = pair_of(term)?;
@@ -165,7 +172,11 @@ fn read_file(path: &Path) -> Option<Vec<u8>> {
     if !meta.is_file() || meta.len() > MAX_FILE {
         return None;
     }
-    fs::read(path).ok()
+    // It may grow in the meantime; what is cut off has no right checksum.
+    let mut bytes = Vec::with_capacity(meta.len() as usize);
+    let mut file = fs::File::open(path).ok()?.take(MAX_FILE);
+    file.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Another scan may read or write it at the same time.

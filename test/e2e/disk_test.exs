@@ -1,0 +1,65 @@
+defmodule Hotpush.DiskTest do
+  @moduledoc """
+  What stands on the disk beside the build, with a right checksum and a wrong content: a push works
+  all the same, and the file is made anew.
+  """
+  use ExUnit.Case, async: true
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Scanner
+  alias Hotpush.Scanner.Portable.Blake3
+  alias Hotpush.Test.{Device, Project}
+
+  @source "defmodule Desk do\n  def hi, do: 1\nend\n"
+
+  setup_all do
+    project = Project.new(app: :desk, files: %{"lib/desk.ex" => @source})
+    # Only what is not loaded is looked for in the files of a device.
+    device = Device.start(release: Project.release(project), mode: :interactive)
+    push!(project, device)
+    %{project: project, device: device}
+  end
+
+  @tag skip: if(not Hotpush.Native.loaded?(), do: "no native library")
+  test "a manifest with a right checksum around anything", %{project: project, device: device} do
+    path = Path.join(project.dir, "_build/dev/.hotpush/scan.manifest")
+    tuple = <<104, 2, 119, 16, "hotpush_manifest">>
+
+    for term <- [
+          # A list of 2^32 - 1, in a tuple of which nothing follows.
+          tuple <> <<108, 0xFFFFFFFF::32>>,
+          tuple <> String.duplicate(<<104, 1>>, 200_000)
+        ] do
+      File.write!(path, manifest(term))
+      again(project, device)
+      assert <<"hotpush scan 001", _::binary>> = written = File.read!(path)
+      assert written != manifest(term)
+    end
+  end
+
+  defp manifest(term) do
+    kept = Scanner.digest_chunks()
+    rest = IO.iodata_to_binary([<<length(kept)::32>>, kept, 131, term])
+    "hotpush scan 001" <> Blake3.hash(rest) <> rest
+  end
+
+  test "what is remembered of a device, with a right sum around anything", context do
+    %{project: project, device: device} = context
+
+    [path] =
+      Path.wildcard(Path.join(project.dir, "_build/dev/.hotpush/devices/*"), match_dot: true)
+
+    <<_sum::binary-16, body::binary>> = written = File.read!(path)
+    {1, %{} = files} = :erlang.binary_to_term(body)
+    [{key, [_ | _] = list} | _] = Map.to_list(files)
+    # 100 MB of nothing; and files that are none.
+    bomb = :erlang.term_to_binary(<<0::800_000_000>>, [:compressed])
+    wrong = :erlang.term_to_binary({1, %{key => [{"Desk", 1, 2} | list]}})
+
+    for body <- [bomb, wrong] do
+      File.write!(path, [:erlang.md5(body), body])
+      again(project, device)
+      assert File.read!(path) == written
+    end
+  end
+end
