@@ -5,13 +5,14 @@ defmodule Hotpush.Inventory do
 
   defmodule Beam do
     @moduledoc "One module of the project: what the scanner read, and whose it is."
-    defstruct [:module, :app, :kind, :entry]
+    defstruct [:module, :app, :kind, :entry, consolidated?: false]
 
     @type t :: %__MODULE__{
             module: String.t(),
             app: atom(),
             kind: :own | :dep | :dev | :elixir,
-            entry: Hotpush.Scanner.entry()
+            entry: Hotpush.Scanner.entry(),
+            consolidated?: boolean()
           }
   end
 
@@ -20,13 +21,15 @@ defmodule Hotpush.Inventory do
             problems: [],
             broken: MapSet.new(),
             system: MapSet.new(),
-            target: nil
+            target: nil,
+            consolidate?: false
 
   @typedoc """
     * `:beams` - by module name
     * `:problems` - files that could not be used
     * `:broken` - names of those files: such a module is not "gone"
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
+    * `:consolidate?` - whether the project wants its protocols consolidated
   """
   @type t :: %__MODULE__{
           beams: %{String.t() => Beam.t()},
@@ -34,7 +37,8 @@ defmodule Hotpush.Inventory do
           problems: [Error.t()],
           broken: MapSet.t(String.t()),
           system: MapSet.t(String.t()),
-          target: atom()
+          target: atom(),
+          consolidate?: boolean()
         }
 
   @doc "Scans the project's folders. Consolidated protocols win over the plain ones."
@@ -71,7 +75,8 @@ defmodule Hotpush.Inventory do
       problems: Enum.map(scan.problems, &Error.new(:scan, &1.path, {&1.kind, &1.detail})),
       broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
       system: MapSet.new(project.system),
-      target: project.target
+      target: project.target,
+      consolidate?: project.consolidate?
     }
   end
 
@@ -87,8 +92,8 @@ defmodule Hotpush.Inventory do
   # A consolidated protocol stands in no application's folder: the .app files name its owner.
   defp beam(%{dir: dir} = entry, overlay, _apps, owners) when dir < overlay do
     case Map.fetch(owners, entry.module) do
-      {:ok, app} -> beam(entry, app.name, app.kind)
-      :error -> beam(entry, :elixir, :elixir)
+      {:ok, app} -> %{beam(entry, app.name, app.kind) | consolidated?: true}
+      :error -> %{beam(entry, :elixir, :elixir) | consolidated?: true}
     end
   end
 

@@ -29,12 +29,20 @@ defmodule Hotpush.Project do
           }
   end
 
-  defstruct [apps: [], consolidated: nil, keep: [], state_dir: nil, target: nil] ++
+  defstruct [
+              apps: [],
+              consolidated: nil,
+              consolidate?: false,
+              keep: [],
+              state_dir: nil,
+              target: nil
+            ] ++
               [system: [], protocols: []]
 
   @type t :: %__MODULE__{
           apps: [App.t()],
           consolidated: Path.t() | nil,
+          consolidate?: boolean(),
           keep: [String.t()],
           state_dir: Path.t(),
           target: atom(),
@@ -45,6 +53,7 @@ defmodule Hotpush.Project do
   @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
   @spec load(Config.t()) :: {:ok, t()} | {:error, Error.t()}
   def load(%Config{} = config) do
+    Hotpush.Workspace.consolidate()
     lib = Path.join(Mix.Project.build_path(), "lib")
     built = built_apps(lib)
     own = own_apps(config, built)
@@ -57,6 +66,7 @@ defmodule Hotpush.Project do
          apps: apps,
          protocols: foreign_protocols(apps),
          consolidated: consolidated(),
+         consolidate?: Mix.Project.config()[:consolidate_protocols] == true,
          keep: keep(config),
          state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
          target: Mix.target(),

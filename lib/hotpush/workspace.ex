@@ -5,7 +5,7 @@ defmodule Hotpush.Workspace do
   What it is made of says `Hotpush.Project`.
   """
 
-  alias Hotpush.{Config, Error}
+  alias Hotpush.{Config, Consolidation, Error}
 
   @doc "Whether there is a project at all."
   @spec check() :: :ok | {:error, Error.t()}
@@ -34,7 +34,7 @@ defmodule Hotpush.Workspace do
 
   @doc "Compiles the project, unless told not to; also if this VM has compiled it before."
   @spec compile(Config.t()) :: :ok
-  def compile(%Config{compile?: false}), do: :ok
+  def compile(%Config{compile?: false}), do: consolidate()
 
   def compile(%Config{}) do
     # A task runs once in a VM.
@@ -46,6 +46,31 @@ defmodule Hotpush.Workspace do
     Enum.each(names, &Mix.Task.reenable/1)
     Mix.Task.run("compile", [])
     :ok
+  end
+
+  @doc "Makes the consolidated protocols again where Mix has deleted them: see `Hotpush.Consolidation`."
+  @spec consolidate() :: :ok
+  def consolidate do
+    path = Mix.Project.get() && Mix.Project.consolidation_path()
+
+    if path && Mix.Project.config()[:consolidate_protocols] && not File.dir?(path) && compiled?() do
+      # Compiles nothing: it makes the code path that a compilation has.
+      Mix.Task.run("compile", ["--no-compile", "--no-deps-check", "--no-validate-compile-env"])
+      unless File.dir?(path), do: Consolidation.write(path, :code.get_path())
+    end
+
+    :ok
+  end
+
+  defp compiled? do
+    apps =
+      case Mix.Project.apps_paths() do
+        nil -> [Mix.Project.config()[:app]]
+        paths -> Map.keys(paths)
+      end
+
+    lib = Path.join(Mix.Project.build_path(), "lib")
+    Enum.any?(apps, &File.exists?(Path.join([lib, "#{&1}", "ebin", "#{&1}.app"])))
   end
 
   @doc "Makes the project's own ways to find devices known to this VM, as they were compiled last."

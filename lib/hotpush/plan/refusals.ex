@@ -14,7 +14,7 @@ defmodule Hotpush.Plan.Refusals do
   defp reasons(_plan, _inventory, %{elixir: nil}, _config, _host), do: [:no_elixir]
 
   defp reasons(plan, inventory, device, config, host) do
-    firm = versions(device, host) ++ held(plan, device, config)
+    firm = versions(device, host) ++ plain(plan, inventory, device) ++ held(plan, device, config)
 
     forcible =
       elixir(device, host) ++
@@ -77,6 +77,19 @@ defmodule Hotpush.Plan.Refusals do
         lost != [],
         do: {:protocol_loses, protocol, Enum.map(lost, &implementation(protocol, &1))}
   end
+
+  # Unless the project wants plain ones, such a protocol only shows that Mix has not written its
+  # consolidated form.
+  defp plain(plan, %{consolidate?: true}, device) do
+    consolidated = Map.new(device.impls)
+
+    case for(a <- plan.load, consolidated[a.module], not a.beam.consolidated?, do: a.module) do
+      [] -> []
+      protocols -> [{:not_consolidated, protocols}]
+    end
+  end
+
+  defp plain(_plan, _inventory, _device), do: []
 
   defp implementation(protocol, "Elixir." <> type), do: protocol <> "." <> type
   defp implementation(protocol, type), do: protocol <> "." <> type

@@ -48,6 +48,8 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   @impl true
   def run(argv) do
+    Workspace.consolidate()
+
     env = System.get_env()
 
     with {:ok, asked} <- Arguments.parse(argv),

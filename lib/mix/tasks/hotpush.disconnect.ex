@@ -28,10 +28,12 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
 
   use Mix.Task
 
-  alias Hotpush.{Disconnect, Doorman, Error, Text}
+  alias Hotpush.{Disconnect, Doorman, Error, Text, Workspace}
 
   @impl true
   def run(argv) do
+    Workspace.consolidate()
+
     with {:ok, ids} <- ids(argv), {:ok, left} <- disconnect(ids) do
       Doorman.say(lines(Enum.filter(left, & &1.adb?)))
       Doorman.leave(if(Enum.any?(left, & &1.error), do: 1, else: 0))

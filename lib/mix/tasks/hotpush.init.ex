@@ -37,6 +37,8 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   @impl true
   def run(argv) do
+    Workspace.consolidate()
+
     with {:ok, options} <- options(argv),
          {:ok, dir} <- project(),
          path = Path.join(dir, Settings.file_name()),

@@ -187,5 +187,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
     end
   end
 
-  defp fail(error, json), do: Doorman.fail(error, json, Document.of_error(error))
+  # Perhaps before anything was compiled.
+  defp fail(error, json) do
+    Workspace.consolidate()
+    Doorman.fail(error, json, Document.of_error(error))
+  end
 end

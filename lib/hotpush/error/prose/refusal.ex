@@ -37,6 +37,12 @@ defmodule Hotpush.Error.Prose.Refusal do
       "Push from the umbrella's root so that all implementations are known, or pass --force."
   end
 
+  def sentence(node, {:not_consolidated, protocols}) do
+    "#{node} runs #{Enum.join(protocols, ", ")} consolidated, and this build has no consolidated " <>
+      "version to replace that with. Run mix compile --force, then push again. " <>
+      "If you want plain protocols on the device, set consolidate_protocols: false in mix.exs."
+  end
+
   def sentence(node, {:nif_loaded, modules}) do
     "firmware needed: #{Enum.join(modules, ", ")} has native code loaded on #{node}, " <>
       "and most native libraries refuse to be replaced. Update the firmware, or pass --force to try."
