@@ -2,6 +2,7 @@ defmodule Hotpush.Inventory do
   @moduledoc "What this project would run: every module of its applications, and its identity."
 
   alias Hotpush.{Error, Project}
+  alias Hotpush.Scanner.Problems
 
   defmodule Beam do
     @moduledoc "One module of the project: what the scanner read, and whose it is."
@@ -26,7 +27,7 @@ defmodule Hotpush.Inventory do
 
   @typedoc """
     * `:beams` - by module name
-    * `:problems` - files that could not be used
+    * `:problems` - files that could not be used: the first ones, and a count
     * `:broken` - names of those files: such a module is not "gone"
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
     * `:consolidate?` - whether the project wants its protocols consolidated
@@ -72,7 +73,7 @@ defmodule Hotpush.Inventory do
     %__MODULE__{
       beams: beams,
       apps: project.apps,
-      problems: Enum.map(scan.problems, &Error.new(:scan, &1.path, {&1.kind, &1.detail})),
+      problems: Problems.errors(scan.problems),
       broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
       system: MapSet.new(project.system),
       target: project.target,

@@ -31,12 +31,15 @@ defmodule Hotpush.JSON do
   defp value(list) when is_list(list),
     do: [?[, list |> Enum.map(&value/1) |> Enum.intersperse(?,), ?]]
 
-  defp string(text), do: [?", escape(text), ?"]
+  defp string(text), do: [?", escape(text, ""), ?"]
 
-  defp escape(<<char::utf8, rest::binary>>), do: [char(char) | escape(rest)]
+  # Into one binary: a list would take a hundred bytes for each character.
+  defp escape(<<char::utf8, rest::binary>>, done),
+    do: escape(rest, <<done::binary, char(char)::binary>>)
+
   # Not valid UTF-8: U+FFFD stands for the byte.
-  defp escape(<<_, rest::binary>>), do: ["\uFFFD" | escape(rest)]
-  defp escape(""), do: []
+  defp escape(<<_, rest::binary>>, done), do: escape(rest, <<done::binary, "\uFFFD">>)
+  defp escape("", done), do: done
 
   defp char(?"), do: ~S(\")
   defp char(?\\), do: ~S(\\)
@@ -44,7 +47,7 @@ defmodule Hotpush.JSON do
   defp char(?\t), do: ~S(\t)
 
   defp char(char) when is_hidden(char),
-    do: ["\\u", char |> Integer.to_string(16) |> String.pad_leading(4, "0")]
+    do: "\\u" <> (char |> Integer.to_string(16) |> String.pad_leading(4, "0"))
 
   defp char(char), do: <<char::utf8>>
 end

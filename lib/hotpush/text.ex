@@ -21,13 +21,15 @@ defmodule Hotpush.Text do
       "a\\xFF"
   """
   @spec printable(String.t()) :: String.t()
-  def printable(text) do
-    text |> pieces() |> IO.iodata_to_binary()
-  end
+  def printable(text), do: escaped(text, "")
 
-  defp pieces(<<char::utf8, rest::binary>>), do: [escape(char) | pieces(rest)]
-  defp pieces(<<byte, rest::binary>>), do: ["\\x", Base.encode16(<<byte>>) | pieces(rest)]
-  defp pieces(""), do: []
+  defp escaped(<<char::utf8, rest::binary>>, done),
+    do: escaped(rest, <<done::binary, escape(char)::binary>>)
+
+  defp escaped(<<byte, rest::binary>>, done),
+    do: escaped(rest, <<done::binary, "\\x", Base.encode16(<<byte>>)::binary>>)
+
+  defp escaped("", done), do: done
 
   defp escape(?\e), do: "\\e"
   defp escape(?\n), do: "\\n"

@@ -3,6 +3,7 @@ defmodule Hotpush.Visit do
 
   alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Stub, Target}
   alias Hotpush.Device.Memory
+  alias Hotpush.Scanner.Problems
   alias Hotpush.Plan.LineTables
   import Hotpush.Stopwatch, only: [timed: 1]
 
@@ -144,14 +145,14 @@ defmodule Hotpush.Visit do
     results = visit.scanner.pack(files, keep: visit.project.keep)
 
     packed = for {:ok, packed} <- results, into: %{}, do: {packed.module, packed}
-    problems = for {:error, p} <- results, do: Error.new(:scan, p.path, {p.kind, p.detail})
-    {packed, problems ++ rewritten(plan, packed, problems)}
+    problems = for {:error, problem} <- results, do: problem
+    {packed, Problems.errors(problems ++ rewritten(plan, packed, problems))}
   end
 
   # Between scan and pack another module took a file's place.
   defp rewritten(plan, packed, []) do
     for action <- plan.load, not Map.has_key?(packed, action.module) do
-      Error.new(:scan, action.beam.entry.path, {:changed_while_reading, ""})
+      %{path: action.beam.entry.path, kind: :changed_while_reading, detail: ""}
     end
   end
 

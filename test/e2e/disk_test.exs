@@ -43,6 +43,35 @@ defmodule Hotpush.DiskTest do
     "hotpush scan 001" <> Blake3.hash(rest) <> rest
   end
 
+  test "a build of which much is broken: the first 20 files, then a count", context do
+    %{project: project, device: device} = context
+    ebin = Path.join(project.dir, "_build/dev/lib/desk/ebin")
+    broken = for n <- 101..130, do: Path.join(ebin, "Elixir.Desk.Broken#{n}.beam")
+    for path <- broken, do: File.write!(path, "broken")
+    on_exit(fn -> Enum.each(broken, &File.rm/1) end)
+    json = Path.join(project.dir, "report.json")
+
+    for env <- [%{}, %{"HOTPUSH_NATIVE" => "off"}] do
+      assert {output, 1} = push(project, device, ["--no-compile", "--json", json], env)
+
+      named =
+        for [_, n] <- Regex.scan(~r/^failed: .*Broken(\d+).beam: this is not a/m, output), do: n
+
+      assert named == Enum.map(101..120, &to_string/1)
+
+      assert output =~
+               "\nfailed: the build: 10 more files cannot be used. Run mix compile --force."
+
+      assert [%{"failed" => failed}] = json(json)["nodes"]
+      assert length(failed) == 21
+      assert %{"kind" => "more_problems", "count" => 10} = List.last(failed)
+      refute Map.has_key?(hd(failed), "count")
+    end
+
+    Enum.each(broken, &File.rm!/1)
+    again(project, device)
+  end
+
   test "what is remembered of a device, with a right sum around anything", context do
     %{project: project, device: device} = context
 

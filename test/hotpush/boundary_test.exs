@@ -29,6 +29,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Text,
     Hotpush.Tally,
     Hotpush.SafeTerm,
+    Hotpush.Scanner.Problems,
     Hotpush.Transport.Ssh.Command,
     Hotpush.Transport.Ssh.Frame,
     Hotpush.Transport.Ssh.Diagnosis,

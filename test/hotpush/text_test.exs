@@ -14,6 +14,23 @@ defmodule Hotpush.TextTest do
     end
   end
 
+  test "a long text takes little more than its own size" do
+    text = String.duplicate("a\n", 2_000_000)
+
+    for {name, fun} <- [printable: &Hotpush.Text.printable/1, json: &Hotpush.JSON.encode/1] do
+      caller = self()
+
+      # In words: 64 MB. As a list of characters it would take five times that.
+      options = [max_heap_size: %{size: 8_000_000, kill: true, error_logger: false}]
+
+      {_, ref} =
+        Process.spawn(fn -> send(caller, {name, byte_size(fun.(text))}) end, [:monitor | options])
+
+      assert_receive {:DOWN, ^ref, :process, _, :normal}, 30_000
+      assert_receive {^name, size} when size in 6_000_000..6_000_002
+    end
+  end
+
   test "JSON that Python reads back" do
     value = "quote \" back \\ tab \t bell \a line \n é 漢 \u2028 \u202E del \x7F"
     json = Hotpush.JSON.encode(text: value, list: [1, -2, 0.1, 1.0e300], bad: <<"a", 255>>)

@@ -45,6 +45,12 @@ defmodule Hotpush.Error.Prose do
 
   # Scan
 
+  defp scan(build, {:more_problems, 1}),
+    do: "#{build}: 1 more file cannot be used. Run mix compile --force."
+
+  defp scan(build, {:more_problems, count}),
+    do: "#{build}: #{count} more files cannot be used. Run mix compile --force."
+
   defp scan(path, {kind, detail}), do: "#{path}: #{problem(kind)}#{detail(detail)}"
 
   defp problem(:truncated), do: "the file ends too early"

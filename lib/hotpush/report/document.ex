@@ -50,8 +50,11 @@ defmodule Hotpush.Report.Document do
       kind: Prose.kind(error),
       subject: subject(error.subject),
       message: Error.message(error)
-    ]
+    ] ++ count(error.reason)
   end
+
+  defp count({:more_problems, count}), do: [count: count]
+  defp count(_reason), do: []
 
   defp subject(nil), do: nil
   defp subject(subject), do: to_string(subject)

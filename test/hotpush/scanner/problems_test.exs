@@ -1,8 +1,11 @@
 defmodule Hotpush.Scanner.ProblemsTest do
   use ExUnit.Case, async: true
 
+  alias Hotpush.{Config, Inventory, Outcome, Plan, Project, Report, Target}
   alias Hotpush.Scanner.{Native, Portable}
   alias Hotpush.Scanner.Portable.{Beam, Source}
+
+  doctest Hotpush.Scanner.Problems
 
   @scanners if Hotpush.Native.loaded?(), do: [Portable, Native], else: [Portable]
 
@@ -35,6 +38,36 @@ defmodule Hotpush.Scanner.ProblemsTest do
     do: beam |> chunks() |> List.keystore(id, 0, {id, data}) |> Beam.build()
 
   defp without(beam, id), do: beam |> chunks() |> List.keydelete(id, 0) |> Beam.build()
+
+  test "thousands of files that cannot be used are told as 20 and a count", %{dir: dir} do
+    for n <- 1..3_000, do: File.write!(Path.join(dir, "broken#{n}.beam"), "broken")
+    app = %Project.App{name: :desk, kind: :own, ebin: dir, modules: []}
+    project = %Project{apps: [app], state_dir: dir, target: :host}
+
+    documents =
+      for scanner <- @scanners do
+        inventory = Inventory.from_scan(project, 0, scanner.scan([dir]))
+        assert Map.keys(inventory.beams) == ["hotpush_good"]
+        # None of them is taken for a module that the project no longer has.
+        assert MapSet.size(inventory.broken) == 3_000
+        assert List.last(inventory.problems).reason == {:more_problems, 2_980}
+
+        plan = %Plan{
+          problems: inventory.problems,
+          load: [%Plan.Action{module: "Desk", reason: :new}]
+        }
+
+        outcome = Outcome.planned(%Outcome{target: %Target{name: "a@b"}}, plan)
+        report = Report.new(%Config{}, [outcome], %{compile: 0.0, scan: 0.0})
+        failed = for {:error, "failed: " <> line} <- Report.Lines.of(report), do: line
+        assert length(failed) == 21
+        assert List.last(failed) =~ "2980 more files cannot be used"
+        Report.Document.of(report)
+      end
+
+    assert [document] = Enum.uniq(documents)
+    assert byte_size(document) < 10_000
+  end
 
   # What each bad file holds.
   defp bad(good) do

@@ -1,0 +1,31 @@
+defmodule Hotpush.Scanner.Problems do
+  @moduledoc """
+  What a scanner could not use, as errors: the first ones, and a count of the others, so that a
+  damaged build of any size can be shown and kept. Pure.
+  """
+
+  alias Hotpush.{Error, Scanner}
+
+  @shown 20
+
+  @doc """
+  At most 21 errors, in the order of the problems.
+
+      iex> problems = for n <- 10..99, do: %{path: "a\#{n}.beam", kind: :empty, detail: ""}
+      iex> errors = Hotpush.Scanner.Problems.errors(problems)
+      iex> {length(errors), hd(errors).subject, List.last(errors).reason}
+      {21, "a10.beam", {:more_problems, 70}}
+      iex> problems |> Enum.take(20) |> Hotpush.Scanner.Problems.errors() |> length()
+      20
+  """
+  @spec errors([Scanner.problem()]) :: [Error.t()]
+  def errors(problems) do
+    {shown, rest} = Enum.split(problems, @shown)
+    errors = Enum.map(shown, &Error.new(:scan, &1.path, {&1.kind, &1.detail}))
+
+    case length(rest) do
+      0 -> errors
+      more -> errors ++ [Error.new(:scan, "the build", {:more_problems, more})]
+    end
+  end
+end
