@@ -3,17 +3,20 @@
 
 %% Which processes run *old* code of these modules: [{Pid, Who, Module}], all as text.
 %%
-%% One look at each stack finds the candidates (a stack names its modules), and only those are
-%% put to check_process_code/2: asking it about every process and module takes seconds.
+%% The top of each stack finds the candidates: it names its modules, and costs the same however
+%% deep the stack is. Only where it may not show all of them is check_process_code/2 asked about
+%% every module; asking it about every process and module takes seconds. A backtrace would print
+%% the whole stack: gigabytes, for a deep one.
 -define(HOLDERS,
     fun(Asked__) ->
-        case [{iolist_to_binary(io_lib:format("(~tw:", [M])), M}
-              || M <- Asked__, erlang:check_old_code(M)] of
+        case lists:filter(fun erlang:check_old_code/1, Asked__) of
             [] ->
                 [];
             Old__ ->
-                Pattern__ = binary:compile_pattern([T || {T, _} <- Old__]),
-                Tags__ = maps:from_list(Old__),
+                Modules__ = maps:from_list([{M, true} || M <- Old__]),
+                %% As many frames as are shown at most: 8, unless the device was told otherwise.
+                {_, Mine__} = process_info(self(), current_stacktrace),
+                Most__ = min(8, length(Mine__)),
                 [{list_to_binary(pid_to_list(P)),
                   unicode:characters_to_binary(
                       case process_info(P, registered_name) of
@@ -25,9 +28,16 @@
                       end),
                   atom_to_binary(M, utf8)}
                  || P <- processes(), P =/= self(),
-                    {backtrace, Trace__} <- [process_info(P, backtrace)],
-                    M <- lists:usort([maps:get(binary:part(Trace__, At__), Tags__)
-                                      || At__ <- binary:matches(Trace__, Pattern__)]),
+                    {_, Trace__} <- [process_info(P, current_stacktrace)],
+                    M <- case length(Trace__) of
+                             Shown__ when Shown__ < Most__ ->
+                                 maps:keys(maps:with(
+                                     lists:zipwith(fun erlang:element/2,
+                                                   lists:duplicate(Shown__, 1), Trace__),
+                                     Modules__));
+                             _ ->
+                                 Old__
+                         end,
                     erlang:check_process_code(P, M) =:= true]
         end
     end).

@@ -21,7 +21,31 @@ defmodule Hotpush.ModulesTest do
     end
     """,
     "src/desk_erl.erl" => "-module(desk_erl).\n-export([hi/0]).\nhi() -> one.\n",
-    "src/desk_odd.erl" => "-module(desk_odd).\n-export([here/0]).\nhere() -> true.\n"
+    "src/desk_odd.erl" => "-module(desk_odd).\n-export([here/0]).\nhere() -> true.\n",
+    # A sibling of each, whose name is not ASCII.
+    "lib/odd.ex" => """
+    defmodule :"Elixir.Desk.日本" do
+      def hi, do: :one
+    end
+
+    defmodule :"Elixir.Thing.Über" do
+      defstruct name: "lamp"
+    end
+
+    defimpl Shape, for: :"Elixir.Thing.Über" do
+      def corners(_), do: 3
+    end
+    """,
+    "lib/odd_old.ex" => """
+    defmodule :"Elixir.Old.Über" do
+      def here, do: true
+    end
+
+    defmodule :"Elixir.Old.日本" do
+      def here, do: true
+    end
+    """,
+    "src/grüße_erl.erl" => "-module('grüße_erl').\n-export([hi/0]).\nhi() -> one.\n"
   }
 
   @geometry %{
@@ -159,6 +183,50 @@ defmodule Hotpush.ModulesTest do
       Project.write(project, "lib/#{unquote(file)}.ex", source)
       assert to_string(unquote(module)) in deployed(push!(project, device))
       assert Device.eval(device, "#{name}.here()") == :again
+      again(project, device)
+    end
+  end
+
+  for mode <- [:embedded, :interactive] do
+    @tag mode: mode
+    test "modules whose names are not ASCII, of every kind (#{mode})", context do
+      %{project: project, device: device} = context
+      Project.edit(project, "lib/odd.ex", ":one", ":two")
+      Project.edit(project, "lib/odd.ex", "3", "5")
+      Project.edit(project, "src/grüße_erl.erl", "one.", "two.")
+      Project.write(project, "lib/odd_new.ex", "defmodule :\"Elixir.Neu.ß日\" do\nend\n")
+      Project.edit(project, "lib/odd_old.ex", ~r/defmodule :"Elixir.Old.日本".*/s, "")
+      document = Path.join(project.dir, "out.json")
+
+      chosen = ["--module", "Desk.日本"]
+      assert deployed(push!(project, device, chosen)) == ["Elixir.Desk.日本"]
+
+      output = push!(project, device, ["--json", document])
+      odd = ["Elixir.Neu.ß日", "Elixir.Shape.Thing.Über", "grüße_erl"]
+      assert deployed(output) == odd
+      assert deleted(output) == ["Elixir.Old.日本"]
+      assert %{"ok" => true, "nodes" => [node]} = json(document)
+      assert Enum.sort(node["loaded"] ++ node["added"]) == odd
+      assert node["deleted"] == ["Elixir.Old.日本"]
+
+      values =
+        ~s|{:"Elixir.Desk.日本".hi(), :grüße_erl.hi(), | <>
+          ~s|Shape.corners(struct(:"Elixir.Thing.Über"))}|
+
+      assert Device.eval(device, values) == {:two, :two, 5}
+      assert undefined?(device, :"Elixir.Old.日本")
+      again(project, device)
+
+      File.rm!(document)
+
+      for {path, source} <- @files,
+          path =~ "lib/odd" or path =~ "grüße",
+          do: Project.write(project, path, source)
+
+      Project.delete(project, "lib/odd_new.ex")
+      output = push!(project, device)
+      assert "Elixir.Old.日本" in deployed(output)
+      assert deleted(output) == ["Elixir.Neu.ß日"]
       again(project, device)
     end
   end

@@ -118,4 +118,74 @@ defmodule Hotpush.PurgeTest do
     version(bench, 1)
     assert [{:still_running, [{_, "looper", _}]}] = Workbench.push(bench, device).notices
   end
+
+  describe "a stack of a million frames" do
+    # No frame is like the one before it.
+    @deep """
+    defmodule Desk.Deep do
+      def start(name), do: spawn(fn -> Process.register(self(), name); down(1_000_000, [name]) end)
+      def down(0, _), do: Process.sleep(:infinity)
+      def down(n, had), do: {:v0, further(n - 1, had), had}
+      def further(n, had), do: {:v0, down(n - 1, had), had}
+    end
+    """
+
+    setup %{bench: bench, device: device} do
+      Workbench.write(bench, @source <> @deep)
+      assert Workbench.push(bench, device).status == :done
+      pid = Device.call(device, Desk.Deep, :start, [:deep])
+
+      Until.until("the stack", fn ->
+        {:stack_size, words} = Device.call(device, :erlang, :process_info, [pid, :stack_size])
+        words >= 2_000_000
+      end)
+
+      %{pid: pid, text: device |> Device.call(:erlang, :pid_to_list, [pid]) |> to_string()}
+    end
+
+    defp peak(device) do
+      [_, kilobytes] =
+        Regex.run(~r/VmHWM:\s+(\d+) kB/, File.read!("/proc/#{device.os_pid}/status"))
+
+      String.to_integer(kilobytes)
+    end
+
+    defp deep(bench, loop, deep) do
+      source = String.replace(@source, ":v0", loop) <> String.replace(@deep, ":v0", deep)
+      Workbench.write(bench, source)
+    end
+
+    test "costs nothing where it is none of the push's business", context do
+      %{bench: bench, device: device, pid: pid} = context
+      looper = start(device, :looper)
+      before = peak(device)
+
+      deep(bench, ":v1", ":v0")
+      assert [{:still_running, [{_, "looper", _}]}] = Workbench.push(bench, device).notices
+      deep(bench, ":v2", ":v0")
+      assert %{status: :refused} = Workbench.push(bench, device)
+      outcome = Workbench.push(bench, device, purge: :kill)
+      assert %{status: :done, notices: [{:killed, [{_, "looper", _}]}]} = outcome
+
+      refute Device.call(device, Process, :alive?, [looper])
+      assert Device.call(device, Process, :alive?, [pid])
+      assert peak(device) - before < 50_000
+    end
+
+    test "is named, and not printed, where it is one of pushed code", context do
+      %{bench: bench, device: device, pid: pid, text: text} = context
+      held = [{text, "deep", "Elixir.Desk.Deep"}]
+      before = peak(device)
+
+      deep(bench, ":v0", ":v1")
+      assert {:still_running, held} in Workbench.push(bench, device).notices
+      deep(bench, ":v0", ":v2")
+      assert [%{reason: {:held, ^held}}] = Workbench.push(bench, device).refusals
+      assert {:killed, held} in Workbench.push(bench, device, purge: :kill).notices
+
+      refute Device.call(device, Process, :alive?, [pid])
+      assert peak(device) - before < 50_000
+      assert Workbench.push(bench, device).round_trips == 1
+    end
+  end
 end

@@ -65,7 +65,8 @@ defmodule Hotpush.Test.Workbench do
   defp describe(bench) do
     keys = [vsn: ~c"0.1.0", modules: modules(bench), applications: [:kernel, :stdlib, :elixir]]
     term = {:application, bench.app, keys ++ [registered: [], description: ~c""]}
-    File.write!(Path.join(bench.ebin, "#{bench.app}.app"), :io_lib.format("~tp.~n", [term]))
+    text = :unicode.characters_to_binary(:io_lib.format("%% coding: utf-8~n~tp.~n", [term]))
+    File.write!(Path.join(bench.ebin, "#{bench.app}.app"), text)
     bench
   end
 
