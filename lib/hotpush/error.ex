@@ -2,7 +2,7 @@ defmodule Hotpush.Error do
   @moduledoc """
   What went wrong, as a noun with fields. The sentence is made late, in `Hotpush.Error.Prose`.
 
-    * `:stage` - `:usage`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will not), `:load`,
+    * `:stage` - `:usage`, `:compile`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will not), `:load`,
       `:fault` (of Hotpush's own)
     * `:subject` - the node, module, file or option that it is about
     * `:reason` - a term that `Hotpush.Error.Prose` knows
@@ -11,7 +11,8 @@ defmodule Hotpush.Error do
   """
   defexception [:stage, :subject, :reason, :called]
 
-  @type stage :: :usage | :scan | :discover | :connect | :ask | :refusal | :load | :fault
+  @type stage ::
+          :usage | :compile | :scan | :discover | :connect | :ask | :refusal | :load | :fault
   @type t :: %__MODULE__{
           stage: stage(),
           subject: term(),

@@ -1,7 +1,7 @@
 defmodule Hotpush.Report do
   @moduledoc "What came of a run, over all devices. Pure."
 
-  alias Hotpush.{Config, Outcome}
+  alias Hotpush.{Config, Error, Outcome}
 
   defstruct [:outcomes, :verbosity, :dry_run?, ms: %{}]
 
@@ -27,8 +27,17 @@ defmodule Hotpush.Report do
   defp without_notices(%Outcome{status: :refused} = outcome), do: %{outcome | notices: []}
   defp without_notices(outcome), do: outcome
 
-  @doc "0 if every device runs the code (or would, with `--dry-run`), 1 otherwise."
-  @spec exit_status(t()) :: 0 | 1
+  @doc """
+  0 if every device runs the code (or would, with `--dry-run`), 1 otherwise; of an error, that of
+  the compiler, or else 2.
+  """
+  @spec exit_status(t() | Error.t()) :: non_neg_integer()
+  def exit_status(%Error{stage: :compile, reason: {:compile, status}}) when status in 1..255,
+    do: status
+
+  def exit_status(%Error{stage: :compile}), do: 1
+  def exit_status(%Error{}), do: 2
+
   def exit_status(report) do
     good? = &(&1.status in [:done, :planned] and &1.failures == [])
     if Enum.all?(report.outcomes, good?), do: 0, else: 1

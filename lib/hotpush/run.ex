@@ -13,14 +13,14 @@ defmodule Hotpush.Run do
   Options: `:scanner`, one of the modules behind `Hotpush.Scanner`; `:scope`, the names of the
   modules to push in place of those that the config chooses.
 
-  Errors are those of usage; what goes wrong on a device is in the report.
+  Errors are those of usage and of the compiler; what goes wrong on a device is in the report.
   """
   @spec run(Config.t(), keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
   def run(%Config{} = config, options \\ []) do
     scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
-    {_, compile_ms} = timed(fn -> Workspace.compile(config) end)
 
-    with {:ok, project} <- Project.load(config) do
+    with {:ok, compile_ms} <- compiled(config),
+         {:ok, project} <- Project.load(config) do
       # Goes on while the devices are reached and asked.
       scan = start_scan(config, project, scanner, options[:scope])
 
@@ -33,6 +33,13 @@ defmodule Hotpush.Run do
       after
         Apart.quit(scan)
       end
+    end
+  end
+
+  defp compiled(config) do
+    case timed(fn -> Workspace.compile(config) end) do
+      {:ok, ms} -> {:ok, ms}
+      {error, _ms} -> error
     end
   end
 

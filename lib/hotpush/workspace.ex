@@ -33,7 +33,7 @@ defmodule Hotpush.Workspace do
   end
 
   @doc "Compiles the project, unless told not to; also if this VM has compiled it before."
-  @spec compile(Config.t()) :: :ok
+  @spec compile(Config.t()) :: :ok | {:error, Error.t()}
   def compile(%Config{compile?: false}), do: consolidate()
 
   def compile(%Config{}) do
@@ -46,6 +46,11 @@ defmodule Hotpush.Workspace do
     Enum.each(names, &Mix.Task.reenable/1)
     Mix.Task.run("compile", [])
     :ok
+  rescue
+    error in Mix.Error -> {:error, Error.new(:compile, nil, {:compile, Exception.message(error)})}
+  catch
+    # So it ends where the compiler has said what is wrong.
+    :exit, {:shutdown, status} -> {:error, Error.new(:compile, nil, {:compile, status})}
   end
 
   @doc "Makes the consolidated protocols again where Mix has deleted them: see `Hotpush.Consolidation`."

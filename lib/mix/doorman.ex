@@ -1,12 +1,55 @@
 defmodule Hotpush.Doorman do
   @moduledoc "What all tasks do at the door: say, write the JSON document, leave with a status."
 
-  alias Hotpush.{Error, Text}
+  alias Hotpush.Doorman.{JsonFile, Output}
+  alias Hotpush.{Error, Fault, Text, Workspace}
 
-  @doc "Prints lines: to standard output, or to standard error what went wrong."
-  @spec say([{:info | :error, String.t()}]) :: :ok
+  @doc """
+  Runs a command that `--json` may want a document of, at `json`, and leaves with its status.
+
+  `fun` answers the status and the document; `of_error` makes the document of an error. There is a
+  document in every case: from the start, a file has one that says that the run has not ended.
+  Where the file cannot be written, `fun` does not run. With `-`, standard output is the document
+  and nothing else.
+  """
+  @spec command(Path.t() | nil, (Error.t() -> iodata()), (() -> {non_neg_integer(), iodata()})) ::
+          :ok
+  def command(json, of_error, fun) do
+    stdout = Process.group_leader()
+
+    with :ok <- JsonFile.begin(json, of_error),
+         {status, document} = apart(json, fn -> documented(json, of_error, stdout, fun) end),
+         :ok <- JsonFile.write(json, document, stdout) do
+      leave(status)
+    else
+      {:error, error} ->
+        Workspace.consolidate()
+        fail(error)
+    end
+  end
+
+  defp apart("-", fun), do: Output.diverted(fun)
+  defp apart(_json, fun), do: fun.()
+
+  # What nobody has caught ends Mix as ever, but not without a document.
+  defp documented(json, of_error, stdout, fun) do
+    fun.()
+  catch
+    kind, reason ->
+      error = Fault.error("mix", kind, reason, __STACKTRACE__)
+      JsonFile.write(json, of_error.(error), stdout)
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  end
+
+  @doc "Prints lines, in order: to standard output, or to standard error what went wrong."
+  @spec say([{:info | :error, IO.chardata()}]) :: :ok
   def say(lines) do
-    for {level, line} <- lines, do: apply(Mix.shell(), level, [line])
+    for {level, line} <- lines do
+      # Both may lead to one pipe.
+      Output.flush(if(level == :info, do: :standard_error, else: :user))
+      apply(Mix.shell(), level, [line])
+    end
+
     :ok
   end
 
@@ -14,23 +57,10 @@ defmodule Hotpush.Doorman do
   @spec complain(Error.t()) :: :ok
   def complain(error), do: say(error: Text.printable(Error.message(error)))
 
-  @doc "Writes the document of `--json`: nowhere for `nil`, to standard output for `-`."
-  @spec write_json(Path.t() | nil, iodata()) :: :ok
-  def write_json(nil, _document), do: :ok
-  def write_json("-", document), do: say(info: document)
-
-  def write_json(path, document) do
-    with {:error, reason} <- File.write(path, [document, ?\n]) do
-      complain(Error.new(:usage, path, {:json_not_written, reason}))
-      leave(2)
-    end
-  end
-
-  @doc "Tells an error of usage, as a document too where one was wanted, and leaves with 2."
-  @spec fail(Error.t(), Path.t() | nil, iodata()) :: no_return()
-  def fail(error, json \\ nil, document \\ "") do
+  @doc "Tells an error, and leaves with 2."
+  @spec fail(Error.t()) :: :ok
+  def fail(error) do
     complain(error)
-    write_json(json, document)
     leave(2)
   end
 

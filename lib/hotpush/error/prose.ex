@@ -19,6 +19,14 @@ defmodule Hotpush.Error.Prose do
 
   def sentence(%Error{stage: :usage} = error), do: Usage.sentence(error.subject, error.reason)
 
+  def sentence(%Error{stage: :compile, reason: {:compile, message}}) when is_binary(message) do
+    "the project cannot be compiled, so nothing was pushed: " <>
+      Enum.join(String.split(message), " ")
+  end
+
+  def sentence(%Error{stage: :compile}),
+    do: "the project does not compile, so nothing was pushed: see the compiler's messages."
+
   def sentence(%Error{stage: :connect} = error) do
     Ssh.sentence(error.subject, error.reason) || Connect.sentence(error.subject, error.reason)
   end

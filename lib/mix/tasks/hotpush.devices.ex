@@ -24,8 +24,8 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
     * `--only WAY` - only `mdns`, `epmd` or `adb`; may be repeated
     * `--timeout MS` - milliseconds for all of it, 5000 by default, however many devices hang
-    * `--json PATH` - write one JSON document (`-` is standard output, in place of the table); its
-      schema is `priv/devices.schema.json`
+    * `--json PATH` - write one JSON document, in every case (`-` is standard output, in place of
+      the table); its schema is `priv/devices.schema.json`
 
   With `MIX_TARGET` set and no device named, `nerves.local` is asked, as `mix upload.hotswap` would
   push there.
@@ -47,9 +47,11 @@ defmodule Mix.Tasks.Hotpush.Devices do
   alias Hotpush.Discovery.Confirmed
 
   @impl true
-  def run(argv) do
-    Workspace.consolidate()
+  def run(argv),
+    do: Doorman.command(Arguments.json(argv), &Document.of_error/1, fn -> list(argv) end)
 
+  defp list(argv) do
+    Workspace.consolidate()
     env = System.get_env()
 
     with {:ok, asked} <- Arguments.parse(argv),
@@ -60,9 +62,12 @@ defmodule Mix.Tasks.Hotpush.Devices do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
       config = %{config | timeout: asked.timeout}
       {rows, more} = Devices.list(config, project, confirmed, asked.only)
-      write(asked.json, rows, errors ++ more)
+      unless asked.json == "-", do: Doorman.say(Table.lines(rows, errors ++ more))
+      {0, Document.of(rows, errors ++ more)}
     else
-      {:error, error} -> Doorman.fail(error, Arguments.json(argv), Document.of_error(error))
+      {:error, error} ->
+        Doorman.complain(error)
+        {2, Document.of_error(error)}
     end
   end
 
@@ -77,11 +82,4 @@ defmodule Mix.Tasks.Hotpush.Devices do
   # Nothing is confirmed by a file that cannot be trusted, and that is said.
   defp confirmed({:ok, confirmed}), do: {confirmed, []}
   defp confirmed({:error, error}), do: {%Confirmed{}, [error]}
-
-  defp write("-", rows, errors), do: Doorman.write_json("-", Document.of(rows, errors))
-
-  defp write(path, rows, errors) do
-    Doorman.say(Table.lines(rows, errors))
-    Doorman.write_json(path, Document.of(rows, errors))
-  end
 end

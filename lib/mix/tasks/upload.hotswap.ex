@@ -96,8 +96,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `--all` - push also what does not differ
     * `--dry-run` - say what would be done, what would be refused, and whom `--purge kill` would
       end; change nothing
-    * `--json PATH` - write one JSON document (`-` is standard output, where it is the last line);
-      its schema is `priv/report.schema.json`
+    * `--json PATH` - write one JSON document, in every case; its schema is
+      `priv/report.schema.json`. With `-`, standard output is the document and nothing else
     * `--no-compile` - push what was compiled last
     * `--timeout MS` - milliseconds for each device, 30000 by default
     * `--purge soft|kill` - what becomes of processes that still run code which the push *before*
@@ -133,10 +133,21 @@ defmodule Mix.Tasks.Upload.Hotswap do
   trust, over networks that you trust. Over ssh the device can do nothing to this computer: what it
   answers is read as data.
 
+  ## For programs
+
+  `--json` writes a document in every case, also where the command is wrong or the project does not
+  compile. In a file, it says `"ok":false` from the start until the command has ended, so that none
+  of an earlier run stays. Where the file cannot be written, nothing is compiled or pushed. With
+  `-`, all other text, that of the compiler included, goes to standard error.
+
+  Mix compiles dependencies that changed before it starts the command. With `MIX_QUIET=1`, it is
+  silent about that on standard output; where that fails, there is no command to write a document,
+  and the exit status says so.
+
   ## Exit status
 
     * 0 - every device runs the code, also if nothing differed
-    * 1 - at least one device does not
+    * 1 - at least one device does not, or the project does not compile
     * 2 - the command or the configuration is wrong
   """
 
@@ -149,11 +160,13 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   @impl true
   def run(argv) do
-    case Workspace.config(argv) do
-      {:ok, %{discover?: true} = config} -> discover(config)
-      {:ok, config} -> push(config)
-      {:error, error} -> fail(error, Config.Arguments.json(argv))
-    end
+    Doorman.command(Config.Arguments.json(argv), &Document.of_error/1, fn ->
+      case Workspace.config(argv) do
+        {:ok, %{discover?: true} = config} -> discover(config)
+        {:ok, config} -> push(config)
+        {:error, error} -> fail(error)
+      end
+    end)
   end
 
   # Who is found but neither named nor confirmed is listed, and offered nothing.
@@ -169,10 +182,10 @@ defmodule Mix.Tasks.Upload.Hotswap do
       Enum.each(errors, &Doorman.complain/1)
 
       if config.routes == [],
-        do: fail(Error.new(:usage, "--discover", :none_confirmed), config.json),
+        do: fail(Error.new(:usage, "--discover", :none_confirmed)),
         else: push(config)
     else
-      {:error, error} -> fail(error, config.json)
+      {:error, error} -> fail(error)
     end
   end
 
@@ -180,16 +193,16 @@ defmodule Mix.Tasks.Upload.Hotswap do
     with :ok <- Workspace.check(),
          {:ok, report} <- Hotpush.push(config) do
       Doorman.say(Lines.of(report))
-      Doorman.write_json(config.json, Document.of(report))
-      Doorman.leave(Report.exit_status(report))
+      {Report.exit_status(report), Document.of(report)}
     else
-      {:error, error} -> fail(error, config.json)
+      {:error, error} -> fail(error)
     end
   end
 
   # Perhaps before anything was compiled.
-  defp fail(error, json) do
+  defp fail(error) do
     Workspace.consolidate()
-    Doorman.fail(error, json, Document.of_error(error))
+    Doorman.complain(error)
+    {Report.exit_status(error), Document.of_error(error)}
   end
 end

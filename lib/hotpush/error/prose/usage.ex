@@ -132,6 +132,11 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(_project, :no_project),
     do: "there is no mix.exs here: run this in the folder of the project whose code to push."
 
+  def sentence(_path, :unfinished) do
+    "this run has not ended: it is still going on, or it was interrupted. " <>
+      "Run the command again to see what the devices are running."
+  end
+
   def sentence(path, {:json_not_written, reason}),
     do: "--json could not write #{path}: #{:file.format_error(reason)}."
 

@@ -1,0 +1,161 @@
+defmodule Hotpush.JsonTest do
+  @moduledoc "What a program gets: one document in every case, and nothing beside it."
+  use ExUnit.Case, async: true
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Test.{Device, Project, Run}
+
+  @moduletag :jsonschema
+
+  @quiet "defmodule Desk do\n  def hi, do: 1\nend\n"
+
+  # Whatever a compilation may print, by whatever way.
+  @loud ~S"""
+  defmodule Desk do
+    require Logger
+    IO.puts("by the group leader")
+    IO.puts(:user, "by name")
+    :io.format("in Erlang~n", [])
+    Logger.info("by Elixir's logger")
+    :logger.warning("by Erlang's logger")
+    Mix.shell().info("by Mix")
+    Task.await(Task.async(fn -> IO.puts("by another process") end))
+    def hi, do: 2
+    defp unused, do: :warned
+  end
+  """
+  @said ["by the group leader", "by name", "in Erlang", "by Elixir's logger"] ++
+          ["by Erlang's logger", "by Mix", "by another process", "unused", "Compiling 1 file"]
+
+  @ways ~S"""
+  defmodule Ways do
+    @behaviour Hotpush.Discovery
+    @impl true
+    def discover(_options) do
+      IO.puts("looking around")
+      []
+    end
+  end
+  """
+
+  setup_all do
+    files = %{"lib/desk.ex" => @quiet, "lib/ways.ex" => @ways}
+    config = "import Config\nconfig :hotpush, discovery: [Ways]\n"
+    project = Project.new(app: :desk, files: files, config: config)
+    device = Device.start(release: Project.release(project))
+    %{project: project, device: device, path: Path.join(Run.dir("json"), "report.json")}
+  end
+
+  defp push_apart(context, args, env \\ %{}) do
+    cookie = to_string(context.device.cookie)
+    env = Map.put(env, "HOTPUSH_COOKIE", cookie)
+    args = ["upload.hotswap", "--node", to_string(context.device.node) | args]
+    {output, errors, status} = Project.mix_apart(context.project, args, env)
+    refute output <> errors =~ cookie
+    {output, errors, status}
+  end
+
+  # The whole of standard output, or of a file.
+  defp document(text, schema \\ "report.schema.json") do
+    assert [_] = String.split(text, "\n", trim: true)
+    path = Path.join(Run.dir("json"), "document")
+    File.write!(path, text)
+    json(path, schema)
+  end
+
+  test "with -, standard output is the document; the rest is on standard error", context do
+    Project.write(context.project, "lib/desk.ex", @loud)
+    {output, errors, 0} = push_apart(context, ["--json", "-", "--verbose"])
+    assert %{"ok" => true, "nodes" => [%{"loaded" => ["Elixir.Desk"]}]} = document(output)
+    for text <- @said, do: assert(errors =~ text)
+    assert errors =~ "Successfully deployed Elixir.Desk to #{context.device.node}"
+
+    {output, errors, 0} = push_apart(context, ["--json", "-"], %{"MIX_QUIET" => "1"})
+    assert %{"ok" => true, "nodes" => [%{"loaded" => []}]} = document(output)
+    assert errors == ""
+    again(context.project, context.device)
+  end
+
+  test "a document of a run that failed takes the place of an older one", context do
+    %{project: project, device: device, path: path} = context
+    Project.write(project, "lib/desk.ex", @quiet)
+    assert push!(project, device, ["--json", path])
+    assert %{"ok" => true} = json(path)
+
+    Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: nobody()\nend\n")
+    {_, output, 1} = push_apart(context, ["--json", path])
+    assert %{"ok" => false, "nodes" => [], "error" => %{"kind" => "compile"} = error} = json(path)
+    assert error["message"] =~ "the project does not compile, so nothing was pushed"
+    assert output =~ error["message"]
+    {output, errors, 1} = push_apart(context, ["--json", "-"])
+    assert %{"ok" => false, "error" => %{"kind" => "compile"}} = document(output)
+    assert errors =~ "lib/desk.ex"
+
+    # What ends the VM ends it before anything could be written.
+    File.write!(path, ~S({"ok":true}))
+    kill = ~S|System.cmd("kill", ["-KILL", System.pid()]); Process.sleep(:infinity)|
+    Project.write(project, "lib/desk.ex", "defmodule Desk do\n  #{kill}\nend\n")
+    {_, status} = push(project, device, ["--json", path])
+    assert status != 0
+    assert %{"ok" => false, "error" => %{"kind" => "unfinished"}} = json(path)
+
+    for {args, kind} <- [{["--colour"], "unknown_option"}, {["--app", "no"], "no_such_app"}] do
+      File.write!(path, ~S({"ok":true}))
+      {_, 2} = push(project, device, ["--no-compile", "--json", path | args])
+      assert %{"ok" => false, "error" => %{"kind" => ^kind}} = json(path)
+    end
+
+    Project.write(project, "lib/desk.ex", @quiet)
+    push!(project, device)
+    again(project, device)
+  end
+
+  test "a path that cannot be written is said before anything is done", context do
+    %{project: project, device: device, path: path} = context
+    Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: 7\nend\n")
+
+    for bad <- ["/nonexistent/report.json", Path.dirname(path)] do
+      {output, 2} = push(project, device, ["--json", bad])
+      assert output =~ "--json could not write #{bad}: "
+      refute output =~ ~r/Compiling|Successfully/
+    end
+
+    assert deployed(push!(project, device)) == ["Elixir.Desk"]
+    again(project, device)
+  end
+
+  test "whoever reads from a pipe gets one document", context do
+    pipe = Path.join(Run.dir("json"), "pipe")
+    {_, 0} = System.cmd("mkfifo", [pipe])
+    reader = Task.async(fn -> System.cmd("timeout", ["100", "cat", pipe]) end)
+    push!(context.project, context.device, ["--json", pipe, "--dry-run"])
+    assert %{"ok" => true, "dry_run" => true} = document(elem(Task.await(reader, :infinity), 0))
+  end
+
+  describe "mix hotpush.devices --json" do
+    @schema "devices.schema.json"
+
+    defp devices(context, args),
+      do: Project.mix_apart(context.project, ["hotpush.devices", "--only", "epmd" | args])
+
+    test "likewise", %{path: path} = context do
+      {output, errors, 0} =
+        Project.mix_apart(context.project, ["hotpush.devices", "--timeout", "1000", "--json", "-"])
+
+      assert %{"ok" => true} = document(output, @schema)
+      assert errors =~ "looking around"
+
+      for args <- [["--colour"], ["--only", "smoke"]] do
+        File.write!(path, ~S({"ok":true}))
+        {_, errors, 2} = devices(context, args ++ ["--json", path])
+        assert %{"ok" => false, "errors" => [%{"message" => message}]} = json(path, @schema)
+        assert errors =~ message
+        {output, _, 2} = devices(context, args ++ ["--json", "-"])
+        assert %{"ok" => false} = document(output, @schema)
+      end
+
+      {output, errors, 2} = devices(context, ["--json", "/nonexistent/devices.json"])
+      assert {"", true} == {output, errors =~ "--json could not write /nonexistent/devices.json"}
+    end
+  end
+end
