@@ -11,8 +11,8 @@ defmodule Hotpush.OptionsTest do
     files =
       for name <- @modules, into: %{} do
         {"lib/#{Macro.underscore(name)}.ex",
-         "defmodule #{name} do\n  def hi, do: 1\n  def stay(pid), do: send(pid, hi()) && stop()\n" <>
-           "  defp stop, do: receive(do: (:never -> hi()))\nend\n"}
+         "defmodule #{name} do\n  def hi, do: 1\n  def stay(pid), do: stop(send(pid, hi()))\n" <>
+           "  defp stop(_sent), do: receive(do: (:never -> hi()))\nend\n"}
       end
 
     files =
@@ -102,7 +102,7 @@ defmodule Hotpush.OptionsTest do
     Hotpush.Test.Until.until("a process in Desk.Lamp", fn ->
       Device.eval(device, """
       pid = Process.whereis(:"stuck\\e[2J")
-      pid && Process.info(pid, :current_function) == {:current_function, {Desk.Lamp, :stop, 0}}
+      pid && Process.info(pid, :current_function) == {:current_function, {Desk.Lamp, :stop, 1}}
       """)
     end)
 

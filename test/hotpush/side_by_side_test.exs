@@ -40,8 +40,12 @@ defmodule Hotpush.SideBySideTest do
 
   defp work do
     receive do
-      {:do, from, fun} -> send(from, {self(), fun.()}) && work()
-      :end -> :ok
+      {:do, from, fun} ->
+        send(from, {self(), fun.()})
+        work()
+
+      :end ->
+        :ok
     end
   end
 
@@ -89,8 +93,12 @@ defmodule Hotpush.SideBySideTest do
     go_on = fn -> receive(do: (:go_on -> :ok)) end
 
     wait = fn
-      {:asking, _} -> send(test, {:there, self()}) && go_on.()
-      _ -> :ok
+      {:asking, _} ->
+        send(test, {:there, self()})
+        go_on.()
+
+      _ ->
+        :ok
     end
 
     push = Task.async(fn -> Workbench.push(bench, device, progress: wait) end)
