@@ -84,7 +84,7 @@ defmodule Hotpush.DiscoveryTest do
     end
 
     with {:error, reason} <- :gen_tcp.listen(0, [:binary, :inet6, ip: {0, 0, 0, 0, 0, 0, 0, 1}]) do
-      IO.puts(:stderr, "IPv6 is NOT tested: this host has none (#{reason})")
+      IO.puts(:stderr, "\nMISSING: IPv6 (#{reason}); it is not tested")
     else
       {:ok, loopback} ->
         :gen_tcp.close(loopback)
@@ -103,7 +103,8 @@ defmodule Hotpush.DiscoveryTest do
           :running in options[:flags],
           do: "#{:inet.ntoa(address)}%#{name}" |> String.replace(~r/%.*%/, "%")
 
-    if local == [], do: IO.puts(:stderr, "no interface here has a link-local address of IPv6")
+    if local == [],
+      do: IO.puts(:stderr, "\nMISSING: a link-local address of IPv6; none is tested")
 
     for address <- ["::1" | local] do
       served =
@@ -160,7 +161,7 @@ defmodule Hotpush.DiscoveryTest do
           do: "#{:inet.ntoa(address)}%#{name}"
 
     if here == [],
-      do: IO.puts(:stderr, "MISSING: an interface with IPv6; its addresses are not tested")
+      do: IO.puts(:stderr, "\nMISSING: an interface with IPv6; its addresses are not tested")
 
     for address <- Enum.take(here, 1) do
       {:ok, listener} = :gen_tcp.listen(0, [:inet6, :binary, active: false])
