@@ -15,10 +15,14 @@ defmodule Blinky.Application do
 
   defp start_distribution(options) do
     {_, 0} = System.cmd("epmd", ["-daemon"])
+    # It answers a moment after it was started.
+    Enum.find(1..50, fn _ -> epmd?() || !Process.sleep(100) end)
 
     case Node.start(options[:name]) do
       {:ok, _pid} -> Node.set_cookie(options[:cookie])
       {:error, reason} -> Logger.warning("no distribution: #{inspect(reason)}")
     end
   end
+
+  defp epmd?, do: match?({:ok, _}, :erl_epmd.names({127, 0, 0, 1}))
 end
