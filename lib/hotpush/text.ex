@@ -74,4 +74,18 @@ defmodule Hotpush.Text do
   @spec ms(number()) :: String.t()
   def ms(ms) when ms < 10, do: "#{Float.round(ms / 1, 1)} ms"
   def ms(ms), do: "#{round(ms)} ms"
+
+  @doc """
+  A word of a command to copy, as sh, bash and zsh read it.
+
+      iex> for word <- ["nerves.local", "[nerves.local]:2222", "it's", "=a"], do: Hotpush.Text.word(word)
+      ["nerves.local", "'[nerves.local]:2222'", "'it'\\\\''s'", "'=a'"]
+  """
+  @spec word(String.t()) :: String.t()
+  def word(text) do
+    # zsh takes a leading = for a command's path, and [ ? * for patterns that have to match.
+    if text =~ ~r{\A[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@%+,=-]*\z},
+      do: text,
+      else: "'" <> String.replace(text, "'", "'\\''") <> "'"
+  end
 end

@@ -183,6 +183,15 @@ defmodule Hotpush.DevicesTest do
     v = edit(context)
     Device.stop(context.device)
     Netns.stop(context.netns)
+
+    # Where the network alone knows the name, so does the ssh that is advised.
+    {output, 1} =
+      Project.mix(context.project, ["upload.hotswap", netns.host], SshDevice.env(device))
+
+    assert output =~ "has a host key that this computer does not know yet"
+    at = "ssh -o HostName=#{netns.address} -o HostKeyAlias=#{netns.host} #{netns.host}"
+    assert output =~ ~s(Run "#{at}" once and say yes)
+
     {output, status} = discover.("y\n")
     assert {0, output} == {status, output}
     assert output =~ "Push to it by ssh as #{netns.host}, whose host key is #{fingerprint}?"

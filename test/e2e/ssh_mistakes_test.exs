@@ -64,8 +64,46 @@ defmodule Hotpush.SshMistakesTest do
     SshDevice.change_host_key(device)
     line = failed(project, device)
     assert line =~ "has another host key than the one that this computer knows"
-    assert line =~ ~s(run "ssh-keygen -R [127.0.0.1]:#{device.port}")
+
+    assert line =~
+             ~s(-R '[127.0.0.1]:#{device.port}'", then "ssh -p #{device.port} root@127.0.0.1")
+
     SshDevice.trust_host_key(device)
+  end
+
+  # bash's failglob does what zsh does: a pattern that matches no file is an error.
+  @shells [["sh"], ["bash", "-O", "failglob"], ["zsh", "-f"]]
+
+  test "the command that forgets a host key works as it is, in each shell", %{project: project} do
+    device = SshDevice.start(names: ["kitchen.example"])
+    config = File.read!(device.config)
+    stranger = File.read!(device.stranger_key <> ".pub")
+
+    for {args, name, more} <- [
+          {[SshDevice.address(device)], "[127.0.0.1]:#{device.port}", ""},
+          {["root@kitchen.example"], "[127.0.0.1]:#{device.port}", ""},
+          {["root@kitchen.example"], "the-kitchen", "HostKeyAlias The-Kitchen\n"}
+        ],
+        [shell | options] <- @shells,
+        System.find_executable(shell) do
+      File.write!(device.config, config <> more)
+      File.write!(device.known_hosts, "other #{stranger}#{name} #{stranger}")
+      {output, 1} = run(project, args ++ ["--no-compile"], SshDevice.env(device))
+      [_, command] = Regex.run(~r/run "(ssh-keygen [^"]*)"/, output)
+      {said, status} = System.cmd(shell, options ++ ["-c", command], stderr_to_stdout: true)
+      assert {status, said} == {0, said}
+      assert File.read!(device.known_hosts) == "other #{stranger}"
+      {output, 1} = run(project, args ++ ["--no-compile"], SshDevice.env(device))
+      assert output =~ "has a host key that this computer does not know yet"
+      refute output =~ "StrictHostKeyChecking"
+    end
+
+    # Where ssh is set to never ask, the advice has it ask.
+    File.write!(device.config, "StrictHostKeyChecking yes\n" <> config)
+    [port, address] = ["-p #{device.port}", "root@127.0.0.1"]
+
+    assert failed(project, device) =~
+             ~s(Run "ssh -o StrictHostKeyChecking=ask #{port} #{address}" once)
   end
 
   test "no key is accepted, and nobody can type a password", %{project: project, device: device} do
@@ -77,6 +115,31 @@ defmodule Hotpush.SshMistakesTest do
     end
 
     SshDevice.use_key(device)
+  end
+
+  test "SSH_ASKPASS answers, without a graphical screen", %{project: project} do
+    device = SshDevice.start(apps: [], passwords: [{"root", "let me in"}])
+    ask = Path.join(device.dir, "ask")
+    File.write!(ask, "#!/bin/sh\necho let me in\n")
+    File.chmod!(ask, 0o755)
+    env = Map.merge(SshDevice.env(device), %{"SSH_ASKPASS" => ask, "DISPLAY" => ""})
+    keygen = ["-q", "-p", "-P", "", "-N", "let me in", "-f", device.key]
+    {_, 0} = System.cmd("ssh-keygen", keygen)
+
+    for change <- [&SshDevice.use_key/1, &SshDevice.password_only/1] do
+      change.(device)
+      {output, _} = run(project, [SshDevice.address(device), "--no-compile"], env)
+      assert output =~ "Successfully connected to #{SshDevice.address(device)}"
+      assert failed(project, device) =~ "accepts none of this computer's ssh keys"
+
+      assert failed(project, device, [], Map.put(env, "SSH_ASKPASS_REQUIRE", "never")) =~
+               "ssh keys"
+    end
+
+    # It is asked for what it can know: not whether to trust a key that nobody knows.
+    SshDevice.use_key(device)
+    SshDevice.forget_host_key(device)
+    assert failed(project, device, [], env) =~ "does not know yet"
   end
 
   test "a private key that others may read", %{project: project} do
@@ -104,7 +167,8 @@ defmodule Hotpush.SshMistakesTest do
   for {exec, said} <- [
         erlang: "does not answer Elixir expressions, it says: \"**Error**",
         shell: "does not answer Elixir expressions, it says: \"",
-        lfe_like: "does not answer Elixir expressions, it says: \"",
+        # From the line that says what is wrong, not from the end of its stack trace.
+        lfe_like: ~s(it says: "(ErlangError\) Erlang error: {:unbound_symb, \":erl_eval\"}". Is),
         disabled: "runs no commands over ssh. Set config :nerves_ssh, exec: :elixir"
       ] do
     test "a device whose exec is #{exec}", %{project: project} do

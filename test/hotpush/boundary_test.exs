@@ -33,6 +33,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Transport.Ssh.Command,
     Hotpush.Transport.Ssh.Frame,
     Hotpush.Transport.Ssh.Diagnosis,
+    Hotpush.Transport.Ssh.KnownHost,
     Hotpush.JSON,
     Hotpush.Adb.Device,
     Hotpush.Devices.Arguments,

@@ -8,7 +8,7 @@ defmodule Hotpush.Discovery.HostKey do
 
   alias Hotpush.Discovery.Names
   alias Hotpush.Route
-  alias Hotpush.Transport.Ssh.Command
+  alias Hotpush.Transport.Ssh.{Client, Command}
 
   defstruct [:fingerprint, :public]
 
@@ -33,7 +33,7 @@ defmodule Hotpush.Discovery.HostKey do
   @spec of(String.t()) :: [t()]
   def of(address) do
     with {:ok, %{way: {:ssh, ssh}}} <- Route.ssh(address) do
-      {host, port} = settled(ssh) || {ssh.host, ssh.port || 22}
+      {host, port} = Command.settled(Client.settled(ssh)) || {ssh.host, ssh.port || 22}
 
       with [] <- scan(host, port), learnt when is_binary(learnt) <- Names.address(ssh.host) do
         scan(learnt, port)
@@ -43,15 +43,6 @@ defmodule Hotpush.Discovery.HostKey do
       end
     else
       _ -> []
-    end
-  end
-
-  defp settled(ssh) do
-    with program when is_binary(program) <- System.find_executable("ssh"),
-         {output, 0} <- System.cmd(program, Command.asking(ssh), stderr_to_stdout: true) do
-      Command.settled(output)
-    else
-      _ -> nil
     end
   end
 

@@ -11,7 +11,8 @@ defmodule Hotpush.Transport.Ssh do
 
   alias Hotpush.Discovery.Names
   alias Hotpush.{Error, Question, Target}
-  alias Hotpush.Transport.Ssh.{Channel, Command, Diagnosis, Keys}
+  alias Hotpush.Transport.Ssh.{Channel, Client, Command, Diagnosis}
+  alias Hotpush.Transport.Ssh.{Keys, KnownHost}
 
   # How long the network is asked for a name that nobody here knows.
   @search_ms 2_000
@@ -48,9 +49,13 @@ defmodule Hotpush.Transport.Ssh do
 
   defp left(deadline), do: deadline - System.monotonic_time(:millisecond)
 
-  defp askpass?, do: System.get_env("SSH_ASKPASS") not in [nil, ""]
+  defp askpass? do
+    System.get_env("SSH_ASKPASS") not in [nil, ""] and
+      System.get_env("SSH_ASKPASS_REQUIRE") != "never"
+  end
 
   defp attempt(%Target{way: {:ssh, ssh}} = target, options, timeout) do
+    options = [strict?: options[:askpass?] and asks?(ssh, options[:address])] ++ options
     {:ok, channel} = Channel.start(Command.new(ssh, timeout, options), path(target, "ssh"))
 
     case Channel.ready(channel, timeout) do
@@ -59,7 +64,8 @@ defmodule Hotpush.Transport.Ssh do
 
       {:error, {:closed, end_of_ssh}} ->
         Channel.close(channel)
-        failed(target, Diagnosis.of(ssh, end_of_ssh))
+        reason = Diagnosis.of(ssh, end_of_ssh)
+        failed(target, known_host(reason, end_of_ssh.log, options[:address]))
 
       {:error, {:timeout, _}} ->
         said = Channel.said(channel)
@@ -67,6 +73,18 @@ defmodule Hotpush.Transport.Ssh do
         failed(target, Diagnosis.of_silence(ssh, said, timeout))
     end
   end
+
+  # SSH_ASKPASS knows a password; asked whether to trust a key it would say that, for ever.
+  defp asks?(ssh, address),
+    do: match?(%{checking: "ask"}, KnownHost.of(Client.settled(ssh, address), ""))
+
+  # What helps depends on how the developer's own ssh knows the host.
+  defp known_host({why, ssh}, log, address) when why in [:host_key_changed, :host_key_unknown] do
+    known = KnownHost.of(Client.settled(ssh, address), log)
+    {why, Map.merge(ssh, %{known: known, at: Command.at(address, ssh)})}
+  end
+
+  defp known_host(reason, _log, _address), do: reason
 
   # What helps with the developer's own known hosts is of no use where these are not asked.
   defp failed(%Target{host_keys: [_ | _]} = target, {why, ssh})

@@ -4,6 +4,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
   alias Hotpush.Transport.Ssh
   alias Hotpush.Transport.Ssh.{Command, Frame}
   doctest Command
+  doctest Hotpush.Transport.Ssh.KnownHost
 
   # As src/hotpush_link.erl reads them.
   defp read(lines) do

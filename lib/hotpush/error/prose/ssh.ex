@@ -1,6 +1,8 @@
 defmodule Hotpush.Error.Prose.Ssh do
   @moduledoc "Why a device could not be reached by ssh."
 
+  alias Hotpush.Text
+
   # Where a user was named, a node may have been meant.
   @unreached [:unresolved, :port_refused, :no_route, :no_answer, :host_key_unknown] ++
                [:key_refused, :password_needed, :too_many_keys, :hung_up]
@@ -49,8 +51,7 @@ defmodule Hotpush.Error.Prose.Ssh do
   defp told(name, {:host_key_changed, ssh}) do
     "#{name} has another host key than the one that this computer knows. " <>
       "New firmware may have brought a new key, or another device answers by that name. " <>
-      "If it is your device, run \"ssh-keygen -R #{known_host(ssh)}\", " <>
-      "then \"#{by_hand(ssh)}\" once."
+      "If it is your device, run \"#{forget(ssh)}\", then \"#{by_hand(ssh)}\" once, and say yes."
   end
 
   defp told(name, {:host_key_not_confirmed, _ssh}) do
@@ -124,16 +125,31 @@ defmodule Hotpush.Error.Prose.Ssh do
 
   defp told(_name, _reason), do: nil
 
-  # As a person would type it.
+  # As a person would type it, and in words that any shell takes as they are.
   defp by_hand(ssh) do
-    Enum.join(["ssh" | if(ssh.port, do: ["-p #{ssh.port}"], else: [])] ++ [who(ssh)], " ")
+    port = if ssh.port, do: ["-p", "#{ssh.port}"], else: []
+    command(["ssh"] ++ asking(ssh[:known]) ++ (ssh[:at] || []) ++ port ++ [who(ssh)])
   end
+
+  # Where the developer's config says never to ask, nobody could say yes.
+  defp asking(%{checking: value}) when value in ["true", "yes"],
+    do: ["-o", "StrictHostKeyChecking=ask"]
+
+  defp asking(_known), do: []
 
   defp who(%{user: nil, host: host}), do: host
   defp who(%{user: user, host: host}), do: "#{user}@#{host}"
 
-  defp known_host(%{port: port, host: host}) when port in [nil, 22], do: host
-  defp known_host(%{port: port, host: host}), do: "[#{host}]:#{port}"
+  defp forget(%{known: %{name: name, file: file}}) do
+    command(["ssh-keygen"] ++ if(file, do: ["-f", file], else: []) ++ ["-R", name])
+  end
+
+  defp forget(%{port: port, host: host}) when port in [nil, 22],
+    do: command(["ssh-keygen", "-R", host])
+
+  defp forget(%{port: port, host: host}), do: command(["ssh-keygen", "-R", "[#{host}]:#{port}"])
+
+  defp command(words), do: Enum.map_join(words, " ", &Text.word/1)
 
   # A nickname is no name of a node.
   defp node_instead(name, reason) when elem(reason, 0) in @unreached do

@@ -23,9 +23,10 @@ defmodule Hotpush.Transport.Ssh.Client do
   comes as `{port, {:data, bytes}}`, and at last `{port, {:exit_status, status}}`.
   """
   @spec open(Command.t(), Path.t()) :: t()
-  def open(%Command{arguments: arguments}, log) do
+  def open(%Command{arguments: arguments, env: env}, log) do
     File.mkdir_p(Path.dirname(log))
-    port = sh([@script, log | arguments], [:exit_status, :hide])
+    env = for {name, value} <- env, do: {to_charlist(name), to_charlist(value)}
+    port = sh([@script, log | arguments], [:exit_status, :hide, env: env])
     %__MODULE__{port: port, guard: guard(port, log), log: log}
   end
 
@@ -38,6 +39,21 @@ defmodule Hotpush.Transport.Ssh.Client do
   defp sh(args, options) do
     sh = System.find_executable("sh")
     Port.open({:spawn_executable, sh}, [:binary, args: ["-c" | args]] ++ options)
+  end
+
+  @doc """
+  What `ssh -G` prints of a host: the developer's own config as it counts for it. `address` as in
+  `Command.new/3`. Offers nothing to anybody.
+  """
+  @spec settled(Hotpush.Route.ssh(), String.t() | nil) :: String.t()
+  def settled(ssh, address \\ nil) do
+    with program when is_binary(program) <- System.find_executable("ssh"),
+         {output, 0} <-
+           System.cmd(program, Command.asking(ssh, address), stderr_to_stdout: true) do
+      output
+    else
+      _ -> ""
+    end
   end
 
   @doc "Writes to its input, if it is still there."

@@ -3,9 +3,14 @@ defmodule Hotpush.Transport.Ssh.Command do
 
   alias Hotpush.{Route, Transport}
 
-  defstruct [:arguments, :timeout]
+  defstruct [:arguments, :timeout, env: []]
 
-  @type t :: %__MODULE__{arguments: [String.t()], timeout: pos_integer()}
+  @typedoc "`:env` are variables that ssh is given beside those of this VM."
+  @type t :: %__MODULE__{
+          arguments: [String.t()],
+          timeout: pos_integer(),
+          env: [{String.t(), String.t()}]
+        }
 
   # -T: no terminal; -a and -x: the device gets neither the developer's keys nor his screen.
   # ControlMaster: a connection for later ones is used if there is one; one that began here would
@@ -31,8 +36,9 @@ defmodule Hotpush.Transport.Ssh.Command do
   Options: `:address`, where the host is, if this computer's resolver does not know it (its host
   key is still that of its name, and has to be known); `:known_hosts`, the path of a file that
   holds the only keys which the host may have (see `known_hosts/1`); `:askpass?`, whether ssh can
-  ask for passwords. Nobody can type into a program that the VM has started, since it has no
-  terminal: without a graphical SSH_ASKPASS, questions are not even put.
+  ask for passwords by the program in SSH_ASKPASS; `:strict?`, whether a key that nobody knows is
+  refused, whatever the developer's config says. Nobody can type into a program that the VM has
+  started, since it has no terminal: without that program, questions are not even put.
 
       iex> ssh = %{user: "me", host: "nerves.local", port: 2222}
       iex> arguments = Hotpush.Transport.Ssh.Command.new(ssh, 1_500, address: "10.0.0.7").arguments
@@ -51,6 +57,12 @@ defmodule Hotpush.Transport.Ssh.Command do
       iex> arguments = Hotpush.Transport.Ssh.Command.new(ssh, 1_500, options).arguments
       iex> Enum.filter(arguments, &(&1 =~ ~r/HostName|BatchMode/))
       ["HostName=fe80::1%%eth0"]
+
+  Without a DISPLAY ssh uses that program only where it is told to:
+
+      iex> ssh = %{user: nil, host: "nerves.local", port: nil}
+      iex> Hotpush.Transport.Ssh.Command.new(ssh, 1_500, askpass?: true).env
+      [{"SSH_ASKPASS_REQUIRE", "force"}]
   """
   @spec new(Route.ssh(), pos_integer(), keyword()) :: t()
   def new(ssh, timeout, options \\ []) do
@@ -64,24 +76,26 @@ defmodule Hotpush.Transport.Ssh.Command do
         @always ++
           ["-o", "ConnectTimeout=#{seconds}"] ++
           batch ++
+          if(options[:strict?], do: ["-o", "StrictHostKeyChecking=yes"], else: []) ++
           bound(options[:known_hosts]) ++
           place(options[:address], ssh) ++
           port ++ user ++ ["--", ssh.host, Transport.Ssh.bootstrap()],
-      timeout: timeout
+      timeout: timeout,
+      env: if(options[:askpass?], do: [{"SSH_ASKPASS_REQUIRE", "force"}], else: [])
     }
   end
 
   @doc """
-  The arguments by which ssh says where a host is, for `settled/1`.
+  The arguments by which ssh says where a host is, for `settled/1`. `address` as in `new/3`.
 
       iex> Hotpush.Transport.Ssh.Command.asking(%{user: nil, host: "nerves.local", port: nil})
       ["-G", "--", "nerves.local"]
   """
-  @spec asking(Route.ssh()) :: [String.t()]
-  def asking(ssh) do
+  @spec asking(Route.ssh(), String.t() | nil) :: [String.t()]
+  def asking(ssh, address \\ nil) do
     port = if ssh.port, do: ["-p", to_string(ssh.port)], else: []
     user = if ssh.user, do: ["-l", ssh.user], else: []
-    ["-G"] ++ port ++ user ++ ["--", ssh.host]
+    ["-G"] ++ at(address, ssh) ++ port ++ user ++ ["--", ssh.host]
   end
 
   @doc """
@@ -119,10 +133,21 @@ defmodule Hotpush.Transport.Ssh.Command do
   # The alias stands in known_hosts as it is, so it has the form that a port is given there. Of two
   # values of an option ssh takes the first: a bound host keeps its own.
   defp place(nil, _ssh), do: []
+  defp place(address, ssh), do: @strict ++ at(address, ssh)
 
-  defp place(address, %{host: host, port: port}) do
+  @doc """
+  The arguments that lead ssh to an address for a host that only the network knows.
+
+      iex> ssh = %{user: nil, host: "nerves.local", port: nil}
+      iex> Hotpush.Transport.Ssh.Command.at("10.0.0.7", ssh)
+      ["-o", "HostName=10.0.0.7", "-o", "HostKeyAlias=nerves.local"]
+  """
+  @spec at(String.t() | nil, Route.ssh()) :: [String.t()]
+  def at(nil, _ssh), do: []
+
+  def at(address, %{host: host, port: port}) do
     name = if port in [nil, 22], do: host, else: "[#{host}]:#{port}"
     address = String.replace(address, "%", "%%")
-    @strict ++ ["-o", "HostName=#{address}", "-o", "HostKeyAlias=#{name}"]
+    ["-o", "HostName=#{address}", "-o", "HostKeyAlias=#{name}"]
   end
 end

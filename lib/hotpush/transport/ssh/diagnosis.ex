@@ -32,16 +32,18 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
     output = String.trim(ending.output)
 
     cond do
-      output != "" -> {:not_elixir, ssh, excerpt(output)}
+      output != "" -> {:not_elixir, ssh, beginning(output)}
       # What the daemon writes before what went wrong in evaluating.
-      ending.log =~ "**Error**" -> {:not_elixir, ssh, excerpt(ending.log)}
+      ending.log =~ "**Error**" -> {:not_elixir, ssh, ending.log |> error() |> beginning()}
       known = known(ending.log) -> {known, ssh}
       status == 255 -> {:ssh_says, ssh, excerpt(ending.log)}
       true -> {:not_elixir, ssh, excerpt(ending.log)}
     end
   end
 
-  def of(ssh, %{status: :too_much_noise} = ending), do: {:not_elixir, ssh, excerpt(ending.output)}
+  def of(ssh, %{status: :too_much_noise} = ending),
+    do: {:not_elixir, ssh, excerpt(ending.output)}
+
   def of(ssh, _), do: {:bad_answer, ssh}
 
   @doc "The reason, where it said nothing that helps within `timeout` ms."
@@ -50,7 +52,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
     output = String.trim(ending.output)
 
     cond do
-      output != "" -> {:not_elixir, ssh, excerpt(output)}
+      output != "" -> {:not_elixir, ssh, beginning(output)}
       known = known(ending.log) -> {known, ssh}
       true -> {:timeout, timeout}
     end
@@ -58,10 +60,28 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
 
   defp known(log), do: Enum.find_value(@phrases, fn {phrase, name} -> log =~ phrase && name end)
 
-  # The last words are the ones that matter.
-  defp excerpt(text) do
-    text |> String.split(["\r\n", "\n"], trim: true) |> Enum.take(-2) |> Enum.join(" ") |> cut()
+  # Of ssh's own words the last are the ones that matter.
+  defp excerpt(text), do: text |> lines() |> Enum.take(-2) |> Enum.join(" ") |> cut()
+
+  # A device that does not understand says so first; the lines of a stack trace follow, indented.
+  defp beginning(text) do
+    [first | rest] = lines(text)
+    said = [first | Enum.take_while(rest, &(not String.starts_with?(&1, [" ", "\t"])))]
+    said |> Enum.take(2) |> Enum.join(" ") |> cut()
   end
+
+  # What ssh or a banner said before it is not about it.
+  defp error(log) do
+    [_, said] = String.split(log, "**Error**", parts: 2)
+
+    case String.trim_leading(said) do
+      # As Elixir formats an exception.
+      "** (" <> exception -> "(" <> exception
+      said -> "**Error** " <> said
+    end
+  end
+
+  defp lines(text), do: String.split(text, ["\r\n", "\n"], trim: true)
 
   defp cut(text) do
     text = text |> binary_part(0, min(byte_size(text), 1_000)) |> Hotpush.Text.printable()
