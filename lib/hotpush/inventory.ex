@@ -22,6 +22,7 @@ defmodule Hotpush.Inventory do
             problems: [],
             broken: MapSet.new(),
             system: MapSet.new(),
+            ways: MapSet.new(),
             target: nil,
             consolidate?: false
 
@@ -29,6 +30,7 @@ defmodule Hotpush.Inventory do
     * `:beams` - by module name
     * `:problems` - files that could not be used: the first ones, and a count
     * `:broken` - names of those files: such a module is not "gone"
+    * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
     * `:consolidate?` - whether the project wants its protocols consolidated
   """
@@ -38,6 +40,7 @@ defmodule Hotpush.Inventory do
           problems: [Error.t()],
           broken: MapSet.t(String.t()),
           system: MapSet.t(String.t()),
+          ways: MapSet.t(String.t()),
           target: atom(),
           consolidate?: boolean()
         }
@@ -64,11 +67,14 @@ defmodule Hotpush.Inventory do
   def from_scan(project, overlay, scan) do
     apps = List.to_tuple(project.apps)
     owners = owners(project.apps)
+    ways = MapSet.new(project.ways)
 
     beams =
-      for entry <- scan.entries, beam = beam(entry, overlay, apps, owners), into: %{} do
-        {beam.module, beam}
-      end
+      for entry <- scan.entries,
+          entry.module not in ways,
+          beam = beam(entry, overlay, apps, owners),
+          into: %{},
+          do: {beam.module, beam}
 
     %__MODULE__{
       beams: beams,
@@ -76,6 +82,7 @@ defmodule Hotpush.Inventory do
       problems: Problems.errors(scan.problems),
       broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
       system: MapSet.new(project.system),
+      ways: ways,
       target: project.target,
       consolidate?: project.consolidate?
     }

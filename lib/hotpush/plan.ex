@@ -134,10 +134,16 @@ defmodule Hotpush.Plan do
     else
       for name <- diff.gone,
           not MapSet.member?(inventory.broken, name),
+          not firmwares_way?(name, inventory, device),
           app = apps[device.modules[name].app],
           do: %Action{module: name, app: app, reason: :gone}
     end
   end
+
+  # A way to find devices is pushed nowhere. Where an earlier push brought it, it goes; what the
+  # firmware has of it does no harm there.
+  defp firmwares_way?(name, inventory, device),
+    do: MapSet.member?(inventory.ways, name) and device.modules[name].stamp == ""
 
   # Where it is done, the device names those that it ended.
   defp would_kill(plan, device, %Config{purge: :kill, dry_run?: true}) do

@@ -37,7 +37,7 @@ defmodule Hotpush.Project do
               state_dir: nil,
               target: nil
             ] ++
-              [system: [], protocols: []]
+              [system: [], protocols: [], ways: []]
 
   @type t :: %__MODULE__{
           apps: [App.t()],
@@ -47,6 +47,7 @@ defmodule Hotpush.Project do
           state_dir: Path.t(),
           target: atom(),
           system: [String.t()],
+          ways: [String.t()],
           protocols: [module()]
         }
 
@@ -70,6 +71,7 @@ defmodule Hotpush.Project do
          keep: keep(config),
          state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
          target: Mix.target(),
+         ways: Enum.map(config.discovery, &to_string/1),
          system: system_modules(lib)
        }}
     end

@@ -22,7 +22,7 @@ defmodule Hotpush.Scope do
     Enum.reduce_while(patterns, {:ok, MapSet.new(in_apps)}, fn pattern, {:ok, chosen} ->
       case matching(pattern, names) do
         [] ->
-          {:halt, {:error, Error.new(:usage, pattern, {:no_such_module, near(pattern, names)})}}
+          {:halt, {:error, Error.new(:usage, pattern, unknown(pattern, names, inventory))}}
 
         found ->
           {:cont, {:ok, MapSet.union(chosen, MapSet.new(found))}}
@@ -53,6 +53,12 @@ defmodule Hotpush.Scope do
       {parent, ".*"} -> Enum.filter(names, &under?(&1, parent))
       _ -> Enum.filter(candidates(pattern), &(&1 in names))
     end
+  end
+
+  defp unknown(pattern, names, inventory) do
+    if Enum.any?(candidates(pattern), &(&1 in inventory.ways)),
+      do: :way_not_pushed,
+      else: {:no_such_module, near(pattern, names)}
   end
 
   defp under?(name, parent),

@@ -2,7 +2,7 @@ defmodule Hotpush.DiscoveryGuideTest do
   @moduledoc "What guides/discovery.md says is typed, is typed here; its module is compiled and used."
   use ExUnit.Case, async: true
 
-  alias Hotpush.Test.{Hotswap, Project, Run}
+  alias Hotpush.Test.{Device, Hotswap, Project, Run}
 
   @root Path.expand("../..", __DIR__)
   @guide File.read!(Path.join(@root, "guides/discovery.md"))
@@ -50,6 +50,56 @@ defmodule Hotpush.DiscoveryGuideTest do
 
     {output, 0} = Project.mix(project, ["hotpush.devices"])
     assert output =~ ~r/^-  +fleet  +192.0.2.17  +192.0.2.17  /m
+  end
+
+  test "the module is pushed to no device, and leaves one that a push had brought it to",
+       context do
+    project = %{context.project | dir: Path.join(Run.dir("copy"), "app")}
+    File.cp_r!(context.project.dir, project.dir)
+    config = File.read!(Path.join(project.dir, "config/config.exs"))
+    device = Device.start(release: Project.release(project))
+
+    fleet? = fn ->
+      Device.call(device, :erlang, :function_exported, [MyApp.Fleet, :discover, 1])
+    end
+
+    # The firmware has it, as it was built in development. That is nobody's concern.
+    assert fleet?.()
+    output = Hotswap.push!(project, device)
+    assert [_, count] = Regex.run(~r/Nothing differs on .*: (\d+) modules checked/, output)
+    Project.edit(project, "dev/fleet.ex", "fleet.txt", "fleets.txt")
+    Project.write(project, "lib/helper.ex", "defmodule MyApp.Fleet.Helper do\nend\n")
+    output = Hotswap.push!(project, device)
+    assert output =~ "Successfully deployed Elixir.MyApp.Fleet.Helper to"
+    assert output =~ "1 of #{String.to_integer(count) + 1} modules differed"
+    refute output =~ "MyApp.Fleet to"
+    {output, status} = Hotswap.push(project, device, ["--module", "MyApp.Fleet"])
+    assert {2, output} == {status, output}
+    assert output =~ "MyApp.Fleet finds devices (config :hotpush, discovery:)"
+
+    # Before it was in the configuration, it was pushed like any other.
+    Project.write(project, "config/config.exs", "import Config\n")
+    assert Hotswap.push!(project, device) =~ "Successfully deployed Elixir.MyApp.Fleet to"
+    Project.write(project, "config/config.exs", config)
+    assert Hotswap.push!(project, device) =~ "Successfully deleted Elixir.MyApp.Fleet"
+    refute fleet?.()
+    Hotswap.again(project, device)
+  end
+
+  test "what is not compiled is said to be that" do
+    files = %{"lib/my_app.ex" => "defmodule MyApp do\nend\n"}
+    config = "import Config\nconfig :hotpush, discovery: [MyApp.Fleet]\n"
+    project = Project.new(app: :my_app, files: files, config: config)
+    command = ["hotpush.devices", "--timeout", "2000"]
+    {output, 2} = Project.mix(project, command)
+    assert output =~ "run mix compile first"
+    Project.mix!(project, ["compile"])
+    {output, 0} = Project.mix(project, command)
+
+    assert output =~
+             "no module MyApp.Fleet is compiled here, so it finds nothing: run mix compile"
+
+    Hotswap.decent(output, [])
   end
 
   @tag :jsonschema

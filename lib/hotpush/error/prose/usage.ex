@@ -119,6 +119,11 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(name, {:no_such_module, near}),
     do: "no module of this project is named #{name}." <> did_you_mean(near)
 
+  def sentence(name, :way_not_pushed) do
+    "#{name} finds devices (config :hotpush, discovery:): it works on this computer, and is " <>
+      "pushed to no device."
+  end
+
   def sentence(name, {:no_such_app, near}),
     do: "no application of this project is named #{name}." <> did_you_mean(near)
 
