@@ -14,7 +14,7 @@ defmodule Hotpush.Adb do
   """
   @spec devices(pos_integer(), String.t()) :: {:ok, [Device.t()]} | {:error, Error.t()}
   def devices(timeout \\ 10_000, subject \\ "adb") do
-    with {:ok, text} <- Command.run(["devices", "-l"], subject, timeout) do
+    with {:ok, text} <- Command.read(["devices", "-l"], subject, timeout) do
       {:ok, Device.parse(text)}
     end
   end

@@ -63,7 +63,9 @@ defmodule Hotpush.Devices do
   def find(config, only \\ [], lent \\ fn -> :ok end) do
     timeout = min(@search_ms, max(div(config.timeout, 2), 1))
     hosts = Names.hosts(config.routes)
-    options = [timeout: timeout, only: only, own: config.discovery, hosts: hosts]
+    needed = for %{way: {:adb, _, _}} <- config.routes, uniq: true, do: :adb
+    options = [timeout: timeout, only: only, needed: needed]
+    options = options ++ [own: config.discovery, hosts: hosts]
     search = Task.async(fn -> Discovery.all(options) end)
 
     # Meanwhile: the hosts of configuration, whatever they announce.

@@ -33,7 +33,8 @@ defmodule Hotpush.Discovery do
   only itself.
 
   Options: `:timeout` in ms (2000), `:only`, some of `names/0`, `:own`, the project's modules,
-  which `:only` leaves out, and `:hosts`, which the ways are given.
+  which `:only` leaves out, `:hosts`, which the ways are given, and `:needed`, the ways that some
+  device of configuration needs: that adb is missing is an error where it is needed, or in `:only`.
   """
   @spec all(keyword()) :: {[Found.t()], [Error.t()]}
   def all(options \\ []) do
@@ -50,7 +51,8 @@ defmodule Hotpush.Discovery do
         {:error, error}, {all, errors} -> {all, errors ++ [error]}
       end)
 
-    {Found.merge(found), errors}
+    asked = (options[:only] || []) ++ (options[:needed] || [])
+    {Found.merge(found), Enum.reject(errors, &(&1.reason == :adb_missing and :adb not in asked))}
   end
 
   defp ways(options) do
@@ -98,7 +100,10 @@ defmodule Hotpush.Discovery do
 
   defp answer(_name, {:error, %Error{}} = error), do: error
   defp answer(name, {:raised, text}), do: failed(name, {:raised, text})
-  defp answer(name, :undefined), do: failed(name, :no_such_way)
+
+  defp answer(name, :undefined),
+    do: failed(name, if(Code.ensure_loaded?(name), do: :no_such_way, else: :way_not_compiled))
+
   defp answer(name, other), do: failed(name, {:bad_answer, inspect(other)})
 
   defp found?(%Found{how: how, name: name} = found) do

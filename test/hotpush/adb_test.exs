@@ -109,6 +109,14 @@ defmodule Hotpush.AdbTest do
     assert Error.message(error) =~ "adb is not installed"
     assert {:error, ^error} = Hotpush.Discovery.Adb.discover(timeout: 1_000)
 
+    # It is missed where it was asked for, or where a device is reached by it.
+    missing = fn options ->
+      {_found, errors} = Hotpush.Discovery.all([timeout: 2_000] ++ options)
+      Enum.any?(errors, &(&1.reason == :adb_missing))
+    end
+
+    assert {false, true, true} == {missing.([]), missing.(only: [:adb]), missing.(needed: [:adb])}
+
     # Asked for by a serial number, it is needed.
     assert {:error, error} = Adb.Tunnel.open("R5CT")
     assert Error.message(error) =~ "R5CT is to be reached by adb, but adb is not installed"
@@ -121,6 +129,19 @@ defmodule Hotpush.AdbTest do
     pid = Path.join(dir, "pid") |> File.read!() |> String.trim()
     Until.until("adb to be gone", fn -> not File.exists?("/proc/#{pid}") end)
     refute_received _
+  end
+
+  test "what is said beside the list of devices is none of it" do
+    fake_adb("""
+    echo 'adb: /lib/libc.so: no version information available' >&2
+    echo 'List of devices attached'
+    echo 'this client device is a wrapper' >&2
+    echo 'R5CT device usb:1-1 model:Pixel_7'
+    """)
+
+    assert {:ok, [%{serial: "R5CT"}]} = Adb.devices()
+    fake_adb("echo 'adb: error: no such thing' >&2\nexit 1\n")
+    assert {:error, %{reason: {:adb_failed, "no such thing"}}} = Adb.devices()
   end
 
   test "what adb complains of is passed on in one line" do

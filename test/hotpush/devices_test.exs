@@ -113,6 +113,37 @@ defmodule Hotpush.Devices.TableTest do
     assert text(Enum.take(rows, 1)) =~ "1 device found but neither"
   end
 
+  test "other nodes of this computer have one line of their own" do
+    here = for n <- 1..12, do: %Found{how: :epmd, name: "n#{n}@127.0.0.1", host: "127.0.0.1"}
+    here = for one <- here, do: %{one | offers: [node: one.name]}
+
+    there = %Found{
+      how: :epmd,
+      name: "a@h.example",
+      host: "h.example",
+      offers: [node: "a@h.example"]
+    }
+
+    {:ok, route} = Route.node("n1@127.0.0.1")
+    [mine | others] = here
+    unknown = for one <- others ++ [there], do: {one, {:node, one.name}, nil}
+    rows = Row.of(%{named: [{route, [mine]}], confirmed: [], unknown: unknown})
+    [header | _] = lines = String.split(text(rows), "\n")
+    assert header =~ "DEVICE"
+    assert [n1, a] = Enum.filter(lines, &(&1 =~ ~r/^- /))
+    assert n1 =~ "n1@127.0.0.1" and a =~ "a@h.example"
+    assert [line] = Enum.filter(lines, &(&1 =~ "n2@"))
+    assert line =~ "11 other nodes of this computer, not asked: n2@127.0.0.1, "
+    assert line =~ "n11@127.0.0.1 and 1 more. If one is your device, name it in hotpush.toml"
+    refute text(rows) =~ ~s(node = "n)
+
+    # What the project itself finds is a device.
+    fleet = %{mine | how: :fleet}
+
+    assert text(Row.of(%{named: [], confirmed: [], unknown: [{fleet, {:node, mine.name}, nil}]})) =~
+             ~s(node = "n1@127.0.0.1")
+  end
+
   test "what is only not installed is no failure" do
     errors = [
       Error.new(:discover, :mdns, :no_native_library),

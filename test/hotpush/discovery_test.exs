@@ -43,7 +43,7 @@ defmodule Hotpush.DiscoveryTest do
 
   test "one that hangs, raises, dies or answers nonsense costs only itself" do
     Process.register(self(), :discovery_test)
-    own = [Hangs, Raises, Dies, Lies, Improper, NoWay, Fleet]
+    own = [Hangs, Raises, Dies, Lies, Improper, NoWay, NotCompiled, Fleet]
     {found, errors} = Discovery.all(own: own, timeout: 500, hosts: ["kiosk.example"])
     assert [%{name: "kiosk"}] = Enum.filter(found, &(&1.how == :fleet))
     assert_received {:options, timeout: timeout, hosts: ["kiosk.example"]}
@@ -56,6 +56,8 @@ defmodule Hotpush.DiscoveryTest do
     assert %{reason: {:bad_answer, _}} = said[Lies]
     assert %{reason: {:bad_answer, _}} = said[Improper]
     assert %{reason: :no_such_way} = said[NoWay]
+    assert %{reason: :way_not_compiled} = error = said[NotCompiled]
+    assert Error.message(error) =~ "no module NotCompiled is compiled here"
     for error <- errors, do: refute(Error.message(error) =~ "FunctionClauseError")
   end
 
@@ -75,6 +77,12 @@ defmodule Hotpush.DiscoveryTest do
     assert [%{how: :epmd, host: "127.0.0.1"} = one] = Enum.filter(found, &(&1.name == name))
     assert [%Route{way: {:node, node}}] = Found.routes(one)
     assert node == device.node
+
+    # By whichever name of this computer configuration has it, it is one node.
+    {:ok, found} = Epmd.discover(timeout: 2_000, hosts: ["localhost"])
+    [name, _host] = String.split(name, "@")
+    assert [one] = Enum.filter(found, &String.starts_with?(&1.name, name <> "@"))
+    assert {one.name, one.host} == {name <> "@localhost", "127.0.0.1"}
   end
 
   test "addresses of IPv6, also those that are of use on one link alone" do

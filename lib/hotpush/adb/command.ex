@@ -23,15 +23,31 @@ defmodule Hotpush.Adb.Command do
     end
   end
 
-  defp spawn_adb(arguments, timeout) do
-    case System.find_executable("adb") do
-      nil ->
-        {:error, :adb_missing}
+  @doc """
+  As `run/3`, without standard error: what its server, its libraries or a wrapper of it say there is
+  none of the answer. Only for what may be asked twice: where it fails, it is asked again for why.
+  """
+  @spec read([String.t()], term(), pos_integer()) :: {:ok, String.t()} | {:error, Error.t()}
+  def read(arguments, subject, timeout) do
+    with {:ok, output, 0} <- spawn_adb(arguments, timeout, "2>/dev/null") do
+      {:ok, output}
+    else
+      {:ok, _output, _status} -> run(arguments, subject, timeout)
+      {:error, reason} -> {:error, Error.new(:connect, subject, reason)}
+    end
+  end
 
-      adb ->
-        options = [:binary, :exit_status, :stderr_to_stdout, :hide, args: arguments]
-        port = Port.open({:spawn_executable, adb}, options)
+  # By sh, which becomes adb, so that its standard error can go elsewhere.
+  defp spawn_adb(arguments, timeout, to \\ "2>&1") do
+    case {System.find_executable("adb"), System.find_executable("sh")} do
+      {adb, sh} when adb != nil and sh != nil ->
+        arguments = ["-c", ~s(exec "$0" "$@" #{to}), adb | arguments]
+        options = [:binary, :exit_status, :hide, args: arguments]
+        port = Port.open({:spawn_executable, sh}, options)
         collect(port, "", System.monotonic_time(:millisecond) + timeout, timeout)
+
+      _ ->
+        {:error, :adb_missing}
     end
   end
 

@@ -14,7 +14,7 @@ defmodule Hotpush.Devices.Row do
     * `:route` - how it is asked; `nil` where it must not be
   """
 
-  alias Hotpush.Discovery.Trust
+  alias Hotpush.Discovery.{Found, Trust}
   alias Hotpush.{Device, Error, Outcome, Route}
 
   defstruct [:nickname, :name, :way, :host, :route, :otp, :elixir, :app_version] ++
@@ -121,6 +121,13 @@ defmodule Hotpush.Devices.Row do
   @doc "Whether it was found but must not be asked: it is listed with what would add it."
   @spec addable?(t()) :: boolean()
   def addable?(row), do: row.route == nil and row.way != nil
+
+  @doc """
+  Whether it is a node of this computer that epmd alone knows of: what runs here for other reasons,
+  most likely.
+  """
+  @spec bystander?(t()) :: boolean()
+  def bystander?(row), do: addable?(row) and row.how == [:epmd] and Found.here?(row)
 
   @doc "What the device is called in what people read."
   @spec title(t()) :: String.t()

@@ -10,10 +10,17 @@ defmodule Hotpush.Devices.Table do
   @columns ["DEVICE", "FOUND BY", "NODE OR HOST", "ADDRESS", "OTP", "ELIXIR", "APP"] ++
              ["DIFFER", "UP SINCE (UTC)"]
 
-  @doc "A table of all, then what is wrong with some, and how to add those that were not asked."
+  # So many names of other nodes are told.
+  @named 10
+
+  @doc """
+  A table, then what is wrong with some, and how to add those that were not asked. Other nodes of this
+  computer have a line of their own.
+  """
   @spec lines([Row.t()], [Error.t()]) :: [{:info | :error, String.t()}]
   def lines(rows, errors) do
-    printable(table(rows) ++ notes(rows) ++ adding(rows) ++ failures(errors))
+    listed = Enum.reject(rows, &Row.bystander?/1)
+    printable(table(listed) ++ add_lines(rows) ++ failures(errors))
   end
 
   defp printable(lines), do: for({level, text} <- lines, do: {level, Text.printable(text)})
@@ -69,7 +76,27 @@ defmodule Hotpush.Devices.Table do
 
   @doc "How to add those that were not asked."
   @spec add([Row.t()]) :: [{:info | :error, String.t()}]
-  def add(rows), do: printable(notes(rows) ++ adding(rows))
+  def add(rows), do: printable(add_lines(rows))
+
+  defp add_lines(rows) do
+    {bystanders, rows} = Enum.split_with(rows, &Row.bystander?/1)
+    notes(rows) ++ adding(rows) ++ bystanders(bystanders)
+  end
+
+  defp bystanders([]), do: []
+
+  defp bystanders(rows) do
+    {named, more} = rows |> Enum.map(& &1.name) |> Enum.split(@named)
+    more = if more == [], do: "", else: " and #{length(more)} more"
+
+    [
+      {:info,
+       "#{others(length(rows))} of this computer, not asked: #{Enum.join(named, ", ")}#{more}. " <>
+         "If one is your device, name it in hotpush.toml or by mix upload.hotswap --node NAME."}
+    ]
+  end
+
+  defp others(count), do: Text.count(count, "other node")
 
   defp adding(rows) do
     case Enum.filter(rows, &Row.addable?/1) do

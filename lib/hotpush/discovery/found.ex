@@ -81,7 +81,7 @@ defmodule Hotpush.Discovery.Found do
   defp same_host?(%{host: nil}, _host), do: false
 
   defp same_host?(found, host),
-    do: not local?(found) and (String.downcase(host) == found.host or host in found.addresses)
+    do: not here?(found) and (String.downcase(host) == found.host or host in found.addresses)
 
   @doc """
   Makes one of what is one device: those at one host, or with one node's name. Nodes of this
@@ -98,11 +98,13 @@ defmodule Hotpush.Discovery.Found do
   end
 
   defp same?(a, b) do
-    here? = local?(a) or local?(b)
+    here? = here?(a) or here?(b)
     (not here? and a.host != nil and a.host == b.host) or Enum.any?(nodes(a), &(&1 in nodes(b)))
   end
 
-  defp local?(%{host: host}), do: host in ["localhost", "127.0.0.1", "::1"]
+  @doc "Whether it is on this computer: `:host` says so."
+  @spec here?(%{:host => String.t() | nil, optional(any()) => any()}) :: boolean()
+  def here?(%{host: host}), do: host in ["localhost", "127.0.0.1", "::1"]
 
   defp join(a, b) do
     %{

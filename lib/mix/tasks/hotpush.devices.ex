@@ -32,7 +32,11 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   The cookie is looked for in the environment variable `HOTPUSH_COOKIE`, in `hotpush.toml`, in the
   config, and at last in `~/.erlang.cookie`. A device whose cookie is missing is listed and not
-  asked. Nothing is compiled.
+  asked. Nothing is compiled: run `mix compile` first, also after a change to a module of your own in
+  `discovery:`.
+
+  Nodes of this computer that nobody named stand on a line of their own. That adb is missing is said
+  with `--only adb`, and where configuration names a device behind it.
 
   ## Exit status
 

@@ -17,8 +17,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
   `mix upload.hotswap [USER@]HOST[:PORT]` reaches a device as `mix upload HOST` does: by your own
   `ssh`, with your keys, `~/.ssh/config` and known hosts. Any Nerves device takes that as it is. The
   device needs no distribution, and there is no cookie; nothing stays there but the code. Nobody can
-  be asked for a password: load keys with a passphrase by `ssh-add`, or set `SSH_ASKPASS`. Several
-  hosts may be named, with a port where it is not the usual one: `nerves.local:2222`.
+  be asked for a password: load keys with a passphrase by `ssh-add`, or set `SSH_ASKPASS`, with or
+  without a screen. Several hosts may be named, with a port where it is not the usual one:
+  `nerves.local:2222`.
 
   `--node NAME` reaches a node that is up, by Erlang distribution.
 
@@ -117,7 +118,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   Every module of the project's runtime applications: its own, those of an umbrella, and its
   runtime dependencies, with the consolidated protocols. Not those of Erlang and Elixir, not
-  dependencies with `runtime: false` or an `only:` without `:prod`.
+  dependencies with `runtime: false` or an `only:` without `:prod`, not the modules in `discovery:`.
 
   Modules that the project no longer has are removed from the device. If a process, a supervisor or
   a handler there still needs one, as after a GenServer was renamed, the push is refused and names

@@ -33,6 +33,11 @@ defmodule Hotpush.Error.Prose.Discover do
       "config :hotpush, discovery: lists modules with the behaviour Hotpush.Discovery."
   end
 
+  def sentence(way, :way_not_compiled) do
+    "no module #{inspect(way)} is compiled here, so it finds nothing: run mix compile first, " <>
+      "or correct its name in config :hotpush, discovery:."
+  end
+
   def sentence(name, :no_nodes_there) do
     "#{name} has an epmd, but no node is registered there, and it offers no ssh. " <>
       "Start distribution on the device."
