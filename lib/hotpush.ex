@@ -13,7 +13,7 @@ defmodule Hotpush do
 
   ## Options
 
-  `push/1` and `plan/1` take the options of `mix upload.hotswap` with underscores, a list where an
+  `push/1`, `push!/1` and `plan/1` take the options of `mix upload.hotswap` with underscores, a list where an
   option may be repeated: `node:`, `ssh:`, `group:`, `module:`, `app:`, `all:`, `compile:`,
   `timeout:` (ms), `purge:`, `force:`, `docs:`, `cookie:`. The environment, `hotpush.toml` and the
   config count as they do for the command. `--discover` and `--json` are the command's alone.
@@ -21,15 +21,17 @@ defmodule Hotpush do
 
   alias Hotpush.{Config, Connect, Disconnect, Error, Options, Outcome, Plan, Report, Run}
   alias Hotpush.Report.Lines
-  alias Hotpush.{Snapshot, Tally, Text}
+  alias Hotpush.{Snapshot, Tally, Terminal, Text}
 
   @type failure :: {:error, Error.t()}
+
+  @colors %{good: :green, info: [], error: :red}
 
   @doc """
   Compiles the project, asks each device what it runs, and loads what differs.
 
   Takes options (see above) or a `Hotpush.Config`. What goes wrong on a device is in the report;
-  an error is one of usage, and its message a sentence.
+  an error is one of usage, or of a project that does not compile, and its message a sentence.
 
       iex> {:error, error} = Hotpush.push(purge: "hard")
       iex> Exception.message(error)
@@ -39,6 +41,37 @@ defmodule Hotpush do
   def push(options \\ [])
   def push(%Config{} = config), do: Run.run(config)
   def push(options), do: with({:ok, config} <- named(options), do: Run.run(config))
+
+  @doc """
+  As `push/1`, for IEx: prints what `mix upload.hotswap` would, and answers `:ok`, or `:error` where
+  a device does not run the code.
+
+  Raises `Hotpush.Error` for a mistake in the options or the configuration, and where the project
+  does not compile.
+
+      Hotpush.push!(node: "example@nerves.local")
+  """
+  @spec push!(keyword() | Config.t()) :: :ok | :error
+  def push!(options \\ [])
+
+  def push!(%Config{} = config) do
+    report = value!(push(config))
+
+    for {level, line} <- Lines.of(report),
+        do: IO.puts(IO.ANSI.format([@colors[level], line], Terminal.color?()))
+
+    if Report.exit_status(report) == 0, do: :ok, else: :error
+  end
+
+  def push!(options), do: push!(%{value!(named(options)) | verbosity: verbosity(options)})
+
+  defp verbosity(options) do
+    cond do
+      options[:verbose] -> :verbose
+      options[:quiet] -> :quiet
+      true -> :normal
+    end
+  end
 
   @doc """
   What `mix upload.hotswap` would print of a report.

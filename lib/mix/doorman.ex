@@ -2,7 +2,7 @@ defmodule Hotpush.Doorman do
   @moduledoc "What all tasks do at the door: say, write the JSON document, leave with a status."
 
   alias Hotpush.Doorman.{JsonFile, Output}
-  alias Hotpush.{Error, Fault, Text, Workspace}
+  alias Hotpush.{Error, Fault, Terminal, Text, Workspace}
 
   @doc """
   Runs a command that `--json` may want a document of, at `json`, and leaves with its status.
@@ -42,16 +42,27 @@ defmodule Hotpush.Doorman do
   end
 
   @doc "Prints lines, in order: to standard output, or to standard error what went wrong."
-  @spec say([{:info | :error, IO.chardata()}]) :: :ok
+  @spec say([{:good | :info | :error, String.t()}]) :: :ok
   def say(lines) do
     for {level, line} <- lines do
       # Both may lead to one pipe.
-      Output.flush(if(level == :info, do: :standard_error, else: :user))
-      apply(Mix.shell(), level, [line])
+      Output.flush(if(level == :error, do: :user, else: :standard_error))
+      say(level, line, Terminal.color?())
     end
 
     :ok
   end
+
+  defp say(:good, line, true), do: Mix.shell().info([:green, line])
+
+  # Mix writes an error in red wherever there is a terminal.
+  defp say(:error, line, color?) do
+    if color? or not IO.ANSI.enabled?(),
+      do: Mix.shell().error(line),
+      else: IO.puts(:stderr, line)
+  end
+
+  defp say(_level, line, _color?), do: Mix.shell().info(line)
 
   @doc "Prints the sentence of an error."
   @spec complain(Error.t()) :: :ok

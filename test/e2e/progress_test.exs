@@ -28,6 +28,18 @@ defmodule Hotpush.ProgressTest do
     assert output =~ ~r/\r\e\[K\r(\e\[\d*m)?Successfully connected/
   end
 
+  test "what went well is green on a terminal, unless NO_COLOR is set", context do
+    args = args(context.device)
+    {output, 0} = Project.mix_on_terminal(context.project, args)
+    assert output =~ "\e[32mSuccessfully connected"
+    assert output =~ "\e[32mNothing differs"
+
+    missing = ["--node", "nobody@127.0.0.1"]
+    {output, 1} = Project.mix_on_terminal(context.project, args ++ missing, %{"NO_COLOR" => "1"})
+    assert output =~ ~r/Nothing differs[^\e]*failed: nobody@127.0.0.1/s
+    refute output =~ ~r/\e\[\d*m/
+  end
+
   test "--quiet and --json - show none", %{project: project, device: device} do
     for option <- [["--quiet"], ["--json", "-"]] do
       {output, status} = Project.mix_on_terminal(project, args(device) ++ option)

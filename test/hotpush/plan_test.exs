@@ -162,6 +162,9 @@ defmodule Hotpush.PlanTest do
     test "a device of another project, unless forced" do
       theirs = device([{"x", :other, "1"}])
       assert [{:other_project, ["own"], ["other"]}] = reasons(plan(inventory(@mine), theirs))
+      # Whatever else is in the way there is not worth a word.
+      more = device([{"x", :other, "1"}], target: "rpi3", elixir: "1.2.0")
+      assert [{:other_project, _, _}] = reasons(plan(inventory(@mine), more))
       forced = plan(inventory(@mine), theirs, :all, %Config{force?: true})
       assert %{refusals: [], load: [%{module: "a", reason: :new}]} = forced
     end

@@ -103,7 +103,7 @@ defmodule Hotpush.ReportTest do
     refused = outcome(status: :refused, plan: plan, refusals: [refusal], notices: plan.notices)
 
     assert lines(refused) == [
-             {:info, "Successfully connected to a@b"},
+             {:good, "Successfully connected to a@b"},
              {:error, "refused: " <> Error.message(refusal)},
              {:error, "Nothing was changed on a@b"}
            ]
@@ -123,6 +123,48 @@ defmodule Hotpush.ReportTest do
     bad = Outcome.failed(%Outcome{target: @target}, Error.new(:connect, "a@b", :no_home))
     assert Report.exit_status(report([good, bad])) == 1
     assert Report.exit_status(report([good, outcome(status: :planned, plan: plan([]))])) == 0
+  end
+
+  test "of more than 20 modules the first 10, and how many more; with --verbose all" do
+    names = for n <- 100..159, do: "m#{n}"
+    plan = plan(Enum.map(names, &{&1, :code}), names)
+    done = outcome(status: :done, plan: plan, loaded: names, deleted: names)
+    lines = lines(done)
+    deployed = for {:good, "Successfully deployed " <> rest} <- lines, do: hd(String.split(rest))
+    assert deployed == Enum.take(names, 10)
+    assert Enum.count(lines, &(elem(&1, 1) =~ "Successfully deleted")) == 10
+    assert Enum.count(lines, &(elem(&1, 1) == "and 50 more (--verbose lists them)")) == 2
+
+    failures = for name <- names, do: Error.new(:load, name, :other_code)
+    connect = Error.new(:connect, "a@b", :no_home)
+    failed = outcome(status: :failed, plan: plan, failures: failures ++ [connect])
+    assert Enum.count(lines(failed), &(elem(&1, 1) =~ "was sent, but")) == 10
+    assert {:error, "failed: " <> Error.message(connect)} in lines(failed)
+
+    planned = outcome(status: :planned, plan: plan)
+    assert Enum.count(text(lines(planned)), &(&1 =~ "Would deploy")) == 10
+    assert Enum.count(text(lines(planned)), &(&1 =~ "Would delete")) == 10
+
+    for outcome <- [done, failed, planned] do
+      text = Enum.join(text(lines(outcome, %Config{verbosity: :verbose})), "\n")
+      for name <- names, do: assert(text =~ name)
+      refute text =~ "more (--verbose"
+    end
+
+    names = Enum.take(names, 20)
+    few = outcome(status: :done, plan: plan(Enum.map(names, &{&1, :code})), loaded: names)
+    assert Enum.count(text(lines(few)), &(&1 =~ "Successfully deployed")) == 20
+  end
+
+  test "of another project's device nothing but that is said" do
+    refusal = Error.new(:refusal, "a@b", {:other_project, ["x"], []})
+    refused = outcome(status: :refused, plan: plan([{"m", :new}]), refusals: [refusal])
+
+    for config <- [%Config{}, %Config{dry_run?: true}, %Config{verbosity: :verbose}] do
+      text = Enum.join(text(lines(refused, config)), "\n")
+      assert text =~ "runs none of this project's applications"
+      refute text =~ ~r/Would|m: new/
+    end
   end
 
   test "--quiet leaves what went wrong" do

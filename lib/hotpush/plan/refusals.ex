@@ -21,7 +21,15 @@ defmodule Hotpush.Plan.Refusals do
         project(inventory, device) ++
         target(inventory, device) ++ protocols(plan, inventory, device) ++ nifs(plan, device)
 
-    if config.force?, do: firm, else: firm ++ forcible
+    if config.force?, do: firm, else: decisive(firm ++ forcible)
+  end
+
+  # On another project's device, whatever else is in the way follows from that.
+  defp decisive(reasons) do
+    case Enum.find(reasons, &match?({:other_project, _, _}, &1)) do
+      nil -> reasons
+      other -> [other]
+    end
   end
 
   @doc "Whether the device says that it was built for another target."

@@ -1,7 +1,7 @@
 defmodule Hotpush.Report.Lines do
   @moduledoc """
-  A report as lines for people: `{:info | :error, text}`. Control characters are escaped here, in
-  one place, whoever they came from. Pure.
+  A report as lines for people: what went well (`:good`), what went wrong (`:error`), and the rest.
+  Control characters are escaped here, in one place, whoever they came from. Pure.
   """
 
   alias Hotpush.{Error, Outcome, Report, Text}
@@ -14,12 +14,18 @@ defmodule Hotpush.Report.Lines do
     forced: "--all"
   }
 
+  @type line :: {:good | :info | :error, String.t()}
+
+  # Of more lines than that, all alike, the first are shown, and how many there are.
+  @most 20
+  @first 10
+
   @doc "The lines, in order."
-  @spec of(Report.t()) :: [{:info | :error, String.t()}]
+  @spec of(Report.t()) :: [line()]
   def of(%Report{} = report) do
     report.outcomes
     |> Enum.flat_map(&outcome(&1, report))
-    |> Enum.reject(fn {level, _} -> report.verbosity == :quiet and level == :info end)
+    |> Enum.reject(fn {level, _} -> report.verbosity == :quiet and level != :error end)
     |> Enum.map(fn {level, text} -> {level, Text.printable(text)} end)
   end
 
@@ -30,38 +36,52 @@ defmodule Hotpush.Report.Lines do
       modules(outcome, name, report) ++
       Enum.map(outcome.notices, &{:info, notice(&1, outcome)}) ++
       Enum.map(outcome.refusals, &{:error, "refused: " <> Error.message(&1)}) ++
-      Enum.map(outcome.failures, &{:error, "failed: " <> Error.message(&1)}) ++
+      failures(outcome, report) ++
       summary(outcome, name) ++ verbose(outcome, report)
   end
 
   defp connected(%Outcome{connected?: false}), do: []
-  defp connected(outcome), do: [{:info, "Successfully connected to #{outcome.target.name}"}]
+  defp connected(outcome), do: [{:good, "Successfully connected to #{outcome.target.name}"}]
+
+  # The list of files that cannot be used has its own end.
+  defp failures(outcome, report) do
+    {modules, other} = Enum.split_with(outcome.failures, &(&1.stage == :load))
+    lines = fn errors -> Enum.map(errors, &{:error, "failed: " <> Error.message(&1)}) end
+    lines.(other) ++ some(lines.(modules), report)
+  end
+
+  defp some(lines, %{verbosity: :verbose}), do: lines
+
+  defp some([{level, _} | _] = lines, _report) when length(lines) > @most do
+    {shown, more} = Enum.split(lines, @first)
+    shown ++ [{level, "and #{length(more)} more (--verbose lists them)"}]
+  end
+
+  defp some(lines, _report), do: lines
 
   defp modules(%Outcome{status: status, plan: %{} = plan} = outcome, name, report)
        when status in [:planned, :refused] do
     if listed?(outcome, report) do
-      Enum.map(
-        plan.load,
-        &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}
-      ) ++
-        Enum.map(plan.remove, &{:info, "Would delete #{&1.module} from #{name}"})
+      load = &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}
+      remove = &{:info, "Would delete #{&1.module} from #{name}"}
+      some(Enum.map(plan.load, load), report) ++ some(Enum.map(plan.remove, remove), report)
     else
       []
     end
   end
 
-  defp modules(outcome, name, _report) do
+  defp modules(outcome, name, report) do
     deployed = Enum.sort(outcome.loaded ++ outcome.added)
 
-    Enum.map(deployed, &{:info, "Successfully deployed #{&1} to #{name}"}) ++
-      Enum.map(outcome.deleted, &{:info, "Successfully deleted #{&1} from #{name}"})
+    some(Enum.map(deployed, &{:good, "Successfully deployed #{&1} to #{name}"}), report) ++
+      some(Enum.map(outcome.deleted, &{:good, "Successfully deleted #{&1} from #{name}"}), report)
   end
 
   defp summary(%Outcome{plan: nil}, _name), do: []
 
   defp summary(%Outcome{plan: %{load: [], remove: []}} = outcome, name) do
     [
-      {:info,
+      {:good,
        "Nothing differs on #{name}: #{Text.count(outcome.checked, "module")} checked (#{cost(outcome)})"}
     ]
   end
@@ -69,7 +89,7 @@ defmodule Hotpush.Report.Lines do
   defp summary(%Outcome{status: :done, plan: plan} = outcome, name) do
     load = Text.ms(Map.get(outcome.ms, :load, 0))
     verb = if Enum.any?(plan.load, &(&1.reason != :forced)), do: "loaded", else: "done"
-    [{:info, "#{differed(outcome)} on #{name}: #{verb} in #{load} (#{cost(outcome)})"}]
+    [{:good, "#{differed(outcome)} on #{name}: #{verb} in #{load} (#{cost(outcome)})"}]
   end
 
   defp summary(%Outcome{status: :planned} = outcome, name),
@@ -125,7 +145,9 @@ defmodule Hotpush.Report.Lines do
           do: "#{key} #{Text.ms(ms)}"
 
     # Beside what would be deployed they stand already.
-    actions = if listed?(outcome, report) or outcome.plan == nil, do: [], else: outcome.plan.load
+    actions =
+      if outcome.status in [:done, :failed] and outcome.plan, do: outcome.plan.load, else: []
+
     reasons = for action <- actions, do: {:info, "  #{action.module}: #{@reasons[action.reason]}"}
 
     received = "  #{Text.bytes(outcome.sent)} sent, #{Text.bytes(outcome.received)} received"
@@ -137,8 +159,11 @@ defmodule Hotpush.Report.Lines do
   # The one line that matters of a refused push is the refusal.
   defp listed?(%Outcome{status: :planned}, _report), do: true
 
-  defp listed?(%Outcome{status: :refused}, report),
-    do: report.dry_run? or report.verbosity == :verbose
+  # Of another project's device, not even what would have been done.
+  defp listed?(%Outcome{status: :refused} = outcome, report) do
+    (report.dry_run? or report.verbosity == :verbose) and
+      not Enum.any?(outcome.refusals, &match?({:other_project, _, _}, &1.reason))
+  end
 
   defp listed?(_outcome, _report), do: false
 

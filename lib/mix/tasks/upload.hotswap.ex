@@ -111,7 +111,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `--cookie COOKIE` - the devices' cookie, in quotes if it has a space; a host goes before this
       option. Other users of this computer may see it among the running programs: `HOTPUSH_COOKIE`
       is better
-    * `--verbose` - also say why, what took how long, and of a refused push what would have been done
+    * `--verbose` - also say why, what took how long, and of a refused push what would have been
+      done; and list all modules where there are more than 20
     * `--quiet` - only say what went wrong
 
   ## What is pushed
