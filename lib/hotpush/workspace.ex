@@ -5,7 +5,7 @@ defmodule Hotpush.Workspace do
   What it is made of says `Hotpush.Project`.
   """
 
-  alias Hotpush.{Config, Consolidation, Error}
+  alias Hotpush.{Config, Consolidation, Error, LateSaves}
 
   @doc "Whether there is a project at all."
   @spec check() :: :ok | {:error, Error.t()}
@@ -37,6 +37,7 @@ defmodule Hotpush.Workspace do
   def compile(%Config{compile?: false}), do: consolidate()
 
   def compile(%Config{}) do
+    show_late_saves()
     # A task runs once in a VM.
     compilers = Mix.Project.config()[:compilers] || Mix.compilers()
 
@@ -52,6 +53,44 @@ defmodule Hotpush.Workspace do
     # So it ends where the compiler has said what is wrong.
     :exit, {:shutdown, status} -> {:error, Error.new(:compile, nil, {:compile, status})}
   end
+
+  # Path dependencies were compiled on the way to this task: those with such a source once more.
+  defp show_late_saves do
+    own = for {app, place} <- own_places(), do: {app, LateSaves.show(place)}
+    deps = for {app, place} <- dependencies(Keyword.keys(own)), do: {app, LateSaves.show(place)}
+    if Enum.any?(deps, fn {_app, late} -> late != [] end), do: Mix.Task.clear()
+  end
+
+  defp own_places do
+    case Mix.Project.apps_paths() do
+      nil -> [{Mix.Project.config()[:app], place()}]
+      paths -> for {app, path} <- paths, do: {app, Mix.Project.in_project(app, path, &place/1)}
+    end
+  end
+
+  # What Mix does not fetch is edited here.
+  defp dependencies(own) do
+    paths = Mix.Project.deps_paths()
+
+    for {app, scm} <- Mix.Project.deps_scms(),
+        not scm.fetchable?() and app not in own and app != :hotpush,
+        File.exists?(Path.join(paths[app], "mix.exs")) do
+      build = Path.join([Mix.Project.build_path(), "lib", "#{app}"])
+      {sources, _, _} = Mix.Project.in_project(app, paths[app], &place/1)
+      {app, {sources, Path.join(build, "ebin"), manifests(Path.join(build, ".mix"))}}
+    end
+  end
+
+  defp place(_project \\ nil) do
+    config = Mix.Project.config()
+    dirs = [config[:elixirc_paths], config[:erlc_paths], config[:erlc_include_path]]
+
+    {dirs |> List.flatten() |> Enum.reject(&is_nil/1) |> Enum.uniq() |> Enum.map(&Path.expand/1),
+     Mix.Project.compile_path(), manifests(Mix.Project.manifest_path())}
+  end
+
+  defp manifests(dir),
+    do: for(name <- ["elixir", "erlang"], do: Path.join(dir, "compile.#{name}"))
 
   @doc "Makes the consolidated protocols again where Mix has deleted them: see `Hotpush.Consolidation`."
   @spec consolidate() :: :ok

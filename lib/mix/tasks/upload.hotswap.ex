@@ -12,6 +12,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
   them in one step, and reads back what the device then runs. A second run says that nothing
   differs and sends no code.
 
+  Mix cannot see a source that was saved again in the second in which it was compiled, in the same
+  size. Such a file gets a time one second later, so that Mix compares its content.
+
   ## Hosts and nodes
 
   `mix upload.hotswap [USER@]HOST[:PORT]` reaches a device as `mix upload HOST` does: by your own
