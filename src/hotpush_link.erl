@@ -8,6 +8,8 @@
 %%        {start, Id, {M, F, A}}  whatever sends {Id, Value} here is passed on as an answer
 %%        {send, Id, Tuple}       a message to that process, with Id as its first element
 %%        ping, bye
+%% Whoever is started or called gets {Id, alive} for each line, so that it knows that the host is
+%% there.
 %%   out: {ready, Pid}, {Id, answer, Value}, {Id, raised, Text}
 -module(hotpush_link).
 
@@ -47,9 +49,12 @@ serve(Silence) ->
     end,
     Leader = group_leader(),
     monitor(process, Leader),
+    %% For hotpush_question:settle/2.
+    put(hotpush_link, true),
     Serve = fun Serve(Parts, Running) ->
         receive
             {line, Line} when is_list(Line); is_binary(Line) ->
+                [Pid ! {Id, alive} || {Id, Pid} <- maps:to_list(Running), is_integer(Id)],
                 case iolist_to_binary(Line) of
                     <<"+", Part/binary>> ->
                         Serve([base64:decode(Part) | Parts], Running);

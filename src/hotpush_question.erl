@@ -4,7 +4,7 @@
 %% and stdlib only.
 -module(hotpush_question).
 
--export([ask/5, transact/3]).
+-export([ask/5, transact/4, settle/2]).
 
 -include("hotpush_look.hrl").
 
@@ -181,9 +181,10 @@ ask(Apps, Own, Extra, Known, Cut) ->
 %% @doc Brings the agent, lets it work, and takes it out again whatever happened.
 %%
 %% The registered name is the lock: two pushes to one device would pull the agent from under each
-%% other. The group leader is the device's own, since code that starts here outlives the visit.
--spec transact(binary(), atom(), term()) -> term().
-transact(Agent, Function, Given) ->
+%% other. Who holds it, and since when, is read from the holder's dictionary. The group leader is
+%% the device's own, since code that starts here outlives the visit.
+-spec transact(binary(), atom(), term(), binary()) -> term().
+transact(Agent, Function, Given, Who) ->
     Me = self(),
     %% A host that has no pid here speaks of one by its text.
     Argument = case Given of
@@ -192,6 +193,7 @@ transact(Agent, Function, Given) ->
     end,
     Leader = case whereis(user) of undefined -> whereis(init); User -> User end,
     group_leader(Leader, Me),
+    put(hotpush_who, {Who, erlang:monotonic_time(second)}),
     case try register(hotpush_transaction, Me) catch error:badarg -> false end of
         true ->
             try
@@ -202,9 +204,46 @@ transact(Agent, Function, Given) ->
                 code:purge(hotpush_agent),
                 unregister(hotpush_transaction)
             end;
-        _ when Function =:= stage ->
-            {Host, Ref} = Argument,
-            Host ! {Ref, busy};
         _ ->
-            busy
+            Holder = whereis(hotpush_transaction),
+            Known = case is_pid(Holder) andalso process_info(Holder, dictionary) of
+                {dictionary, Words} -> lists:keyfind(hotpush_who, 1, Words);
+                _ -> false
+            end,
+            Busy = case Known of
+                {_, {Name, Since}} -> {busy, Name, erlang:monotonic_time(second) - Since};
+                _ -> {busy, <<>>, 0}
+            end,
+            case Function of
+                stage -> {Host, Ref} = Argument, Host ! {Ref, Busy};
+                _ -> Busy
+            end
     end.
+
+%% @doc After an answer was lost: waits, at most Ms for each, until what served the broken visit
+%% over ssh has left (Link is its address as text, or none), so that nothing of that visit begins
+%% any more, and until no transaction runs. Answers over, or busy.
+-spec settle(string() | none, non_neg_integer()) -> over | busy.
+settle(Link, Ms) ->
+    Wait = fun(Process) ->
+        Monitor = monitor(process, Process),
+        receive
+            {'DOWN', Monitor, process, _, _} -> over
+        after Ms ->
+            demonitor(Monitor, [flush]),
+            busy
+        end
+    end,
+    Pid = case Link of none -> none; _ -> list_to_pid(Link) end,
+    %% After a reboot this may be somebody else's address.
+    Ours = case is_pid(Pid) andalso process_info(Pid, dictionary) of
+        {dictionary, Words} -> lists:member({hotpush_link, true}, Words);
+        _ -> false
+    end,
+    case Ours of
+        true -> Pid ! {line, eof}, Wait(Pid);
+        false -> over
+    end,
+    %% What it started last may not have taken its name yet.
+    receive after 50 -> ok end,
+    Wait(hotpush_transaction).

@@ -74,12 +74,15 @@ defmodule Hotpush.Answer do
               {:tuple, [{:exactly, :held}, {:list, @holder}]},
               {:tuple, [{:exactly, :lived_by}, {:list, @living}]},
               {:tuple, [{:exactly, :not_loadable}, {:list, @named_reason}]},
-              {:tuple, [{:exactly, :nif_loaded}, {:list, :name}]}
+              {:tuple, [{:exactly, :nif_loaded}, {:list, :name}]},
+              {:exactly, :silent}
             ]}
+
+  @busy {:tuple, [{:exactly, :busy}, :text, :integer]}
 
   @load {:any_of,
          [
-           {:exactly, :busy},
+           @busy,
            {:tuple, [{:exactly, :done}, @done]},
            {:tuple, [{:exactly, :refused}, @refused]}
          ]}
@@ -127,7 +130,11 @@ defmodule Hotpush.Answer do
 
   @doc "Whether this is what the agent answers when it is asked who lives by some modules."
   @spec lives?(term()) :: boolean()
-  def lives?(term), do: fits?(term, {:any_of, [{:exactly, :busy}, {:list, @living}]})
+  def lives?(term), do: fits?(term, {:any_of, [@busy, {:list, @living}]})
+
+  @doc "Whether this answers `Hotpush.Question.settle/2`."
+  @spec settled?(term()) :: boolean()
+  def settled?(term), do: term in [:over, :busy]
 
   defp fits?(term, {:exactly, value}), do: term === value
   defp fits?(term, {:any_of, shapes}), do: Enum.any?(shapes, &fits?(term, &1))

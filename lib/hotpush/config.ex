@@ -14,6 +14,7 @@ defmodule Hotpush.Config do
             routes: [],
             cookie: nil,
             cookie_error: nil,
+            who: "",
             modules: [],
             apps: [],
             all?: false,
@@ -34,6 +35,7 @@ defmodule Hotpush.Config do
           routes: [Route.t()],
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
+          who: String.t(),
           modules: [String.t()],
           apps: [atom()],
           all?: boolean(),
@@ -92,6 +94,7 @@ defmodule Hotpush.Config do
          config
          | app_names: app_names,
            app_places: if(settings, do: settings.app_places, else: %{}),
+           who: who(env),
            modules: Keyword.get_values(options, :module),
            apps: apps,
            all?: Keyword.get(options, :all, false),
@@ -201,6 +204,13 @@ defmodule Hotpush.Config do
       [] -> {:ok, Enum.map(names, &String.to_atom(String.trim_leading(&1, ":")))}
       [name | _] -> Arguments.bad("--app", name)
     end
+  end
+
+  # What others are told who find a device busy with this push.
+  defp who(env) do
+    user = given(env["USER"]) || given(env["LOGNAME"]) || given(env["USERNAME"]) || "somebody"
+    {:ok, host} = :inet.gethostname()
+    "#{user}@#{host}"
   end
 
   defp given(""), do: nil

@@ -2,8 +2,8 @@ defmodule Hotpush.Error do
   @moduledoc """
   What went wrong, as a noun with fields. The sentence is made late, in `Hotpush.Error.Prose`.
 
-    * `:stage` - `:usage`, `:compile`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will not), `:load`,
-      `:fault` (of Hotpush's own)
+    * `:stage` - `:usage`, `:compile`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will
+      not), `:stage` (nothing changed there yet), `:load`, `:fault` (of Hotpush's own)
     * `:subject` - the node, module, file or option that it is about
     * `:reason` - a term that `Hotpush.Error.Prose` knows
     * `:called` - what the sentence calls the subject, where it has a name of its own here, as in
@@ -12,7 +12,16 @@ defmodule Hotpush.Error do
   defexception [:stage, :subject, :reason, :called]
 
   @type stage ::
-          :usage | :compile | :scan | :discover | :connect | :ask | :refusal | :load | :fault
+          :usage
+          | :compile
+          | :scan
+          | :discover
+          | :connect
+          | :ask
+          | :refusal
+          | :stage
+          | :load
+          | :fault
   @type t :: %__MODULE__{
           stage: stage(),
           subject: term(),

@@ -3,15 +3,17 @@ defmodule Hotpush.Outcome do
   What became of one device.
 
     * `:status` - `:done` (it runs the code, also when nothing differed), `:planned` (`--dry-run`),
-      `:refused`, `:failed`
+      `:refused`, `:failed`, `:unknown` (the answer was lost, and it cannot be asked: see
+      `Hotpush.Outcome.Lost`)
     * `:loaded`, `:added`, `:deleted` - names of modules that the device was seen to run, or not to
       run, after the push
     * `:device` - what it said of itself, if it did
     * `:failures` - errors; `:refusals` - errors; `:notices` - see `t:Hotpush.Plan.notice/0`
     * `:ms` - milliseconds by step
+    * `:lost` - while an answer is missing: the reason, and what was sent
   """
 
-  alias Hotpush.{Device, Error, Plan, Target}
+  alias Hotpush.{Device, Error, Outcome, Plan, Target}
 
   defstruct [
               :target,
@@ -24,13 +26,13 @@ defmodule Hotpush.Outcome do
               unchanged: 0
             ] ++
               [checked: 0, connected?: false, refusals: [], failures: [], notices: []] ++
-              [sent: 0, received: 0, round_trips: 0, ms: %{}]
+              [sent: 0, received: 0, round_trips: 0, ms: %{}, lost: nil]
 
   @type t :: %__MODULE__{
           target: Target.t(),
           plan: Plan.t() | nil,
           device: Device.t() | nil,
-          status: :done | :planned | :refused | :failed,
+          status: :done | :planned | :refused | :failed | :unknown,
           loaded: [String.t()],
           added: [String.t()],
           deleted: [String.t()],
@@ -43,7 +45,8 @@ defmodule Hotpush.Outcome do
           sent: non_neg_integer(),
           received: non_neg_integer(),
           round_trips: non_neg_integer(),
-          ms: %{optional(atom()) => float()}
+          ms: %{optional(atom()) => float()},
+          lost: Outcome.Lost.t() | nil
         }
 
   @doc "An outcome that failed with one error."
@@ -76,8 +79,13 @@ defmodule Hotpush.Outcome do
   Reads back: compares what the device says it runs now with what was sent (`packed`, by name).
   Only what it then runs counts as deployed.
   """
-  @spec read_back(t(), {:done, map()} | {:refused, term()} | :busy, map()) :: t()
-  def read_back(outcome, :busy, _packed), do: refused(outcome, :busy)
+  @spec read_back(
+          t(),
+          {:done, map()} | {:refused, term()} | {:busy, String.t(), integer()},
+          map()
+        ) :: t()
+  def read_back(outcome, {:busy, _who, _seconds} = busy, _packed), do: refused(outcome, busy)
+  def read_back(outcome, {:refused, :silent}, _packed), do: refused(outcome, :silent)
 
   def read_back(outcome, {:refused, {:held, held}}, _), do: refused(outcome, {:held, held})
 
@@ -120,9 +128,9 @@ defmodule Hotpush.Outcome do
   end
 
   @doc "What a device said of a dry run's removals: a list of those who live by the modules."
-  @spec lived_by(t(), :busy | [Plan.living()]) :: t()
+  @spec lived_by(t(), Hotpush.Session.busy() | [Plan.living()]) :: t()
   def lived_by(outcome, []), do: outcome
-  def lived_by(outcome, :busy), do: refused(outcome, :busy)
+  def lived_by(outcome, {:busy, _who, _seconds} = busy), do: refused(outcome, busy)
   def lived_by(outcome, living), do: refused(outcome, {:lived_by, living})
 
   defp refused(outcome, reason) do

@@ -47,6 +47,7 @@ defmodule Hotpush.Plan do
           | {:would_kill, [{String.t(), String.t(), String.t()}]}
           | {:nif_skipped, [String.t()]}
           | {:orphaned, [{String.t(), String.t(), String.t(), String.t(), [String.t()]}]}
+          | {:answer_lost, non_neg_integer(), :soft | :kill}
 
   @doc """
   Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and

@@ -2,7 +2,7 @@ defmodule Hotpush.Push do
   @moduledoc "Visits all targets side by side, with a bound. One that fails costs only itself."
 
   alias Hotpush.Discovery.Names
-  alias Hotpush.{Apart, Error, Fault, Outcome, Reach, Target, Visit}
+  alias Hotpush.{Apart, Error, Fault, Outcome, Reach, Recovery, Target, Visit}
 
   @at_once 32
 
@@ -22,8 +22,9 @@ defmodule Hotpush.Push do
     do: Reach.prepared(targets, visit.config.timeout, &visits(visit, targets, &1))
 
   defp visits(visit, targets, prepared) do
-    # A visit keeps to its own deadline; this one is for what hangs in spite of it.
-    last_resort = visit.config.timeout + 10_000
+    # A visit keeps to its own deadlines; this one is for what hangs in spite of them.
+    timeout = visit.config.timeout
+    last_resort = timeout + Recovery.grace(timeout) + 10_000
     options = [max_concurrency: @at_once, timeout: last_resort, on_timeout: :kill_task]
 
     prepared

@@ -28,9 +28,17 @@ defmodule Hotpush.Question do
   @spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) :: t()
   def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
 
-  @doc "The call that brings the agent and has it work: see `hotpush_question:transact/3`."
-  @spec transact(binary(), :run | :stage | :lives, term()) :: t()
-  def transact(agent, function, argument), do: program(:transact, [agent, function, argument])
+  @doc """
+  The call that brings the agent and has it work: see `hotpush_question:transact/4`. `who` is what
+  others are told who find the device busy.
+  """
+  @spec transact(binary(), :run | :stage | :lives, term(), String.t()) :: t()
+  def transact(agent, function, argument, who),
+    do: program(:transact, [agent, function, argument, who])
+
+  @doc "The call that waits until nothing of a broken visit runs: see `hotpush_question:settle/2`."
+  @spec settle(charlist() | :none, pos_integer()) :: t()
+  def settle(link, ms), do: program(:settle, [link, ms])
 
   @doc """
   The program that serves a visit over ssh, as an expression without variables: see

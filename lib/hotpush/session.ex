@@ -9,29 +9,38 @@ defmodule Hotpush.Session do
 
   # Above this much, modules travel in chunks, so that progress shows and a slow link is not
   # taken for a dead one.
+  # A device that hears nothing for some seconds gives up: on a slow link, too, it hears of a piece.
   @stage_above 256 * 1024
-  @chunk 64 * 1024
+  @chunk 32 * 1024
 
   # Bytes of each digest that a device answers: one module's two digests are compared with each
   # other alone, so 56 bits do not agree by accident, and keep the answer of a large project small.
   # What was loaded is read back whole.
   @cut 7
 
-  defstruct [:target, :conn, :deadline, :timeout, round_trips: 0]
+  defstruct [:target, :conn, :deadline, :timeout, round_trips: 0, committed?: false]
+
+  @typedoc "`:committed?` says that the device may have changed something, or may do so yet."
 
   @type t :: %__MODULE__{
           target: Target.t(),
           conn: term(),
           deadline: integer(),
           timeout: pos_integer(),
-          round_trips: non_neg_integer()
+          round_trips: non_neg_integer(),
+          committed?: boolean()
         }
 
+  @typedoc "Somebody else's push is under way: whose, and since how many seconds."
+  @type busy :: {:busy, String.t(), integer()}
+
+  @typedoc "`:who` is what others are told who find the device busy."
   @type work :: %{
           load: [{name :: String.t(), app :: atom(), beam :: binary()}],
           remove: [{name :: String.t(), app :: atom(), stub :: binary()}],
           purge: :soft | :kill,
-          force: boolean()
+          force: boolean(),
+          who: String.t()
         }
 
   @doc "Reaches the device. `timeout` (ms) is for the whole visit."
@@ -66,19 +75,22 @@ defmodule Hotpush.Session do
   """
   @spec push(t(), work(), (term() -> any())) :: {:ok, term(), t()} | {:error, Error.t(), t()}
   def push(session, work, progress) do
+    {who, work} = Map.pop(work, :who)
+
     if size(work.load) <= @stage_above do
-      call(session, :load, Question.transact(Question.agent(), :run, work))
+      question = Question.transact(Question.agent(), :run, work, who)
+      call(%{session | committed?: true}, :load, question)
     else
-      stage(session, work, progress)
+      stage(session, work, who, progress)
     end
     |> checked()
   end
 
   @doc "Asks who lives by these modules, as a push that removes them does before it begins."
-  @spec lives(t(), [String.t()]) ::
-          {:ok, :busy | [Hotpush.Plan.living()], t()} | {:error, Error.t(), t()}
-  def lives(session, names) do
-    question = Question.transact(Question.agent(), :lives, names)
+  @spec lives(t(), [String.t()], String.t()) ::
+          {:ok, busy() | [Hotpush.Plan.living()], t()} | {:error, Error.t(), t()}
+  def lives(session, names, who) do
+    question = Question.transact(Question.agent(), :lives, names, who)
 
     with {:ok, answer, session} <- call(session, :ask, question) do
       if Answer.lives?(answer),
@@ -86,6 +98,26 @@ defmodule Hotpush.Session do
         else: {:error, error(session, :ask, {:unreadable, "no list of processes"}), session}
     end
   end
+
+  @doc """
+  Waits, after an answer was lost, until nothing of that visit goes on. `served_by` is the address
+  of what served it. `{:ok, :busy, session}`: something still goes on.
+  """
+  @spec settle(t(), charlist() | :none) ::
+          {:ok, :over | :busy, t()} | {:error, Error.t(), t()}
+  def settle(session, served_by) do
+    # Some of the time is for the question after this.
+    with {:ok, answer, session} <-
+           call(session, :load, Question.settle(served_by, div(left(session), 2))) do
+      if Answer.settled?(answer),
+        do: {:ok, answer, session},
+        else: {:error, error(session, :load, {:unreadable, "no word of a transaction"}), session}
+    end
+  end
+
+  @doc "The address of what serves the visit on the device."
+  @spec served_by(t()) :: charlist() | :none
+  def served_by(session), do: session.target.transport.served_by(session.conn)
 
   defp checked({:ok, answer, session}) do
     if Answer.load?(answer),
@@ -103,25 +135,41 @@ defmodule Hotpush.Session do
   @spec close(t()) :: :ok
   def close(session), do: session.target.transport.close(session.conn)
 
-  defp stage(session, work, progress) do
+  defp stage(session, work, who, progress) do
     transport = session.target.transport
 
     question = fn address, tag ->
-      Question.transact(Question.agent(), :stage, {address, tag})
+      Question.transact(Question.agent(), :stage, {address, tag}, who)
     end
 
-    with {:ok, conversation} <- transport.start(session.conn, question, left(session)),
-         session = count(session),
-         {:ok, :ready} <- transport.receive(conversation, left(session)) do
-      # Nothing is waited for between the chunks: they and the commit are one round trip.
-      chunks = chunks(work.load)
-      Enum.each(chunks, &transport.send(conversation, {:chunk, &1}))
-      transport.send(conversation, {:commit, %{work | load: []}})
-      answers(count(session), conversation, progress, {0, length(work.load)})
-    else
+    case transport.start(session.conn, question, left(session)) do
+      {:ok, conversation} ->
+        result = converse(count(session), conversation, work, progress)
+        transport.stop(conversation)
+        result
+
+      {:error, failure} ->
+        {:error, error(session, :stage, failure), session}
+    end
+  end
+
+  defp converse(session, conversation, work, progress) do
+    transport = session.target.transport
+
+    case transport.receive(conversation, left(session)) do
+      {:ok, :ready} ->
+        # Nothing is waited for between the chunks: they and the commit are one round trip.
+        messages = Enum.flat_map(chunks(work.load), &pieces/1) ++ [{:commit, %{work | load: []}}]
+        Enum.each(messages, &transport.send(conversation, &1))
+        session = count(%{session | committed?: true})
+        answers(session, conversation, progress, {0, length(work.load)})
+
       # The agent was not let in: somebody else's is at work.
-      {:ok, answer} -> {:ok, answer, count(session)}
-      {:error, failure} -> {:error, error(session, :load, failure), session}
+      {:ok, answer} ->
+        {:ok, answer, count(session)}
+
+      {:error, failure} ->
+        {:error, error(session, :stage, failure), session}
     end
   end
 
@@ -170,4 +218,12 @@ defmodule Hotpush.Session do
       fn {chunk, _} -> {:cont, chunk, nil} end
     )
   end
+
+  # A module that is larger than a chunk stands alone in it.
+  defp pieces([{name, app, beam}]) when byte_size(beam) > @chunk do
+    <<piece::binary-size(@chunk), rest::binary>> = beam
+    [{:piece, piece} | pieces([{name, app, rest}])]
+  end
+
+  defp pieces(chunk), do: [{:chunk, chunk}]
 end

@@ -39,12 +39,21 @@ defmodule Hotpush.Transport do
               timeout :: non_neg_integer()
             ) :: {:ok, conversation()} | {:error, failure()}
 
-  @doc "Sends a message to such a program; does not wait."
+  @doc """
+  Sends a message to such a program; does not wait. Until `c:stop/1`, the program hears also every
+  second that this host is there.
+  """
   @callback send(conversation(), tuple()) :: :ok
 
   @doc "The next answer of such a program."
   @callback receive(conversation(), timeout :: non_neg_integer()) ::
               {:ok, term()} | {:error, failure()}
+
+  @doc "Says nothing more to such a program."
+  @callback stop(conversation()) :: :ok
+
+  @doc "The device's address of what serves the visit, for `Hotpush.Question.settle/2`."
+  @callback served_by(conn()) :: charlist() | :none
 
   @doc "Bytes that went to the device and came from it so far, handshake included."
   @callback bytes(conn()) :: {sent :: non_neg_integer(), received :: non_neg_integer()}

@@ -1,7 +1,8 @@
 defmodule Hotpush.Visit do
   @moduledoc "One device from connecting to reading back. Decides nothing: see `Hotpush.Plan`."
 
-  alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Scope, Session, Stub, Target}
+  alias Hotpush.{Config, Error, Inventory, Outcome, Plan, Project, Recovery, Scope, Session, Stub}
+  alias Hotpush.Target
   alias Hotpush.Device.Memory
   alias Hotpush.Scanner.Problems
   alias Hotpush.Plan.LineTables
@@ -35,6 +36,7 @@ defmodule Hotpush.Visit do
         after
           Session.close(session)
         end
+        |> recovered(visit, target)
 
       {{:error, error}, ms} ->
         outcome |> put_ms(:connect, ms) |> Outcome.failed(error)
@@ -42,9 +44,43 @@ defmodule Hotpush.Visit do
   end
 
   defp visit_open(visit, outcome, session) do
+    served_by = Session.served_by(session)
     {outcome, session} = asked(visit, outcome, session)
     {sent, received} = Session.bytes(session)
-    %{outcome | round_trips: session.round_trips, sent: sent, received: received}
+    {%{outcome | round_trips: session.round_trips, sent: sent, received: received}, served_by}
+  end
+
+  # The broken visit is closed by now: what it had under way must not be carried out any more.
+  defp recovered({%Outcome{lost: nil} = outcome, _served_by}, _visit, _target), do: outcome
+
+  defp recovered({%Outcome{lost: lost} = outcome, served_by}, visit, target) do
+    visit.progress.({:asking_again, target.name})
+
+    {{result, {trips, sent, received}}, ms} =
+      timed(fn ->
+        Recovery.run(target, served_by, visit.config.timeout, &asked_again(visit, &1))
+      end)
+
+    outcome = %{
+      outcome
+      | lost: nil,
+        round_trips: outcome.round_trips + trips,
+        sent: outcome.sent + sent,
+        received: outcome.received + received,
+        ms: Map.update(outcome.ms, :send, ms, &(&1 + ms))
+    }
+
+    case result do
+      {:ok, device} -> Outcome.Lost.seen(outcome, lost, device)
+      {:error, error} -> Outcome.Lost.unknown(outcome, lost, Target.named(target, error))
+    end
+  end
+
+  # Line tables are none of its business.
+  defp asked_again(visit, session) do
+    %{apps: apps, protocols: protocols, state_dir: state_dir} = visit.project
+    remembered = Memory.recall(state_dir, session.target.name)
+    Session.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
   end
 
   defp asked(visit, outcome, session) do
@@ -106,8 +142,9 @@ defmodule Hotpush.Visit do
   # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
   defp dry(%{config: %{force?: false}}, outcome, session, %{remove: [_ | _]} = plan) do
     outcome = %{outcome | status: :planned}
+    names = Enum.map(plan.remove, & &1.module)
 
-    case timed(fn -> Session.lives(session, Enum.map(plan.remove, & &1.module)) end) do
+    case timed(fn -> Session.lives(session, names, visit.config.who) end) do
       {{:ok, living, session}, ms} ->
         {outcome |> put_ms(:ask, outcome.ms.ask + ms) |> Outcome.lived_by(living), session}
 
@@ -130,6 +167,10 @@ defmodule Hotpush.Visit do
           {{:ok, answer, session}, ms} ->
             outcome = Outcome.read_back(outcome, answer, packed)
             {put_ms(outcome, :send, ms - Map.get(outcome.ms, :load, 0)), session}
+
+          {{:error, error, %{committed?: true} = session}, ms} ->
+            lost = %Outcome.Lost{error: error, packed: packed, purge: work.purge}
+            {put_ms(%{outcome | lost: lost}, :send, ms), session}
 
           {{:error, error, session}, ms} ->
             {outcome |> put_ms(:send, ms) |> Outcome.failed(error), session}
@@ -163,7 +204,8 @@ defmodule Hotpush.Visit do
       load: for(a <- plan.load, do: {a.module, a.app, packed[a.module].beam}),
       remove: for(a <- plan.remove, do: {a.module, a.app, Stub.beam(a.module, a.app)}),
       purge: config.purge,
-      force: config.force?
+      force: config.force?,
+      who: config.who
     }
   end
 

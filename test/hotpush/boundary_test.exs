@@ -26,6 +26,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Settings.Selection,
     Hotpush.Settings.Template,
     Hotpush.Outcome,
+    Hotpush.Outcome.Lost,
     Hotpush.Text,
     Hotpush.Tally,
     Hotpush.SafeTerm,

@@ -156,7 +156,8 @@ defmodule Hotpush.ConnectionTest do
       end
 
       outcome = Workbench.push(bench, device, timeout: 1_500, progress: freeze)
-      assert %{status: :failed, failures: [%{stage: :load, reason: {:timeout, 1_500}}]} = outcome
+      assert %{status: :unknown, failures: [%{stage: :load, reason: reason}]} = outcome
+      assert {:unknown, {:timeout, 1_500}, _} = reason
       Link.resume(device.link)
       assert %{status: :done} = Workbench.push(bench, device)
       assert Device.call(device, Desk.Plain, :v, []) == :two

@@ -40,6 +40,10 @@ defmodule Hotpush.FaultTest do
     @impl true
     def receive(_, _), do: {:error, :connection_lost}
     @impl true
+    def stop(_), do: :ok
+    @impl true
+    def served_by(_), do: :none
+    @impl true
     def bytes(_), do: {0, 0}
     @impl true
     def close(_), do: :ok

@@ -2,8 +2,8 @@ defmodule Hotpush.StagingTest do
   @moduledoc "Large pushes: in chunks, all or nothing, forgotten when the host goes away."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Question, Session, Target}
-  alias Hotpush.Test.{Device, Until, Workbench}
+  alias Hotpush.{Error, Question, Route, Session, Target}
+  alias Hotpush.Test.{Device, Link, Run, SshDevice, Until, Workbench}
 
   # Big enough to be staged: incompressible text in each module.
   defp modules(seed) do
@@ -38,7 +38,7 @@ defmodule Hotpush.StagingTest do
   test "counts the bytes that crossed the link", %{bench: bench, device: device} do
     Workbench.write(bench, modules(2))
     outcome = Workbench.push(bench, device)
-    {to_device, to_host} = Hotpush.Test.Link.bytes(device.link)
+    {to_device, to_host} = Link.bytes(device.link)
     assert outcome.sent == to_device
     # That the program there has ended may be told after the answer, when all is counted.
     assert outcome.received in (to_host - 200)..to_host
@@ -48,12 +48,12 @@ defmodule Hotpush.StagingTest do
     %{bench: bench, device: device} = context
     Workbench.write(bench, modules(2))
     before = Device.call(device, Desk.M1, :v, [])
-    Hotpush.Test.Link.cut_after(device.link, :to_device, 120_000)
+    Link.cut_after(device.link, :to_device, 120_000)
     outcome = Workbench.push(bench, device, timeout: 5_000)
     assert %{status: :failed, loaded: []} = outcome
     assert [%{stage: :load, reason: :connection_lost}] = outcome.failures
     untouched(device, before)
-    Hotpush.Test.Link.resume(device.link)
+    Link.resume(device.link)
 
     outcome = Workbench.push(bench, device)
     assert outcome.failures == []
@@ -78,7 +78,7 @@ defmodule Hotpush.StagingTest do
 
         {:ok, _} = target.transport.prepare(target)
         {:ok, session} = Session.open(target, 5_000)
-        question = &Question.transact(Question.agent(), :stage, {&1, &2})
+        question = &Question.transact(Question.agent(), :stage, {&1, &2}, "ada@host")
         {:ok, conversation} = target.transport.start(session.conn, question, 5_000)
         {:ok, :ready} = target.transport.receive(conversation, 5_000)
         target.transport.send(conversation, {:chunk, [{Desk.M1, :desk, "half a beam"}]})
@@ -91,12 +91,121 @@ defmodule Hotpush.StagingTest do
     # Meanwhile the device is busy.
     Workbench.write(bench, modules(2))
     busy = Workbench.push(bench, device)
-    assert %{status: :refused, refusals: [%{reason: :busy}]} = busy
+    assert %{status: :refused, refusals: [%{reason: {:busy, "ada@host", _}} = error]} = busy
+    assert Error.message(error) =~ ~r/in the middle of another push, by "ada@host", since \d+ s\./
 
     Process.exit(host, :kill)
     untouched(device, before)
     Hotpush.Transport.Dist.finish()
     assert length(Workbench.push(bench, device).loaded) == 24
+  end
+
+  # Over distribution and ssh alike; all wait side by side.
+  test "a host that falls silent is forgotten, one that is there is not", %{bench: bench} do
+    firmware = Path.join([Run.dir("firmware"), "desk", "ebin"])
+    File.mkdir_p!(Path.dirname(firmware))
+    File.cp_r!(bench.ebin, firmware)
+    ssh = for _ <- 1..2, do: SshDevice.start(code_paths: [firmware], apps: [:desk], link: 0)
+    dist = for _ <- 1..2, do: Workbench.device(bench, link: 0)
+
+    kinds =
+      for {kind, devices} <- [dist: dist, ssh: ssh],
+          {d, n} <- Enum.with_index(devices),
+          do: {kind, d, n == 0}
+
+    me = self()
+
+    hosts =
+      for {kind, device, silent?} <- kinds do
+        target = target(kind, device, bench)
+        node = if kind == :ssh, do: device.device, else: device
+
+        host =
+          spawn_link(fn ->
+            {session, conversation} = staged(target, kind == :ssh && device)
+            if silent?, do: Link.stall(device.link)
+            send(me, {:staged, self()})
+            receive do: (:commit -> :ok)
+            Link.resume(device.link)
+            work = %{load: [], remove: [], purge: :soft, force: false}
+            target.transport.send(conversation, {:commit, work})
+            answer = target.transport.receive(conversation, 20_000)
+            target.transport.stop(conversation)
+            Session.close(session)
+            send(me, {:answer, self(), answer})
+          end)
+
+        {host, node, silent?}
+      end
+
+    for {host, _, _} <- hosts, do: assert_receive({:staged, ^host}, 20_000)
+
+    for {_, node, true} <- hosts,
+        do: Until.until("the silent one to be forgotten", fn -> not held?(node) end)
+
+    for {_, node, false} <- hosts, do: assert(held?(node))
+
+    for {host, node, silent?} <- hosts do
+      before = Device.call(node, Desk.M1, :v, [])
+      send(host, :commit)
+      assert_receive {:answer, ^host, answer}, 20_000
+
+      # A commit that comes late is answered, and nothing was changed.
+      if silent? do
+        assert answer == {:ok, {:refused, :silent}}
+        assert Device.call(node, Desk.M1, :v, []) == before
+      else
+        assert {:ok, {:done, _}} = answer
+        assert byte_size(Device.call(node, Desk.M1, :v, [])) == 400_000
+      end
+    end
+
+    refused = Hotpush.Error.new(:refusal, "porch", :silent)
+    assert Error.message(refused) =~ "porch heard nothing from this computer for 5 s"
+  end
+
+  # One module in one chunk, larger than the pieces that it is sent in.
+  defp staged(target, ssh) do
+    open = fn -> Session.open(target, 20_000) end
+    {:ok, target} = target.transport.prepare(target)
+    {:ok, session} = if ssh, do: SshDevice.with_path(ssh, open), else: open.()
+    question = &Question.transact(Question.agent(), :stage, {&1, &2}, "ada@host")
+    {:ok, conversation} = target.transport.start(session.conn, question, 20_000)
+    {:ok, :ready} = target.transport.receive(conversation, 20_000)
+    source = "defmodule Desk.M1 do\n  def v, do: String.duplicate(\"x\", 400_000)\nend\n"
+    [{_, beam}] = Code.compile_string(source)
+    :code.purge(Desk.M1)
+    :code.delete(Desk.M1)
+    <<first::binary-size(100), last::binary>> = beam
+    target.transport.send(conversation, {:piece, first})
+    {:ok, {:staged, 0}} = target.transport.receive(conversation, 20_000)
+    target.transport.send(conversation, {:chunk, [{"Elixir.Desk.M1", :desk, last}]})
+    {:ok, {:staged, 1}} = target.transport.receive(conversation, 20_000)
+    {session, conversation}
+  end
+
+  defp held?(device),
+    do: Device.call(device, :erlang, :whereis, [:hotpush_transaction]) != :undefined
+
+  defp target(:dist, device, bench) do
+    %Target{
+      name: to_string(device.node),
+      transport: Hotpush.Transport.Dist,
+      node: device.node,
+      cookie: Hotpush.Secret.wrap(device.cookie),
+      state_dir: bench.state_dir
+    }
+  end
+
+  defp target(:ssh, device, bench) do
+    {:ok, route} = Route.ssh(SshDevice.address(device))
+
+    %Target{
+      name: route.name,
+      transport: Hotpush.Transport.Ssh,
+      way: route.way,
+      state_dir: bench.state_dir
+    }
   end
 
   defp untouched(device, before) do

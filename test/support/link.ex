@@ -61,6 +61,18 @@ defmodule Hotpush.Test.Link do
     GenServer.call(link.pid, {:cut_after, direction, bytes})
   end
 
+  @doc "As `cut_after/3`, for the connections that are open, and once."
+  @spec cut_open_after(t, :to_device | :to_host, non_neg_integer) :: :ok
+  def cut_open_after(link, direction, bytes) do
+    GenServer.call(link.pid, {:cut_open_after, direction, bytes})
+  end
+
+  @doc "As `cut_after/3`, for the next connection alone."
+  @spec cut_next_after(t, :to_device | :to_host, non_neg_integer) :: :ok
+  def cut_next_after(link, direction, bytes) do
+    GenServer.call(link.pid, {:cut_next_after, direction, bytes})
+  end
+
   @doc "Stops forwarding, in both directions; connections stay open."
   @spec stall(t) :: :ok
   def stall(link), do: GenServer.call(link.pid, :stall)
@@ -104,6 +116,14 @@ defmodule Hotpush.Test.Link do
     {:reply, :ok, %{state | cut: {direction, bytes}}}
   end
 
+  def handle_call({:cut_open_after, direction, bytes}, _from, state) do
+    Enum.each(state.connections, &send(&1, {:cut_after, direction, bytes}))
+    {:reply, :ok, state}
+  end
+
+  def handle_call({:cut_next_after, direction, bytes}, _from, state),
+    do: {:reply, :ok, %{state | cut: {:once, direction, bytes}}}
+
   def handle_call(:stall, _from, state) do
     Enum.each(state.connections, &send(&1, :stall))
     {:reply, :ok, %{state | stalled: true}}
@@ -118,11 +138,17 @@ defmodule Hotpush.Test.Link do
 
   def handle_call({:accepted, socket}, _from, state) do
     :counters.add(state.link.counters, 3, 1)
-    pid = Connection.start(socket, state.to, state.link, state.cut)
+
+    {cut, next} =
+      with {:once, direction, bytes} <- state.cut,
+           do: {{direction, bytes}, nil},
+           else: (cut -> {cut, cut})
+
+    pid = Connection.start(socket, state.to, state.link, cut)
     :ok = :gen_tcp.controlling_process(socket, pid)
     send(pid, :go)
     if state.stalled, do: send(pid, :stall)
-    {:reply, :ok, %{state | connections: [pid | state.connections]}}
+    {:reply, :ok, %{state | connections: [pid | state.connections], cut: next}}
   end
 
   @impl true

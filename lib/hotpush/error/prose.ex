@@ -81,18 +81,33 @@ defmodule Hotpush.Error.Prose do
 
   # The device's own troubles
 
-  defp device(node, stage, {:timeout, ms}) do
-    "#{node} did not answer within #{ms} ms while it was to #{verb(stage)}. " <>
-      "What it runs now shows the next run; --timeout MS waits longer."
+  defp device(node, :load, {:unknown, reason, why}) do
+    "#{lost(node, :load, reason)}, and it could not be asked again: #{sentence(why)} " <>
+      "Whether it runs the code is unknown. Run it again: the device is asked first."
   end
 
-  defp device(node, stage, :connection_lost) do
-    "the connection to #{node} was lost while it was to #{verb(stage)}. " <>
-      "What it runs now shows the next run."
+  defp device(node, :load, :still_busy),
+    do: "a push still goes on at #{node}."
+
+  defp device(node, :load, :restarted),
+    do: "#{node} restarted while it was to load the code: what was loaded is gone. Run it again."
+
+  defp device(node, :load, {:timeout, _} = reason) do
+    "#{lost(node, :load, reason)}. What it runs was asked again; --timeout MS waits longer."
   end
 
-  defp device(node, stage, {:raised, text}),
-    do: "#{node} failed to #{verb(stage)}: #{text}. Nothing more was tried."
+  defp device(node, :load, :connection_lost),
+    do: "#{lost(node, :load, :connection_lost)}. What it runs was asked again."
+
+  defp device(node, stage, {:timeout, _} = reason) do
+    "#{lost(node, stage, reason)}. Nothing was changed there; --timeout MS waits longer."
+  end
+
+  defp device(node, stage, :connection_lost),
+    do: "#{lost(node, stage, :connection_lost)}. Nothing was changed there."
+
+  defp device(node, stage, {:raised, _} = reason),
+    do: "#{lost(node, stage, reason)}. Nothing more was tried."
 
   defp device(module, :load, {:not_loaded, reason}),
     do: "#{module} was not loaded: #{load_reason(reason)}"
@@ -103,11 +118,22 @@ defmodule Hotpush.Error.Prose do
   defp device(module, :load, :still_there),
     do: "#{module} should be gone, but the device still runs it."
 
-  defp device(node, stage, {:unreadable, what}),
+  defp device(node, stage, {:unreadable, _} = reason), do: "#{lost(node, stage, reason)}."
+
+  defp lost(node, stage, {:timeout, ms}),
+    do: "#{node} did not answer within #{ms} ms while it was to #{verb(stage)}"
+
+  defp lost(node, stage, :connection_lost),
+    do: "the connection to #{node} was lost while it was to #{verb(stage)}"
+
+  defp lost(node, stage, {:raised, text}), do: "#{node} failed to #{verb(stage)}: #{text}"
+
+  defp lost(node, stage, {:unreadable, what}),
     do:
-      "#{node} answered something that is not understood (#{what}) while it was to #{verb(stage)}."
+      "#{node} answered something that is not understood (#{what}) while it was to #{verb(stage)}"
 
   defp verb(:ask), do: "say what it runs"
+  defp verb(:stage), do: "take the code in"
   defp verb(:load), do: "load the code"
 
   @doc "Names processes that run old code, as `<0.9.0> Example.Loop (Elixir.Example)`."
@@ -145,5 +171,6 @@ defmodule Hotpush.Error.Prose do
   def load_reason(:badfile), do: "the device's loader does not accept the file."
   def load_reason(:features_not_allowed), do: "it was compiled for a newer Erlang/OTP."
   def load_reason(:batch), do: "the whole batch was refused because of another module."
+  def load_reason(:unanswered), do: "the answer was lost, and the device does not run it."
   def load_reason(reason), do: "#{inspect(reason)}."
 end

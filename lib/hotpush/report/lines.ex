@@ -87,15 +87,21 @@ defmodule Hotpush.Report.Lines do
   end
 
   defp summary(%Outcome{status: :done, plan: plan} = outcome, name) do
-    load = Text.ms(Map.get(outcome.ms, :load, 0))
+    # Not known where the answer was lost.
+    load = if ms = outcome.ms[:load], do: " in #{Text.ms(ms)}", else: ""
     verb = if Enum.any?(plan.load, &(&1.reason != :forced)), do: "loaded", else: "done"
-    [{:good, "#{differed(outcome)} on #{name}: #{verb} in #{load} (#{cost(outcome)})"}]
+    [{:good, "#{differed(outcome)} on #{name}: #{verb}#{load} (#{cost(outcome)})"}]
   end
 
   defp summary(%Outcome{status: :planned} = outcome, name),
     do: [{:info, "#{differed(outcome)} on #{name}: nothing was changed there (--dry-run)"}]
 
   defp summary(%Outcome{status: :refused}, name), do: [{:error, "Nothing was changed on #{name}"}]
+
+  defp summary(%Outcome{status: :unknown, plan: plan}, name) do
+    count = Text.count(length(plan.load) + length(plan.remove), "change")
+    [{:error, "It is unknown whether #{count} took effect on #{name}"}]
+  end
 
   defp summary(outcome, name) do
     runs = length(outcome.loaded) + length(outcome.added)
@@ -203,8 +209,17 @@ defmodule Hotpush.Report.Lines do
   defp notice({:would_kill, holders}, name, _are),
     do: "note: --purge kill would end on #{name}: #{Prose.holders(holders)}"
 
+  defp notice({:answer_lost, count, purge}, name, _are) do
+    "note: the answer of #{name} was lost. Asked again, it runs #{all(count)}" <>
+      if(purge == :kill, do: "; which processes --purge kill ended is not known", else: "")
+  end
+
   defp notice({:nif_skipped, modules}, name, _are) do
     "note: --all left out #{Enum.join(modules, ", ")}, which does not differ " <>
       "and has native code loaded on #{name}"
   end
+
+  defp all(0), do: "nothing that was to be removed"
+  defp all(1), do: "the module that was sent"
+  defp all(count), do: "all #{count} modules that were sent"
 end

@@ -35,6 +35,12 @@ defmodule Hotpush.Transport.Adb do
   defdelegate receive(conversation, timeout), to: Dist
 
   @impl true
+  defdelegate stop(conversation), to: Dist
+
+  @impl true
+  defdelegate served_by(conn), to: Dist
+
+  @impl true
   defdelegate bytes(conn), to: Dist
 
   @impl true

@@ -9,7 +9,7 @@ defmodule Hotpush.Transport.Dist do
   @behaviour Hotpush.Transport
 
   alias Hotpush.{Error, Secret, Steward, Target}
-  alias Hotpush.Transport.Dist.{Diagnosis, Owner}
+  alias Hotpush.Transport.Dist.{Diagnosis, Owner, Speaker}
 
   # How long before its end an attempt is looked into, at most.
   @look_ms 5_000
@@ -18,7 +18,7 @@ defmodule Hotpush.Transport.Dist do
 
   defmodule Conversation do
     @moduledoc false
-    defstruct [:pid, :tag, :monitor]
+    defstruct [:speaker, :tag, :monitor]
   end
 
   @impl true
@@ -116,7 +116,7 @@ defmodule Hotpush.Transport.Dist do
 
     receive do
       {:spawn_reply, ^request, :ok, pid} ->
-        {:ok, %Conversation{pid: pid, tag: tag, monitor: request}}
+        {:ok, %Conversation{speaker: Speaker.start(pid, tag), tag: tag, monitor: request}}
 
       {:spawn_reply, ^request, :error, :noconnection} ->
         {:error, :connection_lost}
@@ -131,10 +131,7 @@ defmodule Hotpush.Transport.Dist do
   end
 
   @impl true
-  def send(conversation, message) do
-    Kernel.send(conversation.pid, Tuple.insert_at(message, 0, conversation.tag))
-    :ok
-  end
+  def send(conversation, message), do: Speaker.say(conversation.speaker, message)
 
   @impl true
   def receive(%Conversation{tag: tag, monitor: monitor}, timeout) do
@@ -146,6 +143,16 @@ defmodule Hotpush.Transport.Dist do
       timeout -> {:error, {:timeout, timeout}}
     end
   end
+
+  @impl true
+  def stop(conversation) do
+    Speaker.stop(conversation.speaker)
+    :ok
+  end
+
+  # What a device has of a broken connection goes when its node comes again.
+  @impl true
+  def served_by(_conn), do: :none
 
   @impl true
   def bytes(conn) do

@@ -120,6 +120,13 @@ defmodule Hotpush.Transport.Ssh do
   @impl true
   def receive({channel, id}, timeout), do: Channel.answer(channel, id, timeout)
 
+  # The link there hears of this host by the channel, for as long as that is open.
+  @impl true
+  def stop(_conversation), do: :ok
+
+  @impl true
+  def served_by(conn), do: conn.address
+
   @impl true
   def bytes(conn), do: Channel.bytes(conn.channel)
 

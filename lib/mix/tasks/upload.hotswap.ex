@@ -152,7 +152,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
   ## Exit status
 
     * 0 - every device runs the code, also if nothing differed
-    * 1 - at least one device does not, or the project does not compile
+    * 1 - at least one device does not, or it is unknown (its answer was lost, and it could not be
+      asked again), or the project does not compile
     * 2 - the command or the configuration is wrong
   """
 

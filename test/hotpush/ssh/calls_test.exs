@@ -32,20 +32,20 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     assert {:ok, _, []} = Calls.answered(full, 2, "room again")
   end
 
-  test "a message waits while eight are under way without an answer" do
+  test "a message waits while sixteen are under way without an answer" do
     calls = Calls.open(Calls.new(), 2, :start)
 
     calls =
-      Enum.reduce(1..8, calls, fn n, calls ->
+      Enum.reduce(1..16, calls, fn n, calls ->
         {:now, calls} = Calls.message(calls, 2, n)
         calls
       end)
 
-    assert {:later, calls} = Calls.message(calls, 2, "ninth")
-    assert {:later, calls} = Calls.message(calls, 2, "tenth")
-    assert {:ok, calls, ["ninth"]} = Calls.answered(calls, 2, :staged)
-    assert {:ok, calls, ["tenth"]} = Calls.answered(calls, 2, :staged)
+    assert {:later, calls} = Calls.message(calls, 2, "17th")
+    assert {:later, calls} = Calls.message(calls, 2, "18th")
+    assert {:ok, calls, ["17th"]} = Calls.answered(calls, 2, :staged)
+    assert {:ok, calls, ["18th"]} = Calls.answered(calls, 2, :staged)
     assert {:ok, calls, []} = Calls.answered(calls, 2, :staged)
-    assert {:now, _} = Calls.message(calls, 2, "eleventh")
+    assert {:now, _} = Calls.message(calls, 2, "19th")
   end
 end

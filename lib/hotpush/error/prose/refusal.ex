@@ -70,8 +70,22 @@ defmodule Hotpush.Error.Prose.Refusal do
     "#{node} cannot load #{list}. Nothing was changed there."
   end
 
-  def sentence(node, :busy),
-    do: "#{node} is in the middle of another push. Run it again when that is done."
+  def sentence(node, {:busy, who, seconds}) do
+    "#{node} is in the middle of another push#{by(who, seconds)}. " <>
+      "Run it again when that is done, or give --wait."
+  end
+
+  def sentence(node, :silent) do
+    "#{node} heard nothing from this computer for 5 s in the middle of the push, " <>
+      "and forgot what was sent. Run it again."
+  end
+
+  # Both are the words of a device.
+  defp by(who, seconds) do
+    if who =~ ~r/\A[\w.+-]{1,64}@[\w.-]{1,64}\z/u and seconds >= 0,
+      do: ", by \"#{who}\", since #{seconds} s",
+      else: ""
+  end
 
   defp running_instead([]), do: ""
   defp running_instead(apps), do: ", it runs #{Enum.join(apps, ", ")}"

@@ -6,7 +6,7 @@ defmodule Hotpush.Transport.Ssh.Calls do
 
   # Messages that may be under way to one program there without an answer: the daemon's memory for
   # what nobody has read yet is some thirty times its size.
-  @window 8
+  @window 16
 
   # Answers of one call that may wait to be asked for.
   @unread 1_000

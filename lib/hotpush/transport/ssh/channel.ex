@@ -11,8 +11,9 @@ defmodule Hotpush.Transport.Ssh.Channel do
   alias Hotpush.Transport.Ssh.{Calls, Client, Frame}
 
   # The device leaves by itself when it has heard nothing for `@silence` (see the link's program).
+  # Whoever stages there gives up sooner, and is passed on each of these words.
   @silence 15_000
-  @ping_every 4_000
+  @ping_every 1_000
 
   # How long a device may take to take its leave.
   @leave 1_000
