@@ -75,6 +75,42 @@ defmodule Hotpush.ConnectionTest do
     refute inspect(target(device.node, :wrong_secret, state_dir)) =~ "wrong_secret"
   end
 
+  # A cut is none of the cookie's doing, wherever it is, and though it comes again each time.
+  test "the link is cut in the handshake", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true, link: 0)
+    {:ok, conn} = open(device.node, state_dir, device.cookie)
+    {to_device, to_host} = Link.bytes(device.link)
+    Dist.close(conn)
+
+    # A greeting, the challenge, the proof and what is said of it are some 60 to 100 bytes.
+    cuts =
+      for(bytes <- Enum.take_every(1..min(to_device, 140), 12), do: {:to_device, bytes}) ++
+        for(bytes <- Enum.take_every(1..min(to_host, 100), 9), do: {:to_host, bytes})
+
+    reasons =
+      for {direction, bytes} <- cuts do
+        Link.cut_after(device.link, direction, bytes)
+        answer = open(device.node, state_dir, device.cookie)
+        Link.resume(device.link)
+
+        case answer do
+          {:ok, conn} ->
+            Dist.close(conn)
+            :ok
+
+          {:error, error} ->
+            refute Error.message(error) =~ "cookie"
+            error.reason
+        end
+      end
+
+    assert :handshake_broken in reasons
+    assert Enum.uniq(reasons) -- [:handshake_broken, :ok] == []
+
+    # Through the same link, the wrong cookie is still told for what it is.
+    assert {:error, %{reason: :handshake_refused}} = open(device.node, state_dir, :wrong_secret)
+  end
+
   test "short and long names are mixed", %{state_dir: state_dir} do
     long = Device.start(erlang_only: true)
     assert {:ok, conn} = open(long.node, state_dir, long.cookie)

@@ -58,6 +58,11 @@ defmodule Hotpush.Error.Prose.Connect do
       "(It may also go by exactly another host name than the one used here; its log tells.)"
   end
 
+  def sentence(node, :handshake_broken) do
+    "#{node} answers, but the connection broke off before it was complete. " <>
+      "Is the link steady, or is the device just starting? Run it again."
+  end
+
   def sentence(node, {:not_started, reason}),
     do: "cannot start distribution here to reach #{node}: #{reason}."
 

@@ -1,11 +1,12 @@
 defmodule Hotpush.Transport.Dist.Diagnosis do
   @moduledoc """
   Why a node could not be reached: the steps of a connection are taken one by one, and the first
-  that fails is the answer. A wrong cookie shows in the device's log alone, so it is what remains.
+  that fails is the answer. A wrong cookie shows in the device's log alone, so the handshake is made
+  once more by hand: a node that hangs up when it has seen the proof does so for the cookie.
   """
 
   alias Hotpush.Error
-  alias Hotpush.Transport.Dist.{Epmd, Tls}
+  alias Hotpush.Transport.Dist.{Epmd, Greeting, Tls}
 
   @doc "The likely cause; `otherwise` where every step works by itself. Waits `timeout` ms a step."
   @spec of(node(), pos_integer(), Error.t() | nil, :inet.port_number()) :: Error.t()
@@ -27,10 +28,33 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     tls = if is_nil(otherwise) or Tls.used?(), do: Tls.cause(host, address, port, timeout)
 
     cond do
-      tls -> Error.new(:connect, node, tls)
-      otherwise -> otherwise
-      true -> Error.new(:connect, node, :handshake_refused)
+      tls ->
+        Error.new(:connect, node, tls)
+
+      otherwise ->
+        otherwise
+
+      refuses?(node, {host, address, port}, timeout) ->
+        Error.new(:connect, node, :handshake_refused)
+
+      true ->
+        Error.new(:connect, node, :handshake_broken)
     end
+  end
+
+  defp refuses?(node, {host, address, port}, timeout) do
+    connect = fn ->
+      if Tls.used?() do
+        Tls.connect(host, address, port, timeout)
+      else
+        options = [:binary, active: false]
+
+        with {:ok, socket} <- :gen_tcp.connect(address, port, options, timeout),
+             do: {:ok, {:gen_tcp, socket}}
+      end
+    end
+
+    Greeting.refuses?(connect, :erlang.get_cookie(node), timeout)
   end
 
   defp resolve(host) do

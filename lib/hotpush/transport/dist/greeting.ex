@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Dist.Greeting do
   @moduledoc """
-  A node's full name, from the first half of the distribution handshake: it tells its name before
-  it asks for proof. No cookie is used, and none is shown.
+  The distribution handshake by hand. Its first half tells a node's full name, before any cookie is
+  used; the whole of it tells whether the node takes a cookie, which is never shown.
   """
 
   # What a node of OTP 25 and later demands of another; the names are those of the handshake's
@@ -13,8 +13,13 @@ defmodule Hotpush.Transport.Dist.Greeting do
            &Bitwise.bor/2
          )
 
-  # Always one name, since the other node makes an atom of it.
+  # Always the same names, since the other node makes an atom of each.
   @name "hotpush_greeting@127.0.0.1"
+  @longer "hotpush_greeting_for_the_second_time_at_some_length@127.0.0.1"
+
+  # How long a node that asked for proof is looked at before it gets one: a line that is cut where
+  # its question ends is no answer to the proof.
+  @look_ms 100
 
   # The first bytes of a TLS alert record (RFC 5246, 6.2.1), which is what TLS says to a greeting.
   @alert <<21, 3>>
@@ -37,13 +42,44 @@ defmodule Hotpush.Transport.Dist.Greeting do
     end
   end
 
-  defp greet(socket, timeout) do
-    hello = <<?N, @flags::64, 0::32, byte_size(@name)::16, @name::binary>>
+  @typedoc "What reads and writes: `:gen_tcp`, or `:ssl`, and its socket."
+  @type wire :: {module(), term()}
 
-    with :ok <- :gen_tcp.send(socket, [<<byte_size(hello)::16>>, hello]),
-         {:ok, <<?s, "ok", _::binary>>} <- packet(socket, timeout),
-         {:ok, <<?N, _flags::64, _challenge::32, _creation::32, size::16, rest::binary>>} <-
-           packet(socket, timeout),
+  @doc """
+  Whether a node hangs up on a cookie, and at no other point of the handshake, twice. `connect`
+  makes a connection to it. The second greeting is longer, so that a line that is cut after so many
+  bytes is cut elsewhere.
+  """
+  @spec refuses?((() -> {:ok, wire()} | {:error, term()}), atom(), pos_integer()) :: boolean()
+  def refuses?(connect, cookie, timeout) do
+    Enum.all?([@name, @longer], fn name ->
+      with {:ok, {module, socket} = wire} <- connect.() do
+        answer = prove(wire, name, cookie, timeout)
+        apply(module, :close, [socket])
+        answer == :hung_up
+      else
+        _ -> false
+      end
+    end)
+  end
+
+  defp prove({module, socket} = wire, name, cookie, timeout) do
+    with {:ok, challenge, _name} <- challenge(wire, name, timeout),
+         {:error, :timeout} <- apply(module, :recv, [socket, 1, @look_ms]),
+         digest = :erlang.md5([Atom.to_string(cookie), Integer.to_string(challenge)]),
+         :ok <- send_packet(wire, <<?r, 0::32, digest::binary>>) do
+      case apply(module, :recv, [socket, 2, timeout]) do
+        {:error, :closed} -> :hung_up
+        _ -> :other
+      end
+    else
+      _ -> :other
+    end
+  end
+
+  defp greet(socket, timeout) do
+    with {:ok, _challenge, rest} <- challenge({:gen_tcp, socket}, @name, timeout),
+         <<size::16, rest::binary>> <- rest,
          {:ok, name} when byte_size(name) <= 255 <- part(rest, size),
          true <- name =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/ do
       {:ok, String.to_atom(name)}
@@ -53,10 +89,24 @@ defmodule Hotpush.Transport.Dist.Greeting do
     end
   end
 
-  defp packet(socket, timeout) do
-    case :gen_tcp.recv(socket, 2, timeout) do
+  # What the node asks for proof of, and its name as it stands there.
+  defp challenge(wire, name, timeout) do
+    hello = <<?N, @flags::64, 0::32, byte_size(name)::16, name::binary>>
+
+    with :ok <- send_packet(wire, hello),
+         {:ok, <<?s, "ok", _::binary>>} <- packet(wire, timeout),
+         {:ok, <<?N, _flags::64, challenge::32, _creation::32, name::binary>>} <-
+           packet(wire, timeout),
+         do: {:ok, challenge, name}
+  end
+
+  defp send_packet({module, socket}, packet),
+    do: apply(module, :send, [socket, [<<byte_size(packet)::16>>, packet]])
+
+  defp packet({module, socket}, timeout) do
+    case apply(module, :recv, [socket, 2, timeout]) do
       {:ok, @alert} -> :tls
-      {:ok, <<size::16>>} when size > 0 -> :gen_tcp.recv(socket, size, timeout)
+      {:ok, <<size::16>>} when size > 0 -> apply(module, :recv, [socket, size, timeout])
       _ -> :error
     end
   end
