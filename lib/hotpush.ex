@@ -15,7 +15,7 @@ defmodule Hotpush do
 
   `push/1`, `push!/1` and `plan/1` take the options of `mix upload.hotswap` with underscores, a list where an
   option may be repeated: `node:`, `ssh:`, `group:`, `module:`, `app:`, `all:`, `compile:`,
-  `timeout:` (ms), `purge:`, `force:`, `docs:`, `cookie:`. The environment, `hotpush.toml` and the
+  `timeout:` (ms), `wait:` (`true` or seconds), `purge:`, `force:`, `docs:`, `cookie:`. The environment, `hotpush.toml` and the
   config count as they do for the command. `--discover` and `--json` are the command's alone.
   """
 

@@ -22,6 +22,7 @@ defmodule Hotpush.Config do
             json: nil,
             compile?: true,
             timeout: 30_000,
+            wait: nil,
             purge: :soft,
             force?: false,
             docs?: false,
@@ -43,6 +44,7 @@ defmodule Hotpush.Config do
           json: Path.t() | nil,
           compile?: boolean(),
           timeout: pos_integer(),
+          wait: pos_integer() | nil,
           purge: :soft | :kill,
           force?: boolean(),
           docs?: boolean(),
@@ -79,6 +81,7 @@ defmodule Hotpush.Config do
     with {:ok, options, hosts} <- Arguments.parse(argv),
          {:ok, base} <- app_env(app_envs),
          {:ok, timeout} <- timeout(options),
+         {:ok, wait} <- wait(options),
          {:ok, purge} <- purge(options),
          {:ok, settings} <- Settings.find(dirs),
          {:ok, routes} <- routes(options, hosts, settings, base, target),
@@ -102,6 +105,7 @@ defmodule Hotpush.Config do
            json: options[:json],
            compile?: Keyword.get(options, :compile, true),
            timeout: timeout,
+           wait: wait,
            purge: purge,
            force?: Keyword.get(options, :force, false),
            docs?: Keyword.get(options, :docs, false),
@@ -134,6 +138,14 @@ defmodule Hotpush.Config do
     case Keyword.get(options, :timeout, 30_000) do
       ms when ms in 1..@longest -> {:ok, ms}
       ms -> Arguments.bad("--timeout", ms)
+    end
+  end
+
+  defp wait(options) do
+    case options[:wait] do
+      nil -> {:ok, nil}
+      seconds when seconds in 1..div(@longest, 2000) -> {:ok, seconds * 1000}
+      seconds -> Arguments.bad("--wait", seconds)
     end
   end
 

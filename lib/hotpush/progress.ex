@@ -32,6 +32,11 @@ defmodule Hotpush.Progress do
   def step(nil, _step), do: :ok
   def step(pid, step), do: GenServer.cast(pid, step)
 
+  @doc "Prints a line that stays, above the one of progress where there is one."
+  @spec line(pid() | nil, IO.device(), String.t()) :: :ok
+  def line(nil, where, text), do: IO.puts(where, Text.printable(text))
+  def line(pid, where, text), do: GenServer.cast(pid, {:line, where, text})
+
   @doc "Takes the line away."
   @spec stop(pid() | nil) :: :ok
   def stop(nil), do: :ok
@@ -48,6 +53,12 @@ defmodule Hotpush.Progress do
   end
 
   @impl true
+  def handle_cast({:line, where, text}, state) do
+    if state.shown, do: write("", state.columns)
+    IO.puts(where, Text.printable(text))
+    {:noreply, %{state | shown: nil}}
+  end
+
   def handle_cast(step, state), do: {:noreply, %{state | text: text(step)}}
 
   @impl true

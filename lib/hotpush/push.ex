@@ -2,7 +2,7 @@ defmodule Hotpush.Push do
   @moduledoc "Visits all targets side by side, with a bound. One that fails costs only itself."
 
   alias Hotpush.Discovery.Names
-  alias Hotpush.{Apart, Error, Fault, Outcome, Reach, Recovery, Target, Visit}
+  alias Hotpush.{Apart, Error, Fault, Outcome, Reach, Recovery, Target, Visit, Waiting}
 
   @at_once 32
 
@@ -24,7 +24,7 @@ defmodule Hotpush.Push do
   defp visits(visit, targets, prepared) do
     # A visit keeps to its own deadlines; this one is for what hangs in spite of them.
     timeout = visit.config.timeout
-    last_resort = timeout + Recovery.grace(timeout) + 10_000
+    last_resort = timeout + Recovery.grace(timeout) + (visit.config.wait || 0) + 10_000
     options = [max_concurrency: @at_once, timeout: last_resort, on_timeout: :kill_task]
 
     prepared
@@ -33,16 +33,31 @@ defmodule Hotpush.Push do
     |> Enum.map(fn
       {{:ok, {:ok, outcome}}, _} -> outcome
       {{:ok, {:error, error}}, target} -> failed(target, error)
-      {{:exit, :timeout}, target} -> failed(target, :connect, {:timeout, visit.config.timeout})
+      {{:exit, :timeout}, target} -> given_up(target, last_resort)
       {{:exit, reason}, target} -> failed(target, Fault.error(target.name, :exit, reason, []))
     end)
   end
 
-  defp visit(visit, {_asked, {:ok, target}}),
-    do: Apart.caught(target.name, fn -> Visit.run(visit, target) end)
+  defp visit(visit, {asked, prepared}) do
+    said = &visit.progress.({:waiting, asked.name, &1})
 
-  defp visit(_visit, {_target, {:error, error}}), do: {:error, error}
+    Apart.caught(asked.name, fn ->
+      Waiting.run(visit.config.wait, &attempt(visit, asked, prepared, &1), said)
+    end)
+  end
 
-  defp failed(target, stage, reason), do: failed(target, Error.new(stage, target.name, reason))
+  # What was not there when all were prepared may be there now.
+  defp attempt(visit, asked, _prepared, false),
+    do: attempt(visit, asked, Reach.prepare_again(asked), true)
+
+  defp attempt(visit, _asked, {:ok, target}, true), do: Visit.run(visit, target)
+  defp attempt(_visit, asked, {:error, error}, true), do: failed(asked, error)
+
+  # How far it came is not known.
+  defp given_up(target, ms) do
+    error = Error.new(:load, target.name, {:given_up, ms})
+    %{failed(target, error) | status: :unknown}
+  end
+
   defp failed(target, error), do: Outcome.failed(%Outcome{target: target}, error)
 end

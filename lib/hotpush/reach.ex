@@ -2,7 +2,7 @@ defmodule Hotpush.Reach do
   @moduledoc "What has to be there before devices can be reached, and goes when that is over."
 
   alias Hotpush.Discovery.Names
-  alias Hotpush.{Apart, Error, Target}
+  alias Hotpush.{Apart, Error, Target, Turn}
 
   # How long the network is asked for names.
   @search_ms 2_000
@@ -25,6 +25,13 @@ defmodule Hotpush.Reach do
       targets |> Enum.map(& &1.transport) |> Enum.uniq() |> Enum.each(& &1.finish())
       Names.give_back()
     end
+  end
+
+  @doc "Prepares one of these targets once more, in the course of `fun`."
+  @spec prepare_again(Target.t()) :: {:ok, Target.t()} | {:error, Error.t()}
+  def prepare_again(target) do
+    if target.node, do: Names.lend(Names.hosts([target]), @search_ms)
+    Turn.take(fn -> prepare(target) end)
   end
 
   defp prepare(target) do

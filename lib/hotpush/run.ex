@@ -4,6 +4,8 @@ defmodule Hotpush.Run do
   alias Hotpush.{Apart, Config, Error, Inventory, Progress, Project, Push, Report, Scanner}
   alias Hotpush.{Scope, Target, Visit, Workspace}
 
+  alias Hotpush.Error.Prose.Waiting
+
   import Hotpush.Stopwatch, only: [timed: 1]
 
   @doc """
@@ -51,7 +53,7 @@ defmodule Hotpush.Run do
       project: project,
       scanner: scanner,
       inventory: fn -> elem(scanned(scan), 0) end,
-      progress: &Progress.step(progress, &1)
+      progress: &step(config, progress, &1)
     }
 
     try do
@@ -60,6 +62,16 @@ defmodule Hotpush.Run do
       Progress.stop(progress)
     end
   end
+
+  # A line of its own, also in a pipe: whoever reads it would take waiting for hanging.
+  defp step(%Config{verbosity: :quiet}, _progress, {:waiting, _, _}), do: :ok
+
+  defp step(config, progress, {:waiting, name, error}) do
+    where = if config.json == "-", do: :stderr, else: :stdio
+    Progress.line(progress, where, Waiting.line(name, error, config.wait))
+  end
+
+  defp step(_config, progress, step), do: Progress.step(progress, step)
 
   # An Agent answers when its first message, the scan, is done with.
   defp start_scan(config, project, scanner, scope) do

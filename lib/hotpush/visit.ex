@@ -140,11 +140,11 @@ defmodule Hotpush.Visit do
   end
 
   # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
-  defp dry(%{config: %{force?: false}}, outcome, session, %{remove: [_ | _]} = plan) do
+  defp dry(%{config: %{force?: false} = config}, outcome, session, %{remove: [_ | _]} = plan) do
     outcome = %{outcome | status: :planned}
     names = Enum.map(plan.remove, & &1.module)
 
-    case timed(fn -> Session.lives(session, names, visit.config.who) end) do
+    case timed(fn -> Session.lives(session, names, config.who) end) do
       {{:ok, living, session}, ms} ->
         {outcome |> put_ms(:ask, outcome.ms.ask + ms) |> Outcome.lived_by(living), session}
 

@@ -41,6 +41,26 @@ defmodule Hotpush.Doorman do
       :erlang.raise(kind, reason, __STACKTRACE__)
   end
 
+  # As of a program that the signal has ended: 128 and its number.
+  @terminated 143
+
+  @doc """
+  Runs a task; SIGTERM ends it at once, as it ends other programs. (The VM's own handler would shut
+  down in order, with status 0, which says that all went well.)
+  """
+  @spec attended((() -> result)) :: result when result: term()
+  def attended(task) do
+    # What waits to be written to an ssh that takes nothing is not waited for.
+    halt = fn -> :erlang.halt(@terminated, flush: false) end
+    trapped = System.trap_signal(:sigterm, halt)
+
+    try do
+      task.()
+    after
+      with {:ok, id} <- trapped, do: System.untrap_signal(:sigterm, id)
+    end
+  end
+
   @doc "Prints lines, in order: to standard output, or to standard error what went wrong."
   @spec say([{:good | :info | :error, String.t()}]) :: :ok
   def say(lines) do

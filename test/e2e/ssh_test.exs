@@ -248,4 +248,134 @@ defmodule Hotpush.SshTest do
     Project.delete(project, "lib/slow.ex")
     push!(project, device)
   end
+
+  describe "--wait" do
+    test "for a device that boots, and for somebody else's push", context do
+      {device, _} = start(context, link: 0)
+      project = context.project
+      push!(project, device)
+      address = SshDevice.address(device)
+
+      Device.kill(device.device)
+      Link.reset(device.link)
+      task = Task.async(fn -> push(project, device, ["--no-compile", "--wait"]) end)
+      Until.until("the command to try", fn -> Link.connections(device.link) > 0 end, 60_000)
+      device = SshDevice.restart(device)
+      assert {output, 0} = Task.await(task, 120_000)
+      assert [_, said] = Regex.run(~r/^Waiting up to 60 s for #{address}: (.+)$/m, output)
+      assert said =~ ~r/hangs up|closed|complete/
+      assert length(String.split(output, "Waiting")) == 2
+
+      # Whoever holds the name is at work.
+      holder =
+        Device.spawn(device.device, ~S"""
+        Process.put(:hotpush_who, {"ada@desk", System.monotonic_time(:second) - 5})
+        Process.register(self(), :hotpush_transaction)
+        Process.sleep(:infinity)
+        """)
+
+      Project.edit(project, "lib/loop.ex", ~r/def v, do: (\d)/, "def v, do: 1\\1")
+      Link.reset(device.link)
+      args = ["--wait", "100", "--json", "-", "--quiet"]
+      assert {refused, 1} = push(project, device)
+      assert refused =~ ~r/in the middle of another push, by "ada@desk", since \d+ s/
+      Link.reset(device.link)
+      task = Task.async(fn -> push(project, device, ["--wait", "100"]) end)
+      Until.until("it to try again", fn -> Link.connections(device.link) > 1 end, 60_000)
+      Device.call(device.device, Process, :exit, [holder, :kill])
+      assert {output, 0} = Task.await(task, 120_000)
+
+      assert output =~
+               ~r/^Waiting up to 100 s for #{address}: it is in the middle .* by "ada@desk"/m
+
+      assert length(String.split(output, "Waiting")) == 2
+      assert deployed(output) == ["Elixir.Loop"]
+      assert {_, 0} = push(project, device, args)
+      again(project, device)
+    end
+
+    test "not for what does not pass by itself", context do
+      {device, _} = start(context)
+      SshDevice.forget_host_key(device)
+      assert {output, 1} = push(context.project, device, ["--no-compile", "--wait=1000"])
+      assert output =~ "has a host key that this computer does not know yet"
+      refute output =~ "Waiting"
+    end
+  end
+
+  describe "a signal" do
+    # A module whose loading lasts a while on the device.
+    defp hold(context, name) do
+      {device, processes} = start(context)
+      push!(context.project, device)
+
+      Project.write(context.project, "lib/#{name}.ex", """
+      defmodule #{Macro.camelize(name)} do
+        @on_load :load
+        def load, do: if(System.get_env("RELEASE_NAME"), do: held(), else: :ok)
+
+        defp held do
+          Process.register(self(), :held)
+          Process.sleep(1_500)
+        end
+      end
+      """)
+
+      Project.mix!(context.project, ["compile"])
+      {device, processes}
+    end
+
+    defp held(device) do
+      Until.until("the load", fn -> eval(device, "Process.whereis(:held)") end, 60_000)
+    end
+
+    defp left(context, device, processes, name) do
+      Until.until("the load to end", fn -> eval(device, "Process.whereis(:held)") == nil end)
+      bare(device, processes)
+      again(context.project, device, ["--no-compile"])
+      Project.delete(context.project, "lib/#{name}.ex")
+      push!(context.project, device)
+    end
+
+    test "SIGTERM ends the command with 143, and the device is left clean", context do
+      {device, processes} = hold(context, "terminated")
+      mark = "mark_#{System.unique_integer([:positive])}"
+      env = %{"HELD_BY" => mark}
+      task = Task.async(fn -> push(context.project, device, ["--no-compile"], env) end)
+      held(device)
+      {_, 0} = System.cmd("kill", ["-TERM", vm(mark)])
+      assert {output, 143} = Task.await(task, 60_000)
+      refute output =~ "SIGTERM"
+      left(context, device, processes, "terminated")
+    end
+
+    # Of all processes with that environment, the VM.
+    defp vm(mark) do
+      [pid] =
+        for path <- Path.wildcard("/proc/[0-9]*/environ"),
+            {:ok, environ} <- [File.read(path)],
+            environ =~ "HELD_BY=" <> mark,
+            dir = Path.dirname(path),
+            {:ok, "beam" <> _} <- [File.read(Path.join(dir, "comm"))],
+            do: Path.basename(dir)
+
+      pid
+    end
+
+    # The VM's own menu, which no program can do without, is left out by +Bd.
+    @tag :terminal
+    test "one Ctrl-C ends the command where the VM was told so, and the device is left clean",
+         context do
+      {device, processes} = hold(context, "interrupted")
+      env = Map.put(SshDevice.env(device), "ELIXIR_ERL_OPTIONS", "+Bd")
+      typed = {Path.join(device.dir, "go"), <<3>>}
+      args = ["upload.hotswap", SshDevice.address(device), "--no-compile"]
+      task = Task.async(fn -> Project.mix_on_terminal(context.project, args, env, typed) end)
+      held(device)
+      File.touch!(elem(typed, 0))
+      assert {output, 130} = Task.await(task, 60_000)
+      refute output =~ "BREAK"
+      left(context, device, processes, "interrupted")
+    end
+  end
 end

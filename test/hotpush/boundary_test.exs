@@ -19,6 +19,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Error.Prose.Ssh,
     Hotpush.Error.Prose.Tls,
     Hotpush.Error.Prose.Usage,
+    Hotpush.Error.Prose.Waiting,
     Hotpush.Route,
     Hotpush.Scope,
     Hotpush.Settings.Document,

@@ -5,6 +5,8 @@ defmodule Hotpush.ConfigTest do
   doctest Hotpush.Route
   doctest Hotpush.Secret
   doctest Hotpush.Target
+  doctest Hotpush.Waiting
+  doctest Hotpush.Error.Prose.Waiting
 
   @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
 
@@ -77,6 +79,25 @@ defmodule Hotpush.ConfigTest do
     end
 
     assert message(build(["--cookie", "--force", "a"])) =~ "--cookie takes the device's cookie"
+  end
+
+  test "--wait takes a number of seconds, or none, and a host may follow it" do
+    assert {:ok, %{wait: nil}} = build([])
+    assert {:ok, %{wait: 60_000}} = build(["--wait"])
+    assert {:ok, %{wait: 60_000, force?: true}} = build(["--wait", "--force"])
+    assert {:ok, %{wait: 30_000}} = build(["--wait", "30"])
+    assert {:ok, %{wait: 30_000}} = build(["--wait=30"])
+    assert {:ok, %{wait: nil}} = build(["--no-wait"])
+    assert {:ok, %{wait: 60_000} = config} = build(["--wait", "10.0.0.7"])
+    assert ways(config) == [ssh: %{user: nil, host: "10.0.0.7", port: nil}]
+
+    for value <- ["soon", "0", "-1"] do
+      assert message(build(["--wait=" <> value])) =~
+               "--wait takes a positive number of seconds, or nothing (60), got #{value}."
+    end
+
+    assert {:ok, ["--wait", "--node=a@b"]} = Hotpush.Options.argv(wait: true, node: "a@b")
+    assert {:ok, ["--wait=5"]} = Hotpush.Options.argv(wait: 5)
   end
 
   test "what is no host, and no node" do

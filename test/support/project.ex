@@ -140,9 +140,10 @@ defmodule Hotpush.Test.Project do
     Command.mix_apart(project.dir, project.home, args, Enum.to_list(env))
   end
 
-  @doc "As `mix/3`, on a pseudo terminal, where `input` is typed."
-  @spec mix_on_terminal(t, [String.t()], %{String.t() => String.t()}, String.t()) ::
+  @doc "As `mix/3`, on a pseudo terminal, where `input` is typed (see `Command.mix_on_terminal/5`)."
+  @spec mix_on_terminal(t, [String.t()], %{String.t() => String.t()}, input) ::
           {String.t(), non_neg_integer}
+        when input: String.t() | {Path.t(), String.t()}
   def mix_on_terminal(project, args, env \\ %{}, input \\ "") do
     Command.mix_on_terminal(project.dir, project.home, args, Enum.to_list(env), input)
   end

@@ -15,6 +15,7 @@ defmodule Hotpush.Config.Arguments do
     json: :string,
     compile: :boolean,
     timeout: :integer,
+    wait: :integer,
     purge: :string,
     force: :boolean,
     docs: :boolean,
@@ -23,11 +24,14 @@ defmodule Hotpush.Config.Arguments do
     quiet: :boolean
   ]
 
+  # A device has booted in that time.
+  @wait 60
+
   @doc "The options and the hosts, in the order given, or what is wrong with them."
   @spec parse([String.t()]) :: {:ok, keyword(), [String.t()]} | {:error, Error.t()}
   def parse(argv) do
     with :ok <- cookie_in_one(argv) do
-      case OptionParser.parse(argv, strict: @switches) do
+      case argv |> waits() |> OptionParser.parse(strict: @switches) do
         {_, _, [{option, nil} | _]} -> unknown_or_valueless(option)
         {_, _, [{option, value} | _]} -> bad(option, value)
         {options, hosts, []} -> consistent(options, hosts)
@@ -42,9 +46,28 @@ defmodule Hotpush.Config.Arguments do
   @doc "Where `--json` wants the document, also when something else in `argv` is wrong."
   @spec json([String.t()]) :: Path.t() | nil
   def json(argv) do
-    {options, _, _} = OptionParser.parse(argv, strict: @switches)
+    {options, _, _} = argv |> waits() |> OptionParser.parse(strict: @switches)
     options[:json]
   end
+
+  # The number may be left out, which OptionParser does not know. No host is a bare number.
+  defp waits(["--" | _] = rest), do: rest
+  defp waits(["--no-wait" | rest]), do: waits(rest)
+
+  defp waits(["--wait" | rest]) do
+    case rest do
+      [<<digit, _::binary>> = seconds | rest] when digit in ?0..?9 ->
+        if seconds =~ ~r/\A\d+\z/,
+          do: ["--wait=" <> seconds | waits(rest)],
+          else: ["--wait=#{@wait}", seconds | waits(rest)]
+
+      _ ->
+        ["--wait=#{@wait}" | waits(rest)]
+    end
+  end
+
+  defp waits([argument | rest]), do: [argument | waits(rest)]
+  defp waits([]), do: []
 
   # What follows a cookie may be the rest of it, after a space, which no message is to show.
   defp cookie_in_one(["--" | _]), do: :ok
@@ -90,6 +113,7 @@ defmodule Hotpush.Config.Arguments do
   defp dashed(name), do: name |> to_string() |> String.replace("_", "-")
 
   defp expected("--timeout"), do: "a positive number of milliseconds"
+  defp expected("--wait"), do: "a positive number of seconds, or nothing (60)"
   defp expected("--purge"), do: "soft or kill"
 
   defp expected("--node"),

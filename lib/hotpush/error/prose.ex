@@ -86,6 +86,11 @@ defmodule Hotpush.Error.Prose do
       "Whether it runs the code is unknown. Run it again: the device is asked first."
   end
 
+  defp device(node, :load, {:given_up, ms}) do
+    "#{node} was given up after #{ms} ms, and whether it runs the code is unknown. " <>
+      "Run it again: the device is asked first."
+  end
+
   defp device(node, :load, :still_busy),
     do: "a push still goes on at #{node}."
 

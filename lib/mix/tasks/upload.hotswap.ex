@@ -104,6 +104,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
       `priv/report.schema.json`. With `-`, standard output is the document and nothing else
     * `--no-compile` - push what was compiled last
     * `--timeout MS` - milliseconds for each device, 30000 by default
+    * `--wait [SECONDS]` - as long as a device boots (it cannot be reached yet), or somebody else's
+      push runs there, try again, for 60 seconds by default. It is said once what is waited for. A
+      wrong cookie or an unknown host key is not waited for
     * `--purge soft|kill` - what becomes of processes that still run code which the push *before*
       replaced. `soft` (the default) refuses, and names them; `kill` ends them, and names them
     * `--force` - past the refusals that can be forced: another Elixir version, another build
@@ -155,6 +158,11 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * 1 - at least one device does not, or it is unknown (its answer was lost, and it could not be
       asked again), or the project does not compile
     * 2 - the command or the configuration is wrong
+    * 143 - the command was ended by SIGTERM
+
+  Ctrl-C brings up the VM's own menu, which no program in it can change: a second one ends the
+  command. With `ELIXIR_ERL_OPTIONS=+Bd` in the environment the first one does. However the command
+  ends, the device either carries out all of a push or nothing of it.
   """
 
   use Mix.Task
@@ -165,7 +173,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
   alias Hotpush.Report.{Document, Lines}
 
   @impl true
-  def run(argv) do
+  def run(argv), do: Doorman.attended(fn -> upload(argv) end)
+
+  defp upload(argv) do
     Doorman.command(Config.Arguments.json(argv), &Document.of_error/1, fn ->
       case Workspace.config(argv) do
         {:ok, %{discover?: true} = config} -> discover(config)

@@ -25,15 +25,24 @@ defmodule Hotpush.Test.Project.Command do
     {output, File.read!(errors), status}
   end
 
-  @doc "As `mix/4`, on a pseudo terminal (by util-linux' `script`), where `input` is typed."
+  @doc """
+  As `mix/4`, on a pseudo terminal (by util-linux' `script`), where `input` is typed; where it is
+  `{path, input}`, when the file `path` is there.
+  """
   @spec mix_on_terminal(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}], input) ::
           {String.t(), non_neg_integer}
-        when input: String.t()
-  def mix_on_terminal(dir, home, args, env, input \\ "") do
+        when input: String.t() | {Path.t(), String.t()}
+  def mix_on_terminal(dir, home, args, env, input \\ "")
+
+  def mix_on_terminal(dir, home, args, env, input) when is_binary(input),
+    do: mix_on_terminal(dir, home, args, env, {dir, input})
+
+  def mix_on_terminal(dir, home, args, env, {path, input}) do
     line = Enum.map_join(["mix" | args], " ", &"'#{&1}'")
     env = [{"TERM", "xterm"}, {"SHELL", "/bin/sh"} | env]
-    shell = ~s(printf %s "$1" | script -qefc "$2" /dev/null)
-    run(["sh", "-c", shell, "sh", input, line], dir, home, env, stderr_to_stdout: true)
+    type = ~s({ until [ -e "$3" ]; do sleep 0.1; done; printf %s "$1"; })
+    shell = type <> ~s( | script -qefc "$2" /dev/null)
+    run(["sh", "-c", shell, "sh", input, line, path], dir, home, env, stderr_to_stdout: true)
   end
 
   defp run(command, dir, home, env, options) do

@@ -80,8 +80,9 @@ defmodule Hotpush.Error.Prose.Refusal do
       "and forgot what was sent. Run it again."
   end
 
-  # Both are the words of a device.
-  defp by(who, seconds) do
+  @doc "Who pushes, and since when. Both are the words of a device."
+  @spec by(String.t(), integer()) :: String.t()
+  def by(who, seconds) do
     if who =~ ~r/\A[\w.+-]{1,64}@[\w.-]{1,64}\z/u and seconds >= 0,
       do: ", by \"#{who}\", since #{seconds} s",
       else: ""
