@@ -114,6 +114,10 @@ defmodule Hotpush.StagingTest do
           do: {kind, d, n == 0}
 
     me = self()
+    source = "defmodule Desk.M1 do\n  def v, do: String.duplicate(\"x\", 400_000)\nend\n"
+    [{_, beam}] = Code.compile_string(source)
+    :code.purge(Desk.M1)
+    :code.delete(Desk.M1)
 
     hosts =
       for {kind, device, silent?} <- kinds do
@@ -122,7 +126,7 @@ defmodule Hotpush.StagingTest do
 
         host =
           spawn_link(fn ->
-            {session, conversation} = staged(target, kind == :ssh && device)
+            {session, conversation} = staged(target, kind == :ssh && device, beam)
             if silent?, do: Link.stall(device.link)
             send(me, {:staged, self()})
             receive do: (:commit -> :ok)
@@ -165,17 +169,13 @@ defmodule Hotpush.StagingTest do
   end
 
   # One module in one chunk, larger than the pieces that it is sent in.
-  defp staged(target, ssh) do
+  defp staged(target, ssh, beam) do
     open = fn -> Session.open(target, 20_000) end
     {:ok, target} = target.transport.prepare(target)
     {:ok, session} = if ssh, do: SshDevice.with_path(ssh, open), else: open.()
     question = &Question.transact(Question.agent(), :stage, {&1, &2}, "ada@host")
     {:ok, conversation} = target.transport.start(session.conn, question, 20_000)
     {:ok, :ready} = target.transport.receive(conversation, 20_000)
-    source = "defmodule Desk.M1 do\n  def v, do: String.duplicate(\"x\", 400_000)\nend\n"
-    [{_, beam}] = Code.compile_string(source)
-    :code.purge(Desk.M1)
-    :code.delete(Desk.M1)
     <<first::binary-size(100), last::binary>> = beam
     target.transport.send(conversation, {:piece, first})
     {:ok, {:staged, 0}} = target.transport.receive(conversation, 20_000)
