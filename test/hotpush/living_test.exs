@@ -1,6 +1,6 @@
 defmodule Hotpush.LivingTest do
   @moduledoc "Who lives by a module though nobody runs its code. Real nodes in their own processes."
-  use ExUnit.Case, async: true
+  use ExUnit.Case, async: false
 
   alias Hotpush.{Error, Test.Device, Test.Until, Test.Workbench}
 

@@ -17,7 +17,7 @@ fn seen(number: u64) -> Seen {
         module: format!("Elixir.Example{number}"),
         md5: [number as u8; 16],
         bare_md5: [3; 16],
-        line_md5: (number % 2 == 0).then_some([4; 16]),
+        line_md5: (number.is_multiple_of(2)).then_some([4; 16]),
         digest: [5; 32],
     };
     Seen {
