@@ -79,8 +79,9 @@ defmodule Hotpush.Device do
     on_disk =
       for {_, {_, list}} <- files, {name, md5, line} <- list, into: %{}, do: {name, {md5, line}}
 
+    # What the device's own .app files list of the project counts before what is Elixir's or OTP's.
     modules =
-      Enum.flat_map(answer.apps, fn {app, _, _, _, shown} ->
+      Enum.flat_map(Enum.sort_by(answer.apps, &(elem(&1, 0) != "")), fn {app, _, _, _, shown} ->
         modules(shown, app, on_disk, answer)
       end) ++ modules(answer.pushed, nil, on_disk, answer)
 

@@ -37,8 +37,15 @@ defmodule Hotpush.Project do
               state_dir: nil,
               target: nil
             ] ++
-              [system: [], protocols: [], ways: []]
+              [system: [], protocols: [], taken: [], ways: []]
 
+  @typedoc """
+  Among others:
+
+    * `:system` - modules that consolidation here knew of besides the applications'
+    * `:protocols` - consolidated protocols of Elixir's own
+    * `:taken` - modules of the applications whose names Elixir or Erlang/OTP have here, too
+  """
   @type t :: %__MODULE__{
           apps: [App.t()],
           consolidated: Path.t() | nil,
@@ -48,7 +55,8 @@ defmodule Hotpush.Project do
           target: atom(),
           system: [String.t()],
           ways: [String.t()],
-          protocols: [module()]
+          protocols: [module()],
+          taken: [module()]
         }
 
   @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
@@ -66,6 +74,7 @@ defmodule Hotpush.Project do
        %__MODULE__{
          apps: apps,
          protocols: foreign_protocols(apps),
+         taken: taken(apps),
          consolidated: consolidated(),
          consolidate?: Mix.Project.config()[:consolidate_protocols] == true,
          keep: keep(config),
@@ -217,6 +226,34 @@ defmodule Hotpush.Project do
         Path.extname(file) == ".beam",
         uniq: true,
         do: Path.basename(file, ".beam")
+  end
+
+  # A device is asked whether it has such a module of its own, too.
+  defp taken(apps) do
+    ours = for app <- apps, module <- app.modules, into: %{}, do: {to_string(module), module}
+    {elixir, erlang} = ours |> Map.keys() |> Enum.split_with(&match?("Elixir." <> _, &1))
+
+    elixir_dirs = if elixir != [], do: ebins(Path.expand("..", :code.lib_dir(:elixir))), else: []
+
+    otp_dirs = if erlang != [], do: ebins(:code.lib_dir()), else: []
+
+    # Some systems install applications beside OTP's own.
+    names = for app <- apps, do: to_string(app.name)
+
+    for dir <- elixir_dirs ++ otp_dirs,
+        (dir |> Path.dirname() |> Path.basename() |> String.split("-") |> hd()) not in names,
+        {:ok, files} <- [File.ls(dir)],
+        file <- files,
+        module = ours[Path.basename(file, ".beam")],
+        uniq: true,
+        do: module
+  end
+
+  defp ebins(lib) do
+    case File.ls(lib) do
+      {:ok, names} -> Enum.map(names, &Path.join([lib, &1, "ebin"]))
+      _ -> []
+    end
   end
 
   # As `mix release` keeps them: strip_beams: [keep: ["Docs"]] in the release's options.

@@ -99,10 +99,10 @@ defmodule Hotpush.Visit do
   end
 
   defp ask(visit, outcome, session, lines, remembered) do
-    %{apps: apps, protocols: protocols, state_dir: state_dir} = visit.project
+    %{apps: apps, protocols: protocols, taken: taken, state_dir: state_dir} = visit.project
     apps = Enum.map(apps, & &1.name)
 
-    case timed(fn -> Session.ask(session, apps, lines, protocols, remembered) end) do
+    case timed(fn -> Session.ask(session, apps, lines, protocols ++ taken, remembered) end) do
       {{:ok, device, session}, ms} ->
         Memory.remember(state_dir, session.target.name, remembered, device)
         {:ok, device, add_ms(%{outcome | device: device}, :ask, ms), session}

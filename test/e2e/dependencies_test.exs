@@ -50,6 +50,44 @@ defmodule Hotpush.DependenciesTest do
     again(project, device)
   end
 
+  for mode <- [:embedded, :interactive] do
+    test "a module named like one of Elixir's or OTP's is refused by name (#{mode})" do
+      project = Project.new(app: :desk, files: files("Desk"))
+      device = Device.start(release: Project.release(project), mode: unquote(mode))
+      md5s = "{DynamicSupervisor.__info__(:md5), :win32reg.module_info(:md5)}"
+      theirs = Device.eval(device, md5s)
+
+      Project.write(project, "lib/dynamic.ex", source("DynamicSupervisor"))
+
+      Project.write(
+        project,
+        "src/win32reg.erl",
+        "-module(win32reg).\n-export([hi/0]).\nhi() -> 1.\n"
+      )
+
+      # Of an application of OTP that the device does not have: a name like any other.
+      Project.write(project, "src/megaco.erl", "-module(megaco).\n-export([hi/0]).\nhi() -> 1.\n")
+      {_, 0} = Project.mix(project, ["compile"])
+
+      for args <- [["--dry-run"], []] do
+        {output, status} = push(project, device, ["--no-compile" | args])
+        assert status == 1, output
+
+        assert output =~
+                 "refused: #{device.node} has modules of Elixir's or Erlang/OTP's own named " <>
+                   "Elixir.DynamicSupervisor, win32reg: "
+
+        assert output =~ "Nothing was changed on #{device.node}"
+      end
+
+      assert Device.eval(device, md5s) == theirs
+      Project.delete(project, "lib/dynamic.ex")
+      Project.delete(project, "src/win32reg.erl")
+      assert deployed(push!(project, device)) == ["megaco"]
+      again(project, device)
+    end
+  end
+
   test "firmware of another environment differs in nothing but what does differ" do
     project = Project.new(app: :desk, files: files("Desk"))
     device = Device.start(release: Project.release(project, %{"MIX_ENV" => "prod"}))

@@ -19,7 +19,8 @@ defmodule Hotpush.Plan.Refusals do
     forcible =
       elixir(device, host) ++
         project(inventory, device) ++
-        target(inventory, device) ++ protocols(plan, inventory, device) ++ nifs(plan, device)
+        target(inventory, device) ++
+        taken(plan, device) ++ protocols(plan, inventory, device) ++ nifs(plan, device)
 
     if config.force?, do: firm, else: decisive(firm ++ forcible)
   end
@@ -71,6 +72,21 @@ defmodule Hotpush.Plan.Refusals do
     if target_differs?(inventory, device),
       do: [{:target_differs, inventory.target, device.target}],
       else: []
+  end
+
+  # The device was asked about modules outside of the project's applications by name: where it has
+  # one, it is Elixir's or OTP's, and everything there uses it. Their consolidated protocols are
+  # the ones that a project does replace.
+  defp taken(plan, device) do
+    case for(
+           %{beam: %{kind: kind}, module: name} <- plan.load,
+           kind != :elixir,
+           match?(%{app: ""}, device.modules[name]),
+           do: name
+         ) do
+      [] -> []
+      names -> [{:name_taken, names}]
+    end
   end
 
   # A consolidated protocol knows its implementations for good. One that the device dispatches to,

@@ -43,6 +43,12 @@ defmodule Hotpush.Error.Prose.Refusal do
       "If you want plain protocols on the device, set consolidate_protocols: false in mix.exs."
   end
 
+  def sentence(node, {:name_taken, modules}) do
+    "#{node} has modules of Elixir's or Erlang/OTP's own named #{Enum.join(modules, ", ")}: " <>
+      "the project's would replace them for everything that runs there. " <>
+      "Rename the project's, or pass --force."
+  end
+
   def sentence(node, {:nif_loaded, modules}) do
     "firmware needed: #{Enum.join(modules, ", ")} has native code loaded on #{node}, " <>
       "and most native libraries refuse to be replaced. Update the firmware, or pass --force to try."
