@@ -33,6 +33,8 @@ ask(Apps, Own, Extra, Known, Cut) ->
     end,
     %% Files of two builds may be alike in size and time, but not in this.
     Firmware = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_uuid">>]),
+    %% Written by the firmware, so that no code that was pushed changes it.
+    Platform = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_platform">>]),
     %% Another push's agent may be gone the moment after.
     Loaded = maps:remove(hotpush_agent, maps:from_list(code:all_loaded())),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
@@ -165,6 +167,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
               T -> Text(io_lib:format("~ts", [T]))
           end,
           firmware => Firmware,
+          platform => case Platform of <<_, _/binary>> -> Platform; _ -> none end,
           cut => Cut,
           apps => [{Name(App), Text(Vsn), maps:is_key(App, Running),
                     Ebin =/= none orelse Ms =/= [], Show(Ms)}

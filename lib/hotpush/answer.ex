@@ -37,6 +37,7 @@ defmodule Hotpush.Answer do
           boot: {:tuple, [:text, :integer]},
           target: {:any_of, [{:exactly, :none}, :text]},
           firmware: {:any_of, [:atom, :text]},
+          platform: {:any_of, [{:exactly, :none}, :text]},
           cut: :integer,
           apps: {:list, {:tuple, [:name_or_none, :text, :boolean, :boolean, @shown]}},
           pushed: @shown,

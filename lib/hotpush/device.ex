@@ -22,12 +22,13 @@ defmodule Hotpush.Device do
           }
   end
 
-  defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware] ++
+  defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform] ++
               [apps: %{}, modules: %{}, files: %{}, impls: [], nifs: [], old: []]
 
   @typedoc """
-    * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware` - text; the last three and
-      `:elixir` are `nil` where the device cannot say
+    * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
+      four and `:elixir` are `nil` where the device cannot say. `:target` is what its code was
+      compiled for, `:platform` what its firmware says in its metadata
     * `:mode` - `:interactive` or `:embedded`
     * `:apps` - name => `%{vsn, running?, known?}`
     * `:files` - what the device's files were: for `Hotpush.Device.Memory`
@@ -94,6 +95,7 @@ defmodule Hotpush.Device do
       boot: answer.boot,
       target: maybe(answer.target),
       firmware: maybe(answer.firmware),
+      platform: maybe(answer.platform),
       apps:
         for({name, vsn, running?, known?, _} <- answer.apps, name != "", into: %{}) do
           {name, %{vsn: vsn, running?: running?, known?: known?}}

@@ -22,6 +22,8 @@ defmodule Hotpush.Inventory do
             problems: [],
             broken: MapSet.new(),
             system: MapSet.new(),
+            siblings: MapSet.new(),
+            dispatched: %{},
             ways: MapSet.new(),
             target: nil,
             consolidate?: false
@@ -30,6 +32,8 @@ defmodule Hotpush.Inventory do
     * `:beams` - by module name
     * `:problems` - files that could not be used: the first ones, and a count
     * `:broken` - names of those files: such a module is not "gone"
+    * `:siblings` - modules of own applications that were left out
+    * `:dispatched` - of consolidated protocols, the implementations that they know: `dispatching/2`
     * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
     * `:consolidate?` - whether the project wants its protocols consolidated
@@ -40,6 +44,8 @@ defmodule Hotpush.Inventory do
           problems: [Error.t()],
           broken: MapSet.t(String.t()),
           system: MapSet.t(String.t()),
+          siblings: MapSet.t(String.t()),
+          dispatched: %{String.t() => [String.t()]},
           ways: MapSet.t(String.t()),
           target: atom(),
           consolidate?: boolean()
@@ -82,6 +88,7 @@ defmodule Hotpush.Inventory do
       problems: Problems.errors(scan.problems),
       broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
       system: MapSet.new(project.system),
+      siblings: MapSet.new(project.siblings),
       ways: ways,
       target: project.target,
       consolidate?: project.consolidate?
@@ -92,6 +99,36 @@ defmodule Hotpush.Inventory do
   @spec elixir_protocols(t()) :: [Beam.t()]
   def elixir_protocols(inventory) do
     for {_, %Beam{kind: :elixir} = beam} <- inventory.beams, do: beam
+  end
+
+  @doc """
+  Adds which implementations the consolidated protocols among these modules know: read from their
+  files, since what was consolidated last may be more, or less, than what stands in the build.
+  """
+  @spec dispatching(t(), [String.t()]) :: t()
+  def dispatching(inventory, names) do
+    dispatched =
+      for name <- names,
+          %Beam{consolidated?: true, entry: entry} <- [inventory.beams[name]],
+          into: %{},
+          do: {name, implementations(name, entry.path)}
+
+    %{inventory | dispatched: dispatched}
+  end
+
+  # It names them in its code, so that they stand in its table of atoms.
+  defp implementations(protocol, path) do
+    case :beam_lib.chunks(String.to_charlist(path), [:atoms]) do
+      {:ok, {_, [atoms: atoms]}} ->
+        for {_, atom} <- atoms,
+            name = to_string(atom),
+            String.starts_with?(name, protocol <> "."),
+            do: name
+
+      # Somebody is writing it: packing it will say so.
+      {:error, :beam_lib, _} ->
+        []
+    end
   end
 
   defp owners(apps),

@@ -46,6 +46,7 @@ defmodule Hotpush.Plan do
           | {:killed, [{String.t(), String.t(), String.t()}]}
           | {:would_kill, [{String.t(), String.t(), String.t()}]}
           | {:nif_skipped, [String.t()]}
+          | {:target_kept, [String.t()]}
           | {:orphaned, [{String.t(), String.t(), String.t(), String.t(), [String.t()]}]}
           | {:answer_lost, non_neg_integer(), :soft | :kill}
 
@@ -66,8 +67,10 @@ defmodule Hotpush.Plan do
   def build(name, inventory, device, diff, scope, config, host) do
     {changes, dev} = changes(inventory, diff, scope)
     {forced, skipped} = forced(config, inventory, device, diff, scope)
-    load = Enum.sort_by(changes ++ forced, & &1.module)
-    checked = Enum.count(inventory.beams, fn {_, beam} -> counted?(beam, device, scope) end)
+    {kept, load} = kept_back(changes ++ forced, inventory, device)
+    load = Enum.sort_by(load, & &1.module)
+    counted = Enum.count(inventory.beams, fn {_, beam} -> counted?(beam, device, scope) end)
+    checked = counted - length(kept)
 
     plan = %__MODULE__{
       load: load,
@@ -78,7 +81,11 @@ defmodule Hotpush.Plan do
       notices: notices(load, dev, skipped, device)
     }
 
-    plan = %{plan | notices: plan.notices ++ would_kill(plan, device, config)}
+    plan = %{
+      plan
+      | notices: plan.notices ++ target_kept(kept) ++ would_kill(plan, device, config)
+    }
+
     %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
   end
 
@@ -122,6 +129,12 @@ defmodule Hotpush.Plan do
     |> Enum.split_with(&(&1.module not in device.nifs))
   end
 
+  defp kept_back(actions, inventory, device) do
+    if Refusals.target_differs?(inventory, device),
+      do: Enum.split_with(actions, &Refusals.answerer?/1),
+      else: {[], actions}
+  end
+
   # Those that belong to an application of this project on the device, by its .app file there or
   # by an earlier push. Never by a narrowed view, never from a build for something else.
   defp removals(_inventory, _device, _diff, scope) when scope != :all, do: []
@@ -145,6 +158,9 @@ defmodule Hotpush.Plan do
   # firmware has of it does no harm there.
   defp firmwares_way?(name, inventory, device),
     do: MapSet.member?(inventory.ways, name) and device.modules[name].stamp == ""
+
+  defp target_kept([]), do: []
+  defp target_kept(kept), do: [{:target_kept, kept |> Enum.map(& &1.module) |> Enum.sort()}]
 
   # Where it is done, the device names those that it ended.
   defp would_kill(plan, device, %Config{purge: :kill, dry_run?: true}) do

@@ -37,12 +37,13 @@ defmodule Hotpush.Project do
               state_dir: nil,
               target: nil
             ] ++
-              [system: [], protocols: [], taken: [], ways: []]
+              [system: [], siblings: [], protocols: [], taken: [], ways: []]
 
   @typedoc """
   Among others:
 
     * `:system` - modules that consolidation here knew of besides the applications'
+    * `:siblings` - modules of the project's own applications that were left out (`app_name:`)
     * `:protocols` - consolidated protocols of Elixir's own
     * `:taken` - modules of the applications whose names Elixir or Erlang/OTP have here, too
   """
@@ -55,6 +56,7 @@ defmodule Hotpush.Project do
           target: atom(),
           system: [String.t()],
           ways: [String.t()],
+          siblings: [String.t()],
           protocols: [module()],
           taken: [module()]
         }
@@ -81,7 +83,8 @@ defmodule Hotpush.Project do
          state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
          target: Mix.target(),
          ways: Enum.map(config.discovery, &to_string/1),
-         system: system_modules(lib)
+         system: system_modules(lib),
+         siblings: siblings(built, apps)
        }}
     end
   end
@@ -226,6 +229,15 @@ defmodule Hotpush.Project do
         Path.extname(file) == ".beam",
         uniq: true,
         do: Path.basename(file, ".beam")
+  end
+
+  defp siblings(built, apps) do
+    own = Map.keys(Mix.Project.apps_paths() || %{Mix.Project.config()[:app] => "."})
+
+    for name <- own -- Enum.map(apps, & &1.name),
+        {:ok, {_ebin, keys}} <- [Map.fetch(built, name)],
+        module <- keys[:modules] || [],
+        do: to_string(module)
   end
 
   # A device is asked whether it has such a module of its own, too.

@@ -18,7 +18,7 @@ defmodule Hotpush.SafeTerm do
            [:not_loaded, :removed, :not_loadable, :nif_loaded, :on_load_failure, :not_purged] ++
            [:sticky_directory, :badfile, :nofile, :duplicated, :on_load_not_allowed] ++
            [:features_not_allowed, :known, true, false, :undefined, :interactive, :embedded] ++
-           [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :cut, :apps] ++
+           [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform, :cut, :apps] ++
            [:pushed, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over]
 
   @type problem ::

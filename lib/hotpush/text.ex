@@ -40,6 +40,54 @@ defmodule Hotpush.Text do
 
   defp escape(char), do: <<char::utf8>>
 
+  @doc ~S"""
+  What somebody else said, for a sentence: in quotes, escaped, at most `most` characters of it.
+
+      iex> Hotpush.Text.quoted("rpi0")
+      ~S("rpi0")
+      iex> Hotpush.Text.quoted("a\"b\n")
+      ~S("a\"b\n")
+      iex> Hotpush.Text.quoted("abcdef", 3)
+      ~S("abc...")
+  """
+  @spec quoted(String.t(), pos_integer()) :: String.t()
+  def quoted(text, most \\ 100) do
+    shown = printable(text)
+    rest = if String.length(shown) > most, do: "...", else: ""
+    ~s(") <> (shown |> String.slice(0, most) |> String.replace(~s("), ~s(\\"))) <> rest <> ~s(")
+  end
+
+  @doc ~S"""
+  A name or a version that a device said: as it is if it has the form of one, so that nothing in it
+  means anything to a shell, and else as `quoted/2` shows it.
+
+      iex> Hotpush.Text.name("Elixir.Example.Über")
+      "Elixir.Example.Über"
+      iex> Hotpush.Text.name("1.18.0-rc.1+build")
+      "1.18.0-rc.1+build"
+      iex> Hotpush.Text.name("$(touch x)")
+      ~S|"$(touch x)"|
+  """
+  @spec name(String.t()) :: String.t()
+  def name(text) do
+    if String.valid?(text) and text =~ ~r/\A[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.@+:-]{0,254}\z/u,
+      do: text,
+      else: quoted(text)
+  end
+
+  @doc """
+  Several, as `name/1` shows each; of many, the first ten and how many more.
+
+      iex> Hotpush.Text.names(["a", "b c"])
+      ~S(a, "b c")
+  """
+  @spec names([String.t()]) :: String.t()
+  def names(texts) do
+    {shown, more} = Enum.split(texts, 10)
+    list = Enum.map_join(shown, ", ", &name/1)
+    if more == [], do: list, else: list <> " and #{length(more)} more"
+  end
+
   @doc """
   A size in bytes, as people read it.
 

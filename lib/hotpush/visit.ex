@@ -129,6 +129,7 @@ defmodule Hotpush.Visit do
   end
 
   defp planned(visit, outcome, session, device, diff, inventory, scope) do
+    inventory = Inventory.dispatching(inventory, Enum.map(diff.changed, &elem(&1, 0)))
     plan = Plan.build(session.target.name, inventory, device, diff, scope, visit.config, host())
     outcome = Outcome.planned(outcome, plan)
 

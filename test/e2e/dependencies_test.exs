@@ -97,31 +97,70 @@ defmodule Hotpush.DependenciesTest do
     again(project, device)
   end
 
-  test "firmware for another target is refused, and forced removes nothing" do
-    # A stand-in for the module of Nerves that knows what a device was built for.
-    stand_in = "defmodule Nerves.Runtime do\n  def mix_target, do: :rpi0\nend\n"
+  test "firmware for another target is refused and forced replaces nothing by which it knows its own" do
+    # Stand-ins for what of Nerves knows what a device was built for, and what its firmware says.
+    runtime = """
+    defmodule Nerves.Runtime do
+      @target Mix.target()
+      def mix_target, do: @target
+    end
+    """
+
+    kv = """
+    defmodule Nerves.Runtime.KV do
+      def get_active("nerves_fw_platform"), do: System.get_env("FIRMWARE_PLATFORM")
+      def get_active(_key), do: nil
+    end
+    """
+
+    nerves = %{"lib/nerves/runtime.ex" => runtime, "lib/nerves/runtime/kv.ex" => kv}
     files = Map.merge(files("Desk"), files("Chair"))
-    files = Map.put(files, "lib/runtime.ex", stand_in)
-    project = Project.new(app: :desk, files: files)
-    device = Device.start(release: Project.release(project))
+    project = Project.new(app: :desk, files: files, deps: [{:nerves_runtime, [], files: nerves}])
+    target = %{"MIX_TARGET" => "rpi0"}
+    release = Project.release(project, target)
+    device = Device.start(release: release)
+    again(project, device, [], target)
 
     Project.edit(project, "lib/desk.ex", ":one", ":two")
     Project.delete(project, "lib/chair.ex")
     {output, 1} = push(project, device)
 
     assert output =~
-             "refused: #{device.node} was built for the target rpi0, this build is for host. " <>
-               "Run MIX_TARGET=rpi0 mix upload.hotswap"
+             "refused: #{device.node} was built for the target \"rpi0\", this build is for host. " <>
+               "Set MIX_TARGET to the device's target"
 
+    refute output =~ "MIX_TARGET="
     assert Device.eval(device, "Desk.hi()") == :one
 
     output = push!(project, device, ["--force"])
     assert {deployed(output), deleted(output)} == {["Elixir.Desk"], []}
+    assert output =~ "note: #{device.node} keeps its Elixir.Nerves.Runtime, by which it knows"
     assert Device.eval(device, "{Desk.hi(), Chair.hi()}") == {:two, :one}
+    assert Device.eval(device, "Nerves.Runtime.mix_target()") == :rpi0
+    assert again(project, device, ["--force"]) =~ "keeps its Elixir.Nerves.Runtime"
 
-    target = %{"MIX_TARGET" => "rpi0"}
+    # Asked first, and by its own name, it is left alone all the same.
+    args = ["--force", "--all", "--module", "Nerves.Runtime"]
+    assert deployed(push!(project, device, args)) == []
+    assert Device.eval(device, "Nerves.Runtime.mix_target()") == :rpi0
+
     output = push!(project, device, [], target)
     assert {deployed(output), deleted(output)} == {[], ["Elixir.Chair"]}
     again(project, device, [], target)
+
+    # One that an earlier version did this to: its firmware's metadata are not fooled.
+    [beam] =
+      Path.wildcard(Path.join(project.dir, "_build/dev/lib/*/ebin/Elixir.Nerves.Runtime.beam"))
+
+    locked_out = Device.start(release: release, env: [{"FIRMWARE_PLATFORM", "rpi0"}])
+    loaded = [Nerves.Runtime, ~c"runtime", File.read!(beam)]
+    {:module, _} = Device.call(locked_out, :code, :load_binary, loaded)
+    assert Device.eval(locked_out, "Nerves.Runtime.mix_target()") == :host
+
+    {output, 1} = push(project, locked_out)
+    assert output =~ "was built for the target \"rpi0\", this build is for host"
+    assert "Elixir.Nerves.Runtime" in deployed(push!(project, locked_out, [], target))
+    assert Device.eval(locked_out, "Nerves.Runtime.mix_target()") == :rpi0
+    again(project, locked_out, [], target)
   end
 end

@@ -227,7 +227,7 @@ defmodule Hotpush.MistakesTest do
     device = Device.start(erlang_only: true)
     :ok = Device.call(device, :application, :load, [{:application, :elixir, vsn: ~c"1.\e[2J"}])
     {output, 1} = push(context.project, device, ["--verbose"])
-    assert output =~ "runs Elixir 1.\\e[2J"
+    assert output =~ ~S(runs Elixir "1.\e[2J")
     refute output =~ "\e"
   end
 

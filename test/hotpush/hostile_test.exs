@@ -63,6 +63,7 @@ defmodule Hotpush.HostileTest do
       boot: {"1", 1_700_000_000_000_000_000},
       target: :none,
       firmware: :none,
+      platform: :none,
       cut: 7,
       apps: [
         {"desk", "0.1.0", true, true,
@@ -203,6 +204,51 @@ defmodule Hotpush.HostileTest do
       assert readable(report) == 1
       # Asked again, it lies again, so nothing is known.
       assert outcome.status in [:failed, :refused, :unknown]
+    end
+  end
+
+  test "what a device says stands in no command, and in quotes if it is no name", context do
+    odd = "$(touch x)"
+    lines = fn {_, report} -> Enum.map_join(Lines.of(report), "\n", &elem(&1, 1)) end
+
+    ask = fn fields ->
+      lines.(visit(context, [packed(Map.merge(ask(), fields))], force?: false))
+    end
+
+    [{_, _, _, _, shown}] = ask().apps
+
+    for {fields, says} <- [
+          {%{target: odd}, ~S|built for the target "$(touch x)", this build is for host|},
+          {%{target: "rpi0"}, ~S|built for the target "rpi0", this build is for host|},
+          {%{platform: odd}, ~S|built for the target "$(touch x)"|},
+          {%{elixir: "1.`touch x`"}, ~S|runs Elixir "1.`touch x`"|},
+          {%{otp: "1.`touch x`"}, ~S|runs Erlang/OTP "1.`touch x`"|},
+          {%{apps: [{odd, "1", true, true, {"", "", [], ""}}]}, ~S|it runs "$(touch x)"|},
+          {%{impls: [{"Elixir.Desk.One", ["Elixir.$(touch x)"]}]},
+           ~S|"Elixir.Desk.One.$(touch x)"|},
+          {%{old: [{"$(a)", odd, "Elixir.Desk.One"}]}, ~S|"$(a)" "$(touch x)" (Elixir.Desk.One)|},
+          {%{old: [{"<0.1.0>", "Elixir.Desk:run/0", "Elixir.Desk.One"}]},
+           "<0.1.0> Elixir.Desk:run/0 (Elixir.Desk.One)"}
+        ] do
+      output = ask.(fields)
+      assert output =~ says
+      refute output =~ "MIX_TARGET="
+    end
+
+    # What it would be made to remove, and what it says came of it.
+    gone = put_elem(shown, 0, "Elixir.$(touch x)")
+    answer = packed(%{ask() | apps: [{"desk", "0.1.0", true, true, gone}]})
+    living = {"", odd, "Elixir.Desk.One", odd}
+
+    for {load, says} <- [
+          {{:refused, {:lived_by, [living]}}, ~S|"$(touch x)" under "$(touch x)"|},
+          {{:refused, {:not_loadable, [{odd, "`x`"}]}}, ~S|cannot load "$(touch x)" ("`x`")|},
+          {put_in(hd(loads()), [Access.elem(1), :orphaned], [Tuple.append(living, [odd])]),
+           ~S|"$(touch x)" by "$(touch x)"|}
+        ] do
+      output = lines.(visit(context, [answer, load]))
+      assert output =~ says
+      refute output =~ ~r/(^|[\s(])[^\s"(]*\$\(touch/
     end
   end
 

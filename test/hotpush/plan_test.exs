@@ -151,6 +151,26 @@ defmodule Hotpush.PlanTest do
       assert both([elixir: nil], %Config{force?: true}) == [:no_elixir]
     end
 
+    test "by what its firmware says of itself before what its code says" do
+      refused = fn device, target ->
+        plan = plan(inventory(@mine, target: target), device(@theirs, device))
+        for {:target_differs, _, built_for} <- reasons(plan), do: built_for
+      end
+
+      rpi4 = [platform: "rpi4", target: "rpi4"]
+      assert {refused.(rpi4, :rpi4), refused.(rpi4, :host)} == {[], ["rpi4"]}
+      assert refused.(rpi4, :rpi3) == ["rpi4"]
+
+      # A system of one's own, on another's platform.
+      kiosk = [platform: "rpi4", target: "kiosk"]
+      assert {refused.(kiosk, :kiosk), refused.(kiosk, :host)} == {[], ["kiosk"]}
+
+      # A host's build was forced onto it once.
+      fooled = [platform: "rpi4", target: "host"]
+      assert {refused.(fooled, :rpi4), refused.(fooled, :host)} == {[], ["rpi4"]}
+      assert refused.(fooled, :rpi3) == ["rpi4"]
+    end
+
     test "another build target, and removes nothing there even when forced" do
       assert both(target: "rpi3") == [{:target_differs, :host, "rpi3"}]
       theirs = device(@theirs ++ [{"gone", :own, "1"}], target: "rpi3")
@@ -187,6 +207,34 @@ defmodule Hotpush.PlanTest do
     test "native code that is loaded, unless forced" do
       assert both(nifs: ["a", "z"]) == [{:nif_loaded, ["a"]}]
       assert both([nifs: ["a"]], %Config{force?: true}) == []
+    end
+
+    test "a protocol that would gain an implementation which does not go over" do
+      beams = [{"Elixir.P", :own, :own, "2"}, {"Elixir.P.New", :own, :own, "1"}]
+      mine = inventory(beams, dispatched: %{"Elixir.P" => ["Elixir.P.New"]})
+      theirs = device([{"Elixir.P", :own, "1"}])
+      gains = [{:protocol_gains, "Elixir.P", ["Elixir.P.New"]}]
+      narrowed = MapSet.new(["Elixir.P"])
+
+      # With it, or where it stands or is dispatched to already, nothing is amiss.
+      assert reasons(plan(mine, theirs)) == []
+      assert reasons(plan(mine, theirs, narrowed)) == gains
+      assert reasons(plan(mine, theirs, narrowed, %Config{force?: true})) == []
+      there = device([{"Elixir.P", :own, "1"}, {"Elixir.P.New", :own, "0"}])
+      assert reasons(plan(mine, there, narrowed)) == []
+      knows = device([{"Elixir.P", :own, "1"}], impls: [{"Elixir.P", ["Elixir.New"]}])
+      assert reasons(plan(mine, knows, narrowed)) == []
+
+      # Of a struct that is not there either, there is no value to dispatch.
+      struct = inventory(beams ++ [{"Elixir.New", :own, :own, "1"}], dispatched: mine.dispatched)
+      assert reasons(plan(struct, theirs, narrowed)) == []
+      assert reasons(plan(struct, theirs, MapSet.put(narrowed, "Elixir.New"))) == gains
+
+      # Of an application that was left out, that cannot be known; of a tool, it is of no matter.
+      alone = inventory([hd(beams)], dispatched: mine.dispatched)
+      assert reasons(plan(alone, theirs)) == []
+      left_out = %{alone | siblings: MapSet.new(["Elixir.P.New", "Elixir.New"])}
+      assert reasons(plan(left_out, theirs)) == gains
     end
 
     test "a protocol that would lose an implementation which the device keeps" do

@@ -41,11 +41,18 @@ defmodule Hotpush.Devices.Table do
 
   defp cells(row) do
     cells =
-      [row.nickname, how(row.how), row.name, List.first(row.addresses), row.otp, row.elixir] ++
-        [row.app_version, row.differs && to_string(row.differs), up_since(row.up_since)]
+      [row.nickname, how(row.how), row.name, List.first(row.addresses), said(row.otp)] ++
+        [
+          said(row.elixir),
+          said(row.app_version),
+          row.differs && to_string(row.differs),
+          up_since(row.up_since)
+        ]
 
     Enum.map(cells, &Text.printable(&1 || "-"))
   end
+
+  defp said(text), do: text && Text.name(text)
 
   defp how(how), do: Enum.map_join(how, ", ", &(&1 |> inspect() |> String.trim_leading(":")))
 

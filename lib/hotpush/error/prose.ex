@@ -3,7 +3,7 @@ defmodule Hotpush.Error.Prose do
   The sentences for errors and refusals: what was expected, what was got, what to do next.
   """
 
-  alias Hotpush.Error
+  alias Hotpush.{Error, Text}
   alias Hotpush.Error.Prose.{Connect, Discover, Refusal, Ssh, Usage}
 
   @doc "One or more sentences, without a line break at the end."
@@ -115,13 +115,14 @@ defmodule Hotpush.Error.Prose do
     do: "#{lost(node, stage, reason)}. Nothing more was tried."
 
   defp device(module, :load, {:not_loaded, reason}),
-    do: "#{module} was not loaded: #{load_reason(reason)}"
+    do: "#{Text.name(module)} was not loaded: #{load_reason(reason)}"
 
   defp device(module, :load, :other_code),
-    do: "#{module} was sent, but the device runs other code: someone else may have loaded it."
+    do:
+      "#{Text.name(module)} was sent, but the device runs other code: someone else may have loaded it."
 
   defp device(module, :load, :still_there),
-    do: "#{module} should be gone, but the device still runs it."
+    do: "#{Text.name(module)} should be gone, but the device still runs it."
 
   defp device(node, stage, {:unreadable, _} = reason), do: "#{lost(node, stage, reason)}."
 
@@ -131,7 +132,8 @@ defmodule Hotpush.Error.Prose do
   defp lost(node, stage, :connection_lost),
     do: "the connection to #{node} was lost while it was to #{verb(stage)}"
 
-  defp lost(node, stage, {:raised, text}), do: "#{node} failed to #{verb(stage)}: #{text}"
+  defp lost(node, stage, {:raised, text}),
+    do: "#{node} failed to #{verb(stage)}: #{Text.quoted(text, 500)}"
 
   defp lost(node, stage, {:unreadable, what}),
     do:
@@ -145,7 +147,7 @@ defmodule Hotpush.Error.Prose do
   @spec holders([{String.t(), String.t(), String.t()}]) :: String.t()
   def holders(holders) do
     {shown, more} = Enum.split(holders, 10)
-    text = Enum.map_join(shown, ", ", fn {pid, who, module} -> "#{pid} #{who} (#{module})" end)
+    text = Enum.map_join(shown, ", ", fn {pid, who, module} -> one({pid, who, module, ""}) end)
     if more == [], do: text, else: text <> " and #{length(more)} more"
   end
 
@@ -153,14 +155,27 @@ defmodule Hotpush.Error.Prose do
   @spec living([Hotpush.Plan.living()]) :: String.t()
   def living(living) do
     {shown, more} = Enum.split(living, 10)
-    text = Enum.map_join(shown, ", ", &one_living/1)
+    text = Enum.map_join(shown, ", ", &one/1)
     if more == [], do: text, else: text <> " and #{length(more)} more"
   end
 
-  defp one_living({pid, who, module, supervisor}) do
-    under = if supervisor == "", do: "", else: " under #{supervisor}"
-    String.trim("#{pid} #{who}") <> under <> " (#{module})"
+  defp one({pid, who, module, supervisor}) do
+    under = if supervisor == "", do: "", else: " under #{who(supervisor)}"
+    String.trim("#{who(pid)} #{who(who)}") <> under <> " (#{Text.name(module)})"
   end
+
+  # A pid, a registered name or an initial call, as Erlang writes them.
+  defp who(""), do: ""
+
+  defp who(text) do
+    if text =~ ~r/\A(<\d+\.\d+\.\d+>|[\p{L}\p{M}\p{N}'_.:\/@{}, -]+)\z/u,
+      do: text,
+      else: Text.quoted(text)
+  end
+
+  @doc "Names functions, as `handle_call/3`."
+  @spec functions([String.t()]) :: String.t()
+  def functions(functions), do: Enum.map_join(functions, ", ", &who/1)
 
   @doc "Why the device's loader did not take a module, with a full stop."
   @spec load_reason(term()) :: String.t()

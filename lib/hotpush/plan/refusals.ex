@@ -20,7 +20,9 @@ defmodule Hotpush.Plan.Refusals do
       elixir(device, host) ++
         project(inventory, device) ++
         target(inventory, device) ++
-        taken(plan, device) ++ protocols(plan, inventory, device) ++ nifs(plan, device)
+        taken(plan, device) ++
+        protocols(plan, inventory, device) ++
+        gains(plan, inventory, device) ++ nifs(plan, device)
 
     if config.force?, do: firm, else: decisive(firm ++ forcible)
   end
@@ -33,10 +35,32 @@ defmodule Hotpush.Plan.Refusals do
     end
   end
 
-  @doc "Whether the device says that it was built for another target."
+  @doc """
+  Whether the device says that it was built for another target.
+
+  What the firmware's metadata say comes first: they outlast whatever was pushed, while the target
+  that was compiled into its code may have come with a push. But a system of one's own keeps the
+  platform of the system that it was made from, so the target counts beside it; not for a host's
+  build, which no firmware is.
+  """
   @spec target_differs?(Inventory.t(), Device.t()) :: boolean()
   def target_differs?(inventory, device) do
-    device.target != nil and device.target != to_string(inventory.target)
+    build = to_string(inventory.target)
+
+    cond do
+      device.platform == build -> false
+      device.platform != nil and build == "host" -> true
+      true -> device.target != nil and device.target != build
+    end
+  end
+
+  @doc """
+  Whether a module is of those by which a device says what it was built for. A build for another
+  target never takes their place, or the device would not know itself any more.
+  """
+  @spec answerer?(Plan.Action.t()) :: boolean()
+  def answerer?(%{app: app, module: module}) do
+    app == :nerves_runtime or module in ["Elixir.Nerves.Runtime", "Elixir.Nerves.Runtime.KV"]
   end
 
   defp versions(device, host) do
@@ -70,9 +94,14 @@ defmodule Hotpush.Plan.Refusals do
 
   defp target(inventory, device) do
     if target_differs?(inventory, device),
-      do: [{:target_differs, inventory.target, device.target}],
+      do: [{:target_differs, inventory.target, built_for(device)}],
       else: []
   end
+
+  defp built_for(%{target: target, platform: platform}) when target in [nil, "host"],
+    do: platform || target
+
+  defp built_for(%{target: target}), do: target
 
   # The device was asked about modules outside of the project's applications by name: where it has
   # one, it is Elixir's or OTP's, and everything there uses it. Their consolidated protocols are
@@ -121,6 +150,33 @@ defmodule Hotpush.Plan.Refusals do
   defp lost?(module, inventory, removed) do
     not (Map.has_key?(inventory.beams, module) or MapSet.member?(removed, module) or
            MapSet.member?(inventory.system, module))
+  end
+
+  # The other way round: one that it dispatches to from now on has to be there, or to go over.
+  defp gains(plan, inventory, device) do
+    there = MapSet.new(for {name, %{removed?: false}} <- device.modules, do: name)
+    pushed = MapSet.new(plan.load, & &1.module)
+    removed = MapSet.new(plan.remove, & &1.module)
+    runs = pushed |> MapSet.union(there) |> MapSet.difference(removed)
+    dispatched = Map.new(device.impls)
+
+    for %{module: protocol} <- plan.load,
+        had = Enum.map(dispatched[protocol] || [], &implementation(protocol, &1)),
+        gained = Map.get(inventory.dispatched, protocol, []) -- had,
+        lacking = Enum.filter(gained, &lacking?(&1, protocol, inventory, runs)),
+        lacking != [],
+        do: {:protocol_gains, protocol, lacking}
+  end
+
+  # What is neither the project's nor of an application of its own that was left out (Elixir's own,
+  # tools of this build) is for no value on the device; nor is it, if the struct is not there either.
+  defp lacking?(module, protocol, inventory, runs) do
+    type = "Elixir" <> String.replace_prefix(module, protocol, "")
+
+    not MapSet.member?(runs, module) and
+      (MapSet.member?(inventory.siblings, module) or
+         (Map.has_key?(inventory.beams, module) and
+            (not Map.has_key?(inventory.beams, type) or MapSet.member?(runs, type))))
   end
 
   defp held(_plan, _device, %Config{purge: :kill}), do: []

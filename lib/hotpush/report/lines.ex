@@ -63,7 +63,7 @@ defmodule Hotpush.Report.Lines do
        when status in [:planned, :refused] do
     if listed?(outcome, report) do
       load = &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}
-      remove = &{:info, "Would delete #{&1.module} from #{name}"}
+      remove = &{:info, "Would delete #{Text.name(&1.module)} from #{name}"}
       some(Enum.map(plan.load, load), report) ++ some(Enum.map(plan.remove, remove), report)
     else
       []
@@ -74,7 +74,10 @@ defmodule Hotpush.Report.Lines do
     deployed = Enum.sort(outcome.loaded ++ outcome.added)
 
     some(Enum.map(deployed, &{:good, "Successfully deployed #{&1} to #{name}"}), report) ++
-      some(Enum.map(outcome.deleted, &{:good, "Successfully deleted #{&1} from #{name}"}), report)
+      some(
+        Enum.map(outcome.deleted, &{:good, "Successfully deleted #{Text.name(&1)} from #{name}"}),
+        report
+      )
   end
 
   defp summary(%Outcome{plan: nil}, _name), do: []
@@ -199,7 +202,7 @@ defmodule Hotpush.Report.Lines do
 
     "note: on #{name} functions that are no longer there will be called: " <>
       Enum.map_join(shown, "; ", fn {pid, who, module, supervisor, functions} ->
-        "#{Enum.join(functions, ", ")} by #{Prose.living([{pid, who, module, supervisor}])}"
+        "#{Prose.functions(functions)} by #{Prose.living([{pid, who, module, supervisor}])}"
       end) <> more
   end
 
@@ -212,6 +215,11 @@ defmodule Hotpush.Report.Lines do
   defp notice({:answer_lost, count, purge}, name, _are) do
     "note: the answer of #{name} was lost. Asked again, it runs #{all(count)}" <>
       if(purge == :kill, do: "; which processes --purge kill ended is not known", else: "")
+  end
+
+  defp notice({:target_kept, modules}, name, _are) do
+    "note: #{name} keeps its #{Enum.join(modules, ", ")}, " <>
+      "by which it knows what it was built for: this build is for another target"
   end
 
   defp notice({:nif_skipped, modules}, name, _are) do

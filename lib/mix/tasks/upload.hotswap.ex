@@ -111,7 +111,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
       replaced. `soft` (the default) refuses, and names them; `kill` ends them, and names them
     * `--force` - past the refusals that can be forced: another Elixir version, another build
       target, another project's device, native code already loaded, a protocol that would lose
-      implementations, the removal of a module that is still needed there
+      implementations or gain some that do not go along, the removal of a module that is still needed there
     * `--docs` - keep the documentation in what is sent, as `strip_beams: [keep: ["Docs"]]` in a
       release of the project does. (`h` in IEx on the device reads the firmware's file all the same.)
     * `--cookie COOKIE` - the devices' cookie, in quotes if it has a space; a host goes before this

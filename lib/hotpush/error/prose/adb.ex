@@ -39,7 +39,7 @@ defmodule Hotpush.Error.Prose.Adb do
 
   def sentence(serial, {:adb_state, :offline}) do
     "#{serial} is offline for adb. Unplug it and plug it in again, or give adb reconnect offline " <>
-      "(over a network: adb disconnect #{serial}, then adb connect #{serial})."
+      "(over a network: adb disconnect #{copied(serial)}, then adb connect #{copied(serial)})."
   end
 
   def sentence(serial, {:adb_state, state}) when state in [:unauthorized, :authorizing] do
@@ -55,7 +55,7 @@ defmodule Hotpush.Error.Prose.Adb do
 
   def sentence(serial, {:adb_state, state}) do
     "#{serial} is in the state \"#{state}\" for adb, where no node runs. " <>
-      "Boot it into its system: adb -s #{serial} reboot."
+      "Boot it into its system: adb -s #{copied(serial)} reboot."
   end
 
   def sentence(serial, {:adb_no_epmd, port, reason}) do
@@ -65,7 +65,7 @@ defmodule Hotpush.Error.Prose.Adb do
 
   def sentence(serial, {:adb_reversed, port, other}) do
     "#{serial}: its port #{port}, where a node looks for epmd, is tunnelled to #{other} of this " <>
-      "host by another program. If it needs it no more: adb -s #{serial} reverse --remove " <>
+      "host by another program. If it needs it no more: adb -s #{copied(serial)} reverse --remove " <>
       "tcp:#{port}."
   end
 
@@ -113,7 +113,7 @@ defmodule Hotpush.Error.Prose.Adb do
 
   def sentence(serial, {:adb_silent, name, port}) do
     "#{serial}: its node #{name} does not say its full name at port #{port} (it may use TLS). " <>
-      "Name it beside the serial number: node = \"#{name}@127.0.0.1\"."
+      "Name it beside the serial number: node = \"#{copied(name, "NAME")}@127.0.0.1\"."
   end
 
   def sentence(serial, {:adb_host, node}) do
@@ -134,5 +134,9 @@ defmodule Hotpush.Error.Prose.Adb do
   defp known([]), do: ""
   defp known(names), do: " (#{list(names)})"
 
-  defp list(items, last \\ ", "), do: Enum.join(items, last)
+  defp list(items, last \\ ", "), do: Enum.map_join(items, last, &Hotpush.Text.name/1)
+
+  # In what is there to be copied, only what means nothing to a shell.
+  defp copied(text, instead \\ "SERIAL"),
+    do: if(text =~ ~r/\A[A-Za-z0-9][A-Za-z0-9_.:-]*\z/, do: text, else: instead)
 end

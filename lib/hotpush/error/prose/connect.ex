@@ -2,6 +2,7 @@ defmodule Hotpush.Error.Prose.Connect do
   @moduledoc "Why a device could not be reached."
 
   alias Hotpush.Error.Prose.{Adb, Tls}
+  alias Hotpush.Text
 
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
@@ -13,7 +14,7 @@ defmodule Hotpush.Error.Prose.Connect do
   def sentence(id, {:no_such_id, near}) do
     "no device goes by #{id}: it is no nickname, node or host that configuration names, and no " <>
       "serial number that adb knows." <>
-      if(near == [], do: "", else: " Did you mean #{Enum.join(near, ", ")}?")
+      if(near == [], do: "", else: " Did you mean #{Text.names(near)}?")
   end
 
   def sentence(node, {:name_domain, :longnames}) do
@@ -43,7 +44,7 @@ defmodule Hotpush.Error.Prose.Connect do
   end
 
   def sentence(node, {:not_registered, host, names}) do
-    "#{node}: the epmd at #{host} does not know this name, it knows #{Enum.join(names, ", ")}. " <>
+    "#{node}: the epmd at #{host} does not know this name, it knows #{Text.names(names)}. " <>
       "Use the name under which the device registered."
   end
 

@@ -2,16 +2,17 @@ defmodule Hotpush.Error.Prose.Refusal do
   @moduledoc "What we will not do to a device, and what would change that."
 
   alias Hotpush.Error.Prose
+  alias Hotpush.Text
 
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
   def sentence(node, {:otp_older, host, device}) do
-    "#{node} runs Erlang/OTP #{device}, this host compiles with #{host}: " <>
-      "older releases cannot load it. Compile with OTP #{device}, or update the firmware."
+    "#{node} runs Erlang/OTP #{Text.name(device)}, this host compiles with #{host}: " <>
+      "older releases cannot load it. Compile with the device's release, or update the firmware."
   end
 
   def sentence(node, {:elixir_differs, host, device}) do
-    "#{node} runs Elixir #{device}, this host compiles with #{host}. " <>
+    "#{node} runs Elixir #{Text.name(device)}, this host compiles with #{host}. " <>
       "Use the same minor version on both, or pass --force if you know it fits."
   end
 
@@ -27,20 +28,26 @@ defmodule Hotpush.Error.Prose.Refusal do
   end
 
   def sentence(node, {:target_differs, host, device}) do
-    "#{node} was built for the target #{device}, this build is for #{host}. " <>
-      "Run MIX_TARGET=#{device} mix upload.hotswap, or pass --force."
+    "#{node} was built for the target #{Text.quoted(device)}, this build is for #{host}. " <>
+      "Set MIX_TARGET to the device's target and run the command again, or pass --force."
   end
 
   def sentence(node, {:protocol_loses, protocol, modules}) do
-    "#{protocol} as consolidated here lacks #{Enum.join(modules, ", ")}, " <>
+    "#{Text.name(protocol)} as consolidated here lacks #{Text.names(modules)}, " <>
       "which #{node} has and keeps: calls would fail there. " <>
       "Push from the umbrella's root so that all implementations are known, or pass --force."
   end
 
   def sentence(node, {:not_consolidated, protocols}) do
-    "#{node} runs #{Enum.join(protocols, ", ")} consolidated, and this build has no consolidated " <>
+    "#{node} runs #{Text.names(protocols)} consolidated, and this build has no consolidated " <>
       "version to replace that with. Run mix compile --force, then push again. " <>
       "If you want plain protocols on the device, set consolidate_protocols: false in mix.exs."
+  end
+
+  def sentence(node, {:protocol_gains, protocol, modules}) do
+    "#{protocol} as consolidated here calls #{Enum.join(modules, ", ")}, " <>
+      "which #{node} does not have and which this push leaves out: calls would fail there. " <>
+      "Push without --app, --module and app_name:, or pass --force."
   end
 
   def sentence(node, {:name_taken, modules}) do
@@ -50,7 +57,7 @@ defmodule Hotpush.Error.Prose.Refusal do
   end
 
   def sentence(node, {:nif_loaded, modules}) do
-    "firmware needed: #{Enum.join(modules, ", ")} has native code loaded on #{node}, " <>
+    "firmware needed: #{Text.names(modules)} has native code loaded on #{node}, " <>
       "and most native libraries refuse to be replaced. Update the firmware, or pass --force to try."
   end
 
@@ -70,7 +77,7 @@ defmodule Hotpush.Error.Prose.Refusal do
   def sentence(node, {:not_loadable, errors}) do
     list =
       Enum.map_join(errors, ", ", fn {m, r} ->
-        "#{m} (#{String.trim(Prose.load_reason(r), ".")})"
+        "#{Text.name(m)} (#{String.trim(Prose.load_reason(r), ".")})"
       end)
 
     "#{node} cannot load #{list}. Nothing was changed there."
@@ -95,5 +102,5 @@ defmodule Hotpush.Error.Prose.Refusal do
   end
 
   defp running_instead([]), do: ""
-  defp running_instead(apps), do: ", it runs #{Enum.join(apps, ", ")}"
+  defp running_instead(apps), do: ", it runs #{Text.names(apps)}"
 end

@@ -20,7 +20,7 @@ defmodule Hotpush.Error.Prose.Ssh do
   end
 
   defp told(name, {:unresolved, ssh, similar}),
-    do: told(name, {:unresolved, ssh}) <> " Did you mean #{Enum.join(similar, ", ")}?"
+    do: told(name, {:unresolved, ssh}) <> " Did you mean #{Hotpush.Text.names(similar)}?"
 
   defp told(name, {:unresolved, ssh}) when is_map(ssh) do
     "#{name} does not resolve: no such host is known here. Is the device on this network? " <>
