@@ -9,11 +9,14 @@ defmodule Hotpush.Report do
           outcomes: [Outcome.t()],
           verbosity: :quiet | :normal | :verbose,
           dry_run?: boolean(),
-          ms: %{compile: float(), scan: float()}
+          ms: %{optional(atom()) => float()}
         }
 
-  @doc "Puts the outcomes together."
-  @spec new(Config.t(), [Outcome.t()], %{compile: float(), scan: float()}) :: t()
+  @doc """
+  Puts the outcomes together. `ms` has what all devices share: `:start`, `:compile`, `:scan`, and
+  `:total`, all that was waited for.
+  """
+  @spec new(Config.t(), [Outcome.t()], %{optional(atom()) => float()}) :: t()
   def new(config, outcomes, ms) do
     %__MODULE__{
       outcomes: Enum.map(outcomes, &without_notices/1),
@@ -26,6 +29,21 @@ defmodule Hotpush.Report do
   # They are about what is loaded, or would be.
   defp without_notices(%Outcome{status: :refused} = outcome), do: %{outcome | notices: []}
   defp without_notices(outcome), do: outcome
+
+  @phases [:start, :compile, :scan, :connect, :ask, :send, :load]
+
+  @doc """
+  What was waited for, in milliseconds by phase: those that came to pass, in order. `:start` is from
+  the start of Mix to that of the command, dependencies that Mix compiles first included; `:rest`,
+  what makes all of them the total: plans, other devices, the end.
+  """
+  @spec ms(t(), Outcome.t()) :: [{atom(), float()}]
+  def ms(report, outcome) do
+    known = Map.merge(report.ms, outcome.ms, fn _phase, shared, own -> shared + own end)
+    phases = for phase <- @phases, ms = known[phase], do: {phase, ms}
+    sum = phases |> Keyword.values() |> Enum.sum()
+    phases ++ [rest: max(Map.get(known, :total, sum) - sum, 0.0)]
+  end
 
   @doc """
   0 if every device runs the code (or would, with `--dry-run`), 1 otherwise; of an error, that of

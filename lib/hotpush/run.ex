@@ -2,7 +2,7 @@ defmodule Hotpush.Run do
   @moduledoc "The whole way of a push, from what was asked to what came of it."
 
   alias Hotpush.{Apart, Config, Error, Inventory, Progress, Project, Push, Report, Scanner}
-  alias Hotpush.{Scope, Target, Visit, Workspace}
+  alias Hotpush.{Scope, Stopwatch, Target, Visit, Workspace}
 
   alias Hotpush.Error.Prose.Waiting
 
@@ -13,13 +13,16 @@ defmodule Hotpush.Run do
   `dry_run?`, only says what that is).
 
   Options: `:scanner`, one of the modules behind `Hotpush.Scanner`; `:scope`, the names of the
-  modules to push in place of those that the config chooses.
+  modules to push in place of those that the config chooses; `:since`, when whoever waits for it began
+  to (`Hotpush.Stopwatch.now/0`).
 
   Errors are those of usage and of the compiler; what goes wrong on a device is in the report.
   """
   @spec run(Config.t(), keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
   def run(%Config{} = config, options \\ []) do
     scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
+    begun = Stopwatch.now()
+    since = Keyword.get(options, :since, begun)
 
     with {:ok, compile_ms} <- compiled(config),
          {:ok, project} <- Project.load(config) do
@@ -27,10 +30,12 @@ defmodule Hotpush.Run do
       scan = start_scan(config, project, scanner, options[:scope])
 
       try do
-        with :ok <- check_scope(config, scan) do
+        {checked, scan_ms} = timed(fn -> check_scope(config, scan) end)
+
+        with :ok <- checked do
           outcomes = visit_all(config, project, scanner, scan)
-          {_, scan_ms} = scanned(scan)
-          {:ok, Report.new(config, outcomes, %{compile: compile_ms, scan: scan_ms})}
+          ms = %{start: begun - since, compile: compile_ms, scan: scan_ms}
+          {:ok, Report.new(config, outcomes, Map.put(ms, :total, Stopwatch.now() - since))}
         end
       after
         Apart.quit(scan)
@@ -52,7 +57,7 @@ defmodule Hotpush.Run do
       config: config,
       project: project,
       scanner: scanner,
-      inventory: fn -> elem(scanned(scan), 0) end,
+      inventory: fn -> scanned(scan) end,
       progress: &step(config, progress, &1)
     }
 
@@ -78,11 +83,9 @@ defmodule Hotpush.Run do
     {:ok, agent} = Agent.start_link(fn -> nil end)
 
     Agent.cast(agent, fn nil ->
-      timed(fn ->
-        with {:ok, result} <-
-               Apart.caught("the build", fn -> scan(config, project, scanner, scope) end),
-             do: result
-      end)
+      with {:ok, result} <-
+             Apart.caught("the build", fn -> scan(config, project, scanner, scope) end),
+           do: result
     end)
 
     agent
@@ -103,8 +106,8 @@ defmodule Hotpush.Run do
 
   defp check_scope(_config, scan) do
     case scanned(scan) do
-      {{:ok, _inventory, _scope}, _ms} -> :ok
-      {{:error, error}, _ms} -> {:error, error}
+      {:ok, _inventory, _scope} -> :ok
+      {:error, error} -> {:error, error}
     end
   end
 end

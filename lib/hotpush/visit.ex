@@ -88,7 +88,7 @@ defmodule Hotpush.Visit do
     lines = LineTables.asked(visit.project.apps, remembered)
 
     with {:ok, device, outcome, session} <- ask(visit, outcome, session, lines, remembered),
-         {:ok, inventory, scope} <- inventory(visit, outcome, session),
+         {:ok, inventory, scope, outcome} <- inventory(visit, outcome, session),
          diff = diff(visit, inventory, device),
          more = LineTables.lacking(inventory, device, diff, scope, lines),
          {:ok, device, outcome, session} <-
@@ -119,8 +119,15 @@ defmodule Hotpush.Visit do
   defp ask_again(visit, outcome, session, device, lines, more),
     do: ask(visit, outcome, session, lines ++ more, Memory.of(device))
 
+  # The scan goes on meanwhile: what counts is how long it is waited for.
   defp inventory(visit, outcome, session) do
-    with {:error, error} <- visit.inventory.(), do: {Outcome.failed(outcome, error), session}
+    {result, ms} = timed(fn -> visit.inventory.() end)
+    outcome = put_ms(outcome, :scan, ms)
+
+    case result do
+      {:ok, inventory, scope} -> {:ok, inventory, scope, outcome}
+      {:error, error} -> {Outcome.failed(outcome, error), session}
+    end
   end
 
   defp diff(visit, inventory, device) do

@@ -110,6 +110,23 @@ defmodule Hotpush.JsonTest do
     again(project, device)
   end
 
+  test "the phases sum to what whoever typed it waited for, dependencies included" do
+    slow = fn n -> "defmodule Slow do\n  Process.sleep(1_500)\n  def v, do: #{n}\nend\n" end
+    deps = [{:slow, [], files: %{"lib/slow.ex" => slow.(1)}}]
+    files = %{"lib/main.ex" => "defmodule Main do\nend\n"}
+    project = Project.new(app: :main, files: files, deps: deps)
+    device = Device.start(release: Project.release(project))
+    path = Path.join(Run.dir("json"), "report.json")
+    Project.write(project, "../slow/lib/slow.ex", slow.(2))
+
+    {micros, _} = :timer.tc(fn -> push!(project, device, ["--json", path]) end)
+    assert %{"nodes" => [%{"loaded" => ["Elixir.Slow"], "ms" => ms}]} = json(path)
+    waited = Enum.sum(Map.values(ms))
+    assert waited >= 1_500
+    assert waited <= micros / 1000
+    again(project, device)
+  end
+
   test "a path that cannot be written is said before anything is done", context do
     %{project: project, device: device, path: path} = context
     Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: 7\nend\n")

@@ -167,6 +167,19 @@ defmodule Hotpush.ReportTest do
     end
   end
 
+  test "the phases sum to what was waited for" do
+    done = outcome(status: :done, plan: plan([]), ms: %{scan: 1.0, connect: 20.0, ask: 30.0})
+    ms = %{start: 2_000.0, compile: 100.0, scan: 2.0, total: 2_200.0}
+    report = Report.new(%Config{verbosity: :verbose}, [done], ms)
+    told = Report.ms(report, done)
+    assert Enum.sum(Keyword.values(told)) == 2_200.0
+    assert {told[:scan], told[:rest]} == {3.0, 47.0}
+
+    assert Enum.at(text(Lines.of(report)), -2) ==
+             "  compile 100 ms, scan 3.0 ms, connect 20 ms, ask 30 ms, rest 47 ms, " <>
+               "2000 ms before the command: 2200 ms in all"
+  end
+
   test "--quiet leaves what went wrong" do
     quiet = %Config{verbosity: :quiet}
     assert lines(outcome([plan: plan([])] ++ @done), quiet) == []

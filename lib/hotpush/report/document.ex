@@ -41,7 +41,7 @@ defmodule Hotpush.Report.Document do
       notices: Enum.map(outcome.notices, &notice(&1, outcome)),
       bytes: [sent: outcome.sent, received: outcome.received],
       round_trips: outcome.round_trips,
-      ms: milliseconds(Map.merge(report.ms, outcome.ms))
+      ms: milliseconds(Report.ms(report, outcome))
     ]
   end
 
@@ -63,8 +63,8 @@ defmodule Hotpush.Report.Document do
     do: [kind: elem(notice, 0), message: Lines.notice(notice, outcome)]
 
   defp milliseconds(ms) do
-    for key <- [:compile, :scan, :connect, :ask, :send, :load] do
-      {key, Float.round((Map.get(ms, key) || 0) / 1, 3)}
+    for key <- [:start, :compile, :scan, :connect, :ask, :send, :load, :rest] do
+      {key, Float.round(Keyword.get(ms, key, 0) / 1, 3)}
     end
   end
 end

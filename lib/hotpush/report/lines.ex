@@ -148,22 +148,27 @@ defmodule Hotpush.Report.Lines do
   end
 
   defp verbose(outcome, %{verbosity: :verbose} = report) do
-    steps =
-      for key <- [:compile, :scan, :connect, :ask, :send, :load],
-          ms = Map.get(outcome.ms, key) || report.ms[key],
-          do: "#{key} #{Text.ms(ms)}"
-
     # Beside what would be deployed they stand already.
     actions =
-      if outcome.status in [:done, :failed] and outcome.plan, do: outcome.plan.load, else: []
+      if outcome.plan && outcome.status not in [:planned, :refused],
+        do: outcome.plan.load,
+        else: []
 
     reasons = for action <- actions, do: {:info, "  #{action.module}: #{@reasons[action.reason]}"}
 
     received = "  #{Text.bytes(outcome.sent)} sent, #{Text.bytes(outcome.received)} received"
-    reasons ++ [{:info, "  " <> Enum.join(steps, ", ")}, {:info, received}]
+    reasons ++ [{:info, "  " <> steps(Report.ms(report, outcome))}, {:info, received}]
   end
 
   defp verbose(_outcome, _report), do: []
+
+  defp steps(ms) do
+    {start, steps} = Keyword.pop(ms, :start, 0)
+    total = ms |> Keyword.values() |> Enum.sum()
+    before = if start > 0, do: ["#{Text.ms(start)} before the command"], else: []
+    steps = for {step, ms} <- steps, do: "#{step} #{Text.ms(ms)}"
+    Enum.join(steps ++ before, ", ") <> ": #{Text.ms(total)} in all"
+  end
 
   # The one line that matters of a refused push is the refusal.
   defp listed?(%Outcome{status: :planned}, _report), do: true
@@ -173,8 +178,6 @@ defmodule Hotpush.Report.Lines do
     (report.dry_run? or report.verbosity == :verbose) and
       not Enum.any?(outcome.refusals, &match?({:other_project, _, _}, &1.reason))
   end
-
-  defp listed?(_outcome, _report), do: false
 
   @doc "A notice of an outcome, as a sentence."
   @spec notice(Hotpush.Plan.notice(), Outcome.t()) :: String.t()

@@ -167,7 +167,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Doorman, Error, Report, Workspace}
+  alias Hotpush.{Config, Doorman, Error, Report, Run, Stopwatch, Workspace}
   alias Hotpush.Devices.Table
   alias Hotpush.Discovery.{Choice, Confirmed}
   alias Hotpush.Report.{Document, Lines}
@@ -207,12 +207,17 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   defp push(config) do
     with :ok <- Workspace.check(),
-         {:ok, report} <- Hotpush.push(config) do
+         {:ok, report} <- Run.run(config, since()) do
       Doorman.say(Lines.of(report))
       {Report.exit_status(report), Document.of(report)}
     else
       {:error, error} -> fail(error)
     end
+  end
+
+  # In a shell, nobody has waited since the VM was started.
+  defp since do
+    if Code.ensure_loaded?(IEx) and IEx.started?(), do: [], else: [since: Stopwatch.started()]
   end
 
   # Perhaps before anything was compiled.
