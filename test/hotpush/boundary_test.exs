@@ -96,6 +96,21 @@ defmodule Hotpush.BoundaryTest do
     assert callers -- allowed == []
   end
 
+  test "no program that is started is given a cookie", %{calls: calls} do
+    for {module, list} <- calls,
+        {called, function, _} <- list,
+        {called, function} in [
+          {System, :cmd},
+          {System, :shell},
+          {Port, :open},
+          {:erlang, :open_port}
+        ] or
+          {called, function} == {:os, :cmd} do
+      assert {module in [Hotpush.Child] or Hotpush.Child in Enum.map(list, &elem(&1, 0)), module} ==
+               {true, module}
+    end
+  end
+
   test "what travels calls kernel and stdlib alone" do
     libraries = for app <- [:kernel, :stdlib], do: :code.lib_dir(app)
 

@@ -5,7 +5,7 @@ defmodule Hotpush.Adb.Command do
   adb waits for ever for a device that hangs. What takes longer than it may is killed.
   """
 
-  alias Hotpush.Error
+  alias Hotpush.{Child, Error}
 
   @doc """
   What `adb` said, standard error within it, where its exit status was 0.
@@ -42,7 +42,9 @@ defmodule Hotpush.Adb.Command do
     case {System.find_executable("adb"), System.find_executable("sh")} do
       {adb, sh} when adb != nil and sh != nil ->
         arguments = ["-c", ~s(exec "$0" "$@" #{to}), adb | arguments]
-        options = [:binary, :exit_status, :hide, args: arguments]
+        # Its server goes on when this VM has ended.
+        env = Child.port_env()
+        options = [:binary, :exit_status, :hide, args: arguments, env: env]
         port = Port.open({:spawn_executable, sh}, options)
         collect(port, "", System.monotonic_time(:millisecond) + timeout, timeout)
 
@@ -63,7 +65,9 @@ defmodule Hotpush.Adb.Command do
   end
 
   defp kill(port) do
-    with {:os_pid, pid} <- Port.info(port, :os_pid), do: System.cmd("kill", ["-KILL", "#{pid}"])
+    with {:os_pid, pid} <- Port.info(port, :os_pid),
+         do: System.cmd("kill", ["-KILL", "#{pid}"], env: Child.env())
+
     # Nobody reads what it still says.
     close(port)
     flush(port)

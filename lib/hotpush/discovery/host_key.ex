@@ -6,8 +6,8 @@ defmodule Hotpush.Discovery.HostKey do
   mDNS has heard of it.
   """
 
+  alias Hotpush.{Child, Route}
   alias Hotpush.Discovery.Names
-  alias Hotpush.Route
   alias Hotpush.Transport.Ssh.{Client, Command}
 
   defstruct [:fingerprint, :public]
@@ -53,7 +53,7 @@ defmodule Hotpush.Discovery.HostKey do
 
       sh ->
         args = ["-c", @script, "sh", "#{@seconds}", "#{port}", host, "#{@most}"]
-        {output, _status} = System.cmd(sh, args)
+        {output, _status} = System.cmd(sh, args, env: Child.env())
         parse(output)
     end
   end

@@ -42,7 +42,9 @@ defmodule Hotpush.Transport.Dist.Epmd do
         {:error, :enoent}
 
       epmd ->
-        System.cmd(epmd, ["-port", "#{port()}", "-daemon"], stderr_to_stdout: true)
+        # It goes on when this VM has ended.
+        options = [stderr_to_stdout: true, env: Hotpush.Child.env()]
+        System.cmd(epmd, ["-port", "#{port()}", "-daemon"], options)
         :ok
     end
   end

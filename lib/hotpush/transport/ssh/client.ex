@@ -4,6 +4,7 @@ defmodule Hotpush.Transport.Ssh.Client do
   outlive this VM.
   """
 
+  alias Hotpush.Child
   alias Hotpush.Transport.Ssh.Command
 
   # What is read of ssh's own words; it can write 2 MB, and is ended by its system then.
@@ -26,19 +27,20 @@ defmodule Hotpush.Transport.Ssh.Client do
   def open(%Command{arguments: arguments, env: env}, log) do
     File.mkdir_p(Path.dirname(log))
     env = for {name, value} <- env, do: {to_charlist(name), to_charlist(value)}
-    port = sh([@script, log | arguments], [:exit_status, :hide, env: env])
+    port = sh([@script, log | arguments], env, [:exit_status, :hide])
     %__MODULE__{port: port, guard: guard(port, log), log: log}
   end
 
   # It may have ended already.
   defp guard(port, log) do
     with {:os_pid, os_pid} <- Port.info(port, :os_pid),
-         do: sh([@guard, to_string(os_pid), log], [])
+         do: sh([@guard, to_string(os_pid), log], [], [])
   end
 
-  defp sh(args, options) do
+  defp sh(args, env, options) do
     sh = System.find_executable("sh")
-    Port.open({:spawn_executable, sh}, [:binary, args: ["-c" | args]] ++ options)
+    options = [:binary, args: ["-c" | args], env: Child.port_env() ++ env] ++ options
+    Port.open({:spawn_executable, sh}, options)
   end
 
   @doc """
@@ -47,9 +49,10 @@ defmodule Hotpush.Transport.Ssh.Client do
   """
   @spec settled(Hotpush.Route.ssh(), String.t() | nil) :: String.t()
   def settled(ssh, address \\ nil) do
+    options = [stderr_to_stdout: true, env: Child.env()]
+
     with program when is_binary(program) <- System.find_executable("ssh"),
-         {output, 0} <-
-           System.cmd(program, Command.asking(ssh, address), stderr_to_stdout: true) do
+         {output, 0} <- System.cmd(program, Command.asking(ssh, address), options) do
       output
     else
       _ -> ""
