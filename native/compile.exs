@@ -1,7 +1,55 @@
+defmodule Mix.Tasks.Compile.HotpushNative.Progress do
+  @moduledoc false
+  # On a terminal, one line that says how many crates are done; in a pipe nothing.
+
+  @doc "`count` says how many there are; it is asked on a terminal only."
+  @spec start((() -> non_neg_integer())) :: map() | nil
+  def start(count) do
+    if IO.ANSI.enabled?() do
+      show("fetching crates ...")
+      show(%{done: MapSet.new(), all: count.()})
+    end
+  end
+
+  @doc "Takes a line of cargo's JSON."
+  @spec saw(map() | nil, String.t()) :: map() | nil
+  def saw(nil, _line), do: nil
+
+  def saw(progress, line) do
+    with [_, id] <- Regex.run(~r/^{"reason":"compiler-artifact","package_id":"([^"]+)"/, line),
+         # The program that prepares a crate's build is not the crate.
+         false <- line =~ ~s("kind":["custom-build"]) do
+      show(%{progress | done: MapSet.put(progress.done, id)})
+    else
+      _ -> progress
+    end
+  end
+
+  @doc "Takes the line away."
+  @spec stop(map() | nil) :: :ok
+  def stop(nil), do: :ok
+
+  def stop(_progress) do
+    show("")
+    :ok
+  end
+
+  defp show(%{done: done, all: all} = progress) do
+    of = if all == 0, do: "", else: " of #{max(all, MapSet.size(done))}"
+    show("#{MapSet.size(done)}#{of} crates")
+    progress
+  end
+
+  # CSI K erases to the end of the line (ECMA-48, EL).
+  defp show(text), do: IO.write(["\r", text, "\e[K\r"])
+end
+
 defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
   @moduledoc false
   # Everything that is asked of cargo and rustc, away from whatever the project around us has
   # put into the environment for its device.
+
+  alias Mix.Tasks.Compile.HotpushNative.Progress
 
   @minimum {1, 91, 0}
 
@@ -26,13 +74,33 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
   defp build(native_dir, cargo, triple) do
     target_dir = System.get_env("HOTPUSH_CARGO_TARGET_DIR") || Path.join(native_dir, "target")
 
-    args =
-      ~w(build --quiet --release --locked --package hotpush_nif --target #{triple}) ++
-        ["--manifest-path", Path.join(native_dir, "Cargo.toml")]
+    manifest = ["--manifest-path", Path.join(native_dir, "Cargo.toml")]
+    about = ~w(--locked --package hotpush_nif --target #{triple}) ++ manifest
 
-    case run(cargo, args, [{"CARGO_TARGET_DIR", target_dir}]) do
+    # The mistakes as text, and a line of JSON for each crate that is done.
+    args = ~w(build --quiet --release --message-format json-render-diagnostics) ++ about
+    progress = Progress.start(fn -> crates(cargo, about) end)
+
+    case stream(cargo, args, [{"CARGO_TARGET_DIR", target_dir}], progress) do
       {_output, 0} -> artifact(Path.join([target_dir, triple, "release"]))
       {output, _status} -> {:error, {:build_failed, tail(output)}}
+    end
+  end
+
+  # How many crates there are to build for this machine; 0 where cargo does not say.
+  defp crates(cargo, about) do
+    case run(cargo, ~w(tree --quiet --edges normal,build --prefix none) ++ about, []) do
+      {output, 0} ->
+        for(
+          line <- String.split(output, "\n"),
+          [name, "v" <> version | _] <- [String.split(line)],
+          uniq: true,
+          do: {name, version}
+        )
+        |> length()
+
+      _ ->
+        0
     end
   end
 
@@ -82,11 +150,40 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
     error in [ErlangError, File.Error] -> {Exception.message(error), 127}
   end
 
+  # As `run/3`, line by line.
+  defp stream(command, args, env, progress) do
+    options = [:binary, :exit_status, :stderr_to_stdout, :hide, line: 65_536, cd: "/", args: args]
+    env = for {name, value} <- scrubbed() ++ env, do: {to_charlist(name), chars(value)}
+    port = Port.open({:spawn_executable, command}, [{:env, env} | options])
+    collect(port, progress, [])
+  end
+
+  defp chars(nil), do: false
+  defp chars(value), do: to_charlist(value)
+
+  # What it says, without its JSON.
+  defp collect(port, progress, said) do
+    receive do
+      {^port, {:data, {_, "{\"reason\"" <> _ = line}}} ->
+        collect(port, Progress.saw(progress, line), said)
+
+      # What is left of a line that is too long.
+      {^port, {:data, {_, line}}} ->
+        collect(port, progress, [line | said])
+
+      {^port, {:exit_status, status}} ->
+        Progress.stop(progress)
+        {said |> Enum.reverse() |> Enum.join("\n"), status}
+    end
+  end
+
   # An empty CARGO_ENCODED_RUSTFLAGS also outdoes the flags in a user's own config file.
+  # Crates run code of their own here: it gets no cookie.
   defp scrubbed do
     by_prefix =
       for {name, _value} <- System.get_env(),
-          String.starts_with?(name, @scrubbed_prefixes),
+          String.valid?(name),
+          String.starts_with?(name, @scrubbed_prefixes) or String.upcase(name) =~ "COOKIE",
           do: name
 
     [{"CARGO_ENCODED_RUSTFLAGS", ""} | Enum.map(@scrubbed ++ by_prefix, &{&1, nil})]
@@ -100,7 +197,7 @@ end
 defmodule Mix.Tasks.Compile.HotpushNative do
   @moduledoc false
   # Builds the native library for the host, whatever the target of the project around us is.
-  # Without it everything works, only slower: so a failure is told once and is no error.
+  # Pushing works without it, only slower: so a failure is told once and is no error.
 
   use Mix.Task.Compiler
 
@@ -197,13 +294,14 @@ defmodule Mix.Tasks.Compile.HotpushNative do
   defp message(kind, detail) do
     """
     hotpush: no native library (#{detail}).
-    Everything works without it; only scanning and packing are slower.
+    Pushing to devices works without it, only slower. hotpush.toml and finding devices by mDNS need it.
     #{advice(kind)} HOTPUSH_NATIVE=off in the environment stops trying.\
     """
   end
 
   defp advice(kind) when kind in [:no_cargo, :old_cargo],
-    do: "To get it, install Rust 1.91 or later (rustup.rs) and compile again."
+    do:
+      "To get it, install Rust 1.91 or later (rustup.rs) and run mix deps.compile hotpush --force."
 
   defp advice(_kind), do: "To try again now: mix deps.compile hotpush --force."
 
@@ -239,6 +337,7 @@ defmodule Mix.Tasks.Compile.HotpushNative do
 
   defp library, do: Path.join(folder(), "hotpush_nif.so")
   defp stamp_file, do: Path.join(folder(), "hotpush_nif.stamp")
-  defp skipped_file, do: Path.join(folder(), "hotpush_nif.skipped")
+  # In the build, which mix deps.compile --force takes away.
+  defp skipped_file, do: Path.join(Mix.Project.app_path(), ".mix/hotpush_nif.skipped")
   defp folder, do: Path.join(Mix.Project.app_path(), "priv/native")
 end

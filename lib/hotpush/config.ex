@@ -15,6 +15,7 @@ defmodule Hotpush.Config do
             cookie: nil,
             cookie_error: nil,
             who: "",
+            unread: nil,
             modules: [],
             apps: [],
             all?: false,
@@ -37,6 +38,7 @@ defmodule Hotpush.Config do
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
           who: String.t(),
+          unread: Error.t() | nil,
           modules: [String.t()],
           apps: [atom()],
           all?: boolean(),
@@ -71,6 +73,9 @@ defmodule Hotpush.Config do
 
   With `--discover` no device needs to be named, and none is meant where none is.
 
+  A hotpush.toml that cannot be read for want of the native library is `:unread`, the error that
+  says why; it is an error where a name of it is asked for, or no other device is named.
+
   A cookie that cannot be had costs the devices that need it: see `Hotpush.Target.list/2`. Where
   that is all of those named, it is an error.
   """
@@ -83,12 +88,14 @@ defmodule Hotpush.Config do
          {:ok, timeout} <- timeout(options),
          {:ok, wait} <- wait(options),
          {:ok, purge} <- purge(options),
-         {:ok, settings} <- Settings.find(dirs),
-         {:ok, routes} <- routes(options, hosts, settings, base, target),
+         {:ok, settings, unread} <- settings(dirs),
+         :ok <- readable(options, unread),
+         {:ok, routes} <- routes(options, hosts, settings || unread, base, target),
          {:ok, app_names} <- app_names(settings, base),
          given = given(options[:cookie]) || given(env["HOTPUSH_COOKIE"]),
          {:ok, routes, cookie} <- Cookie.put(routes, given, settings, base[:cookie], env),
          config = %__MODULE__{routes: routes, cookie: cookie.value, cookie_error: cookie.error},
+         config = %{config | unread: unread},
          :ok <- if(options[:discover], do: :ok, else: Cookie.some(config)),
          {:ok, discovery} <- atoms(base[:discovery], :discovery),
          {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
@@ -113,6 +120,28 @@ defmodule Hotpush.Config do
            discovery: discovery,
            verbosity: verbosity(options)
        }}
+    end
+  end
+
+  # What only the native library reads costs, without it, those who need it.
+  defp settings(dirs) do
+    case Settings.find(dirs) do
+      {:ok, settings} -> {:ok, settings, nil}
+      {:error, %Error{reason: :settings_unread} = unread} -> {:ok, nil, unread}
+      {:error, error} -> {:error, error}
+    end
+  end
+
+  # A nickname or a group is in the file alone. (A host may be anything.)
+  defp readable(_options, nil), do: :ok
+
+  defp readable(options, unread) do
+    needs = for {:group, name} <- options, do: name
+    needs = needs ++ for {:node, name} <- options, not (name =~ "@"), do: name
+
+    case needs do
+      [] -> :ok
+      [name | _] -> {:error, Error.new(:usage, name, {:name_unread, unread.subject})}
     end
   end
 
@@ -168,10 +197,12 @@ defmodule Hotpush.Config do
       configured = Enum.map(nodes, &{:node, to_string(&1)}) ++ Enum.map(ssh, &{:ssh, &1})
 
       case {Enum.map(hosts, &{:host, &1}) ++ named, settings, configured, target} do
+        {[_ | _] = given, %Error{}, _, _} -> Selection.routes(given, nil)
         {[_ | _] = given, _, _, _} -> Selection.routes(given, settings)
         {[], %Settings{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
         {[], _, [_ | _], _} -> Selection.routes(configured, nil)
         {[], _, [], _} when discover? -> {:ok, []}
+        {[], %Error{} = unread, [], _} -> {:error, unread}
         {[], _, [], :host} -> {:error, Error.new(:usage, settings && settings.shown, :no_nodes)}
         {[], _, [], _} -> Selection.routes([ssh: @stock_host], nil)
       end

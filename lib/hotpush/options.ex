@@ -24,7 +24,8 @@ defmodule Hotpush.Options do
 
   # Without a device the config is one for anybody's.
   defp build(argv) do
-    with {:error, %Error{reason: :no_nodes}} <- Workspace.config(argv),
+    with {:error, %Error{reason: why}} when why in [:no_nodes, :settings_unread] <-
+           Workspace.config(argv),
          {:ok, config} <- Workspace.config(["--node=nobody@localhost" | argv]),
          do: {:ok, %{config | routes: []}}
   end

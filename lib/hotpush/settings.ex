@@ -49,11 +49,15 @@ defmodule Hotpush.Settings do
   @spec file_name() :: String.t()
   def file_name, do: @file_name
 
+  @doc "Whether the native library is there, which reads it."
+  @spec readable?() :: boolean()
+  def readable?, do: Native.loaded?()
+
   @doc """
   Reads the `hotpush.toml` of a folder; `nil` where there is none.
 
   Errors: one that cannot be read, a mistake in it, a cookie in one that others may read, a native
-  library that is not there.
+  library that is not there (`:settings_unread`).
   """
   @spec read(Path.t(), boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
   def read(dir, native? \\ Native.loaded?()) do

@@ -2,7 +2,7 @@ defmodule Hotpush.Doorman do
   @moduledoc "What all tasks do at the door: say, write the JSON document, leave with a status."
 
   alias Hotpush.Doorman.{JsonFile, Output}
-  alias Hotpush.{Error, Fault, Terminal, Text, Workspace}
+  alias Hotpush.{Config, Error, Fault, Terminal, Text, Workspace}
 
   @doc """
   Runs a command that `--json` may want a document of, at `json`, and leaves with its status.
@@ -87,6 +87,12 @@ defmodule Hotpush.Doorman do
   @doc "Prints the sentence of an error."
   @spec complain(Error.t()) :: :ok
   def complain(error), do: say(error: Text.printable(Error.message(error)))
+
+  @doc "Says, to standard error, which file of the configuration was not read."
+  @spec left_out(Config.t()) :: :ok
+  def left_out(%Config{unread: nil}), do: :ok
+  def left_out(%Config{verbosity: :quiet}), do: :ok
+  def left_out(%Config{unread: error}), do: complain(%{error | reason: :settings_left_out})
 
   @doc "Tells an error, and leaves with 2."
   @spec fail(Error.t()) :: :ok

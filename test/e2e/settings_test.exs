@@ -257,20 +257,43 @@ defmodule Hotpush.SettingsE2ETest do
     assert output =~ ~r/^hotpush.toml:2:7: /m
   end
 
-  test "without the native library the file is an error, and never silently ignored", context do
+  test "without the native library the file is left out, and that is said", context do
     off = %{"HOTPUSH_NATIVE" => "off"}
+    name = to_string(context.kitchen.node)
 
-    for args <- [[], ["--node", "kitchen"], ["--node", to_string(context.kitchen.node)]] do
+    # What stands in it alone cannot be had.
+    for args <- [[], ["--node", "kitchen"], ["--group", "all"]] do
       output = mistake(context, args, off)
-      assert output =~ "hotpush.toml is read by hotpush's native library, which is not loaded"
+      assert output =~ ~r/hotpush.toml.*hotpush's native library.*not loaded/
       assert output =~ "HOTPUSH_NATIVE"
-      assert output =~ "rustup.rs"
+      assert output =~ "rustup.rs) and run mix deps.compile hotpush --force."
+      refute output =~ "note:"
     end
 
-    File.rm!(Path.join(context.project.dir, "hotpush.toml"))
+    # Everything else works, with the cookie of the environment or the config.
     env = Map.put(off, "HOTPUSH_COOKIE", to_string(context.kitchen.cookie))
-    node = to_string(context.kitchen.node)
-    assert {_, 0} = swap(context, ["--node", node], env)
-    nothing_differs(context, ["--node", node], [node], env)
+    args = ["--node", name, "--json", "-"]
+    assert {document, errors, 0} = run_apart(context.project, args, env, context.secrets)
+    assert [note] = for("note: " <> note <- String.split(errors, "\n"), do: note)
+    assert note =~ "hotpush.toml was not read"
+    refute document =~ "note: hotpush.toml"
+
+    config = inspect(nodes: [context.kitchen.node], cookie: context.kitchen.cookie)
+    env = Map.put(off, "SETTINGS", config)
+    assert {"note: hotpush.toml was not read" <> output, 0} = swap(context, [], env)
+    assert output =~ "Nothing differs on #{name}"
+
+    assert {"Successfully connected" <> _, 0} =
+             swap(context, [], Map.put(env, "HOTPUSH_NATIVE", nil))
+
+    # Nor is one written that could not be read.
+    path = Path.join(context.project.dir, "hotpush.toml")
+    written = File.read!(path)
+
+    for args <- [[], ["--force"]] do
+      {output, 2} = Project.mix(context.project, ["hotpush.init", "--no-discover" | args], off)
+      assert output =~ "hotpush.toml was not written: it takes hotpush's native library to read"
+      assert File.read!(path) == written
+    end
   end
 end

@@ -61,7 +61,7 @@ defmodule Hotpush.NativeCompileTest do
     }
 
     env = ours |> Map.merge(env) |> Map.to_list()
-    options = [cd: ctx.dir, env: env, stderr_to_stdout: true]
+    options = [cd: ctx[:in] || ctx.dir, env: env, stderr_to_stdout: true]
     {output, status} = System.cmd(System.find_executable("mix"), args, options)
     {output |> String.replace("Generated copy app\n", "") |> String.trim(), status}
   end
@@ -72,7 +72,8 @@ defmodule Hotpush.NativeCompileTest do
     File.rm_rf!(bin)
     File.mkdir_p!(bin)
 
-    for name <- ~w(mix elixir erl sh uname dirname basename readlink expr cat sed tr rm env),
+    for name <-
+          ~w(mix elixir erl sh uname dirname basename readlink expr cat sed tr rm env mkdir),
         found = System.find_executable(name),
         do: File.ln_s!(found, Path.join(bin, name))
 
@@ -129,8 +130,8 @@ defmodule Hotpush.NativeCompileTest do
     env = path(ctx)
     assert {message, 0} = mix(ctx, env)
     assert message =~ "no native library (cargo is not installed)"
-    assert message =~ "slower"
-    assert message =~ "rustup.rs"
+    assert message =~ "Pushing to devices works without it, only slower."
+    assert message =~ "rustup.rs) and run mix deps.compile hotpush --force."
     assert mix(ctx, env) == {"", 0}
     refute File.exists?(ctx.library)
 
@@ -161,6 +162,78 @@ defmodule Hotpush.NativeCompileTest do
     assert asked =~ "--target some-host-triple"
     assert {"Compiling native library (cargo)" <> _, 0} = mix(ctx, env, ["compile", "--force"])
     assert log |> File.read!() |> String.split("\n", trim: true) |> length() == 2
+  end
+
+  # One that builds something, of two crates, and writes down what it was given.
+  defp building(ctx) do
+    """
+    [ "$1" = --version ] && { echo 'cargo 1.95.0'; exit 0; }
+    [ "$1" = tree ] && { printf 'one v1.0.0\ntwo v0.1.0 (proc-macro)\n\none v1.0.0 (*)\n'; exit 0; }
+    env > '#{ctx.root}/environment'
+    for done in 'one@1","target":{"kind":["custom-build"]}' 'one@1","target":{"kind":["lib"]}' \
+      'two@2","target":{"kind":["proc-macro"]}'; do
+      echo '{"reason":"compiler-artifact","package_id":"'"$done"'}'
+    done
+    mkdir -p "$CARGO_TARGET_DIR/some-host-triple/release"
+    echo a library > "$CARGO_TARGET_DIR/some-host-triple/release/libhotpush_nif.so"
+    """
+  end
+
+  defp target(ctx), do: %{"HOTPUSH_CARGO_TARGET_DIR" => Path.join(ctx.root, "target")}
+
+  test "the command that it names rebuilds, in the project that depends on it", ctx do
+    consumer = Path.join(ctx.root, "consumer")
+    File.mkdir_p!(consumer)
+    # Linked into the build, as hotpush's own is.
+    File.mkdir_p!(Path.join(ctx.dir, "priv"))
+
+    File.write!(Path.join(consumer, "mix.exs"), """
+    defmodule Consumer.MixProject do
+      use Mix.Project
+
+      def project do
+        [app: :consumer, version: "0.1.0", deps: [{:copy, path: "../copy", runtime: false}]]
+      end
+    end
+    """)
+
+    library = Path.join(consumer, @library)
+    ctx = Map.put(ctx, :in, consumer)
+    assert {message, 0} = mix(ctx, path(ctx))
+    assert message =~ "run mix deps.compile hotpush --force."
+
+    failing = "[ \"$1\" = --version ] && { echo 'cargo 1.95.0'; exit 0; }\nexit 101\n"
+    assert {message, 0} = mix(ctx, path(ctx, failing))
+    assert message =~ "To try again now: mix deps.compile hotpush --force."
+    refute File.exists?(library)
+
+    env = Map.merge(path(ctx, building(ctx)), target(ctx))
+    mix(ctx, env)
+    refute File.exists?(library)
+    assert {message, 0} = mix(ctx, env, ["deps.compile", "copy", "--force"])
+    assert message =~ "Compiling native library (cargo)"
+    assert File.read!(library) == "a library\n"
+  end
+
+  test "on a terminal it says how many crates are done; cargo is given no cookie", ctx do
+    env =
+      path(ctx, building(ctx))
+      |> Map.merge(target(ctx))
+      |> Map.merge(%{"HOTPUSH_COOKIE" => "s3cret", "MIX_ENV" => "dev", "HOTPUSH_NATIVE" => nil})
+      |> Map.merge(%{"TERM" => "xterm", "SHELL" => "/bin/sh"})
+
+    options = [cd: ctx.dir, env: Map.to_list(env), stderr_to_stdout: true]
+    {output, 0} = System.cmd("script", ["-qefc", "mix compile", "/dev/null"], options)
+    assert output =~ ~r/Compiling native library.*\r0 of 2 .*\r1 of 2 .*\r2 of 2 crates.*\r\e\[K/s
+    assert File.read!(ctx.library) == "a library\n"
+    seen = File.read!(Path.join(ctx.root, "environment"))
+    assert seen =~ "PATH="
+    refute seen =~ "s3cret"
+
+    # In a pipe, and where nothing is left to do, there is nothing of it.
+    assert mix(ctx, env) == {"", 0}
+    {_, 0} = mix(ctx, env, ["clean"])
+    assert mix(ctx, env) == {"Compiling native library (cargo)", 0}
   end
 
   test "off is off", ctx do

@@ -127,7 +127,7 @@ defmodule Hotpush.SettingsTest do
   test "without the native library it is an error, with the next step", %{dir: dir} do
     write(dir, @whole)
     message = message(Settings.read(dir, false))
-    assert message =~ ~r/hotpush.toml is read by .*HOTPUSH_NATIVE.*rustup.rs.*--force/
+    assert message =~ ~r/hotpush.toml was not read, .*HOTPUSH_NATIVE.*rustup.rs.*--force/
   end
 
   test "the nearest of several counts", %{dir: dir} do

@@ -61,6 +61,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
     with {:ok, asked} <- Arguments.parse(argv),
          :ok <- Workspace.check(),
          {:ok, config} <- config(["--discover", "--no-compile"]),
+         :ok <- Doorman.left_out(config),
          {:ok, project} <- Project.load(config),
          :ok <- Workspace.load_ways(config) do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))

@@ -24,7 +24,8 @@ defmodule Mix.Tasks.Hotpush.Init do
   ## Exit status
 
     * 0 - the file was written
-    * 2 - it was not: there is one already, or the command is wrong
+    * 2 - it was not: there is one already, the native library that reads it is missing, or the
+      command is wrong
   """
 
   use Mix.Task
@@ -42,6 +43,7 @@ defmodule Mix.Tasks.Hotpush.Init do
     with {:ok, options} <- options(argv),
          {:ok, dir} <- project(),
          path = Path.join(dir, Settings.file_name()),
+         :ok <- readable(path),
          :ok <- check(path, options),
          entries = entries(options),
          :ok <- write(path, Template.render(Mix.Project.config()[:app], entries), options),
@@ -77,6 +79,13 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   defp project do
     with :ok <- Workspace.check(), do: {:ok, hd(Workspace.settings_dirs())}
+  end
+
+  # A file that nothing here could read would only be in the way.
+  defp readable(path) do
+    if Settings.readable?(),
+      do: :ok,
+      else: usage(Path.relative_to_cwd(path), :settings_useless)
   end
 
   # In a child of an umbrella there may be one for all.

@@ -82,7 +82,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
   The command line counts before the environment, that before `hotpush.toml`, and that before the
   Mix config: devices of `hotpush.toml` take the place of `nodes`. Any other key, and any name that
   is not there, is an error with its line and column. The file is read by the native library: where
-  that is missing, a `hotpush.toml` is an error.
+  that is missing, devices of the command line and of the config are pushed to all the same, and a
+  note says that the file was not read.
 
   ## Options
 
@@ -116,7 +117,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
       release of the project does. (`h` in IEx on the device reads the firmware's file all the same.)
     * `--cookie COOKIE` - the devices' cookie, in quotes if it has a space; a host goes before this
       option. Other users of this computer may see it among the running programs: `HOTPUSH_COOKIE`
-      is better
+      is better. The programs that are started here, such as ssh, are given no variable with COOKIE
+      in its name
     * `--verbose` - also say why, what took how long, and of a refused push what would have been
       done; and list all modules where there are more than 20
     * `--quiet` - only say what went wrong
@@ -178,11 +180,15 @@ defmodule Mix.Tasks.Upload.Hotswap do
   defp upload(argv) do
     Doorman.command(Config.Arguments.json(argv), &Document.of_error/1, fn ->
       case Workspace.config(argv) do
-        {:ok, %{discover?: true} = config} -> discover(config)
-        {:ok, config} -> push(config)
+        {:ok, config} -> start(config)
         {:error, error} -> fail(error)
       end
     end)
+  end
+
+  defp start(config) do
+    Doorman.left_out(config)
+    if config.discover?, do: discover(config), else: push(config)
   end
 
   # Who is found but neither named nor confirmed is listed, and offered nothing.

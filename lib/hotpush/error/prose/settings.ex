@@ -21,9 +21,25 @@ defmodule Hotpush.Error.Prose.Settings do
     do: "#{path} cannot be read: #{:file.format_error(reason)}."
 
   def sentence(path, :settings_unread) do
-    "#{path} is read by hotpush's native library, which is not loaded: unset HOTPUSH_NATIVE if it " <>
-      "is off; else install Rust 1.91 or later (rustup.rs) and run mix deps.compile hotpush " <>
-      "--force. To go on without the file, give it another name."
+    "no device is named: #{path} was not read, since that takes hotpush's native library, which is " <>
+      "not loaded. Name a device on the command line, as in mix upload.hotswap nerves.local, or " <>
+      "make the library available: " <> library()
+  end
+
+  def sentence(path, :settings_left_out) do
+    "note: #{path} was not read, since that takes hotpush's native library, which is not loaded: " <>
+      "its devices, groups and cookies are not known. To have them, " <> library()
+  end
+
+  def sentence(name, {:name_unread, path}) do
+    "#{name} is looked for in #{path}, which takes hotpush's native library to read, and that is " <>
+      "not loaded. Give the device's host or node in its place, or " <> library()
+  end
+
+  def sentence(path, :settings_useless) do
+    "#{path} was not written: it takes hotpush's native library to read, and that is not loaded. " <>
+      "Without it, name devices on the command line, as in mix upload.hotswap nerves.local, or in " <>
+      "config/config.exs. To use #{Path.basename(path)}, " <> library()
   end
 
   def sentence(place, {:bad_cookie, key, expected}),
@@ -76,6 +92,11 @@ defmodule Hotpush.Error.Prose.Settings do
 
   def sentence(path, {:not_written, reason}),
     do: "#{path} could not be written: #{:file.format_error(reason)}."
+
+  defp library do
+    "unset HOTPUSH_NATIVE if it is off; else install Rust 1.91 or later (rustup.rs) and run " <>
+      "mix deps.compile hotpush --force."
+  end
 
   defp did_you_mean([]), do: ""
   defp did_you_mean(near), do: " Did you mean #{Enum.join(near, ", ")}?"
