@@ -173,7 +173,7 @@ defmodule Hotpush.Config do
   defp wait(options) do
     case options[:wait] do
       nil -> {:ok, nil}
-      seconds when seconds in 1..div(@longest, 2000) -> {:ok, seconds * 1000}
+      seconds when seconds in 1..div(@longest, 2000)//1 -> {:ok, seconds * 1000}
       seconds -> Arguments.bad("--wait", seconds)
     end
   end

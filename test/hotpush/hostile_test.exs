@@ -243,7 +243,7 @@ defmodule Hotpush.HostileTest do
     for {load, says} <- [
           {{:refused, {:lived_by, [living]}}, ~S|"$(touch x)" under "$(touch x)"|},
           {{:refused, {:not_loadable, [{odd, "`x`"}]}}, ~S|cannot load "$(touch x)" ("`x`")|},
-          {put_in(hd(loads()), [Access.elem(1), :orphaned], [Tuple.append(living, [odd])]),
+          {put_in(hd(loads()), [Access.elem(1), :orphaned], [Tuple.insert_at(living, 4, [odd])]),
            ~S|"$(touch x)" by "$(touch x)"|}
         ] do
       output = lines.(visit(context, [answer, load]))

@@ -41,6 +41,10 @@ defmodule Hotpush.Discovery.SurveyTest do
     def send(_, _), do: :ok
     @impl true
     def receive(_, _), do: {:error, :connection_lost}
+    @impl true
+    def stop(_), do: :ok
+    @impl true
+    def served_by(_), do: :none
 
     defp hang(target, where, timeout) do
       Kernel.send(owner(), {:hangs, target.node, where, timeout, self()})
