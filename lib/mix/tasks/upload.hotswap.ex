@@ -163,8 +163,9 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * 143 - the command was ended by SIGTERM
 
   Ctrl-C brings up the VM's own menu, which no program in it can change: a second one ends the
-  command. With `ELIXIR_ERL_OPTIONS=+Bd` in the environment the first one does. However the command
-  ends, the device either carries out all of a push or nothing of it.
+  command. With `ELIXIR_ERL_OPTIONS=+Bd` in the environment the first one does, with status 130 in a
+  shell; in a script without a terminal, set it as well, since the menu ends with 0 there. However
+  the command ends, the device either carries out all of a push or nothing of it.
   """
 
   use Mix.Task

@@ -42,19 +42,14 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     end
   end
 
-  defp refuses?(node, {host, address, port}, timeout) do
+  # With TLS, its own handshake went well just now, by hand: what is left is the cookie.
+  defp refuses?(node, {_host, address, port}, timeout) do
     connect = fn ->
-      if Tls.used?() do
-        Tls.connect(host, address, port, timeout)
-      else
-        options = [:binary, active: false]
-
-        with {:ok, socket} <- :gen_tcp.connect(address, port, options, timeout),
-             do: {:ok, {:gen_tcp, socket}}
-      end
+      with {:ok, socket} <- :gen_tcp.connect(address, port, [:binary, active: false], timeout),
+           do: {:ok, {:gen_tcp, socket}}
     end
 
-    Greeting.refuses?(connect, :erlang.get_cookie(node), timeout)
+    Tls.used?() or Greeting.refuses?(connect, :erlang.get_cookie(node), timeout)
   end
 
   defp resolve(host) do

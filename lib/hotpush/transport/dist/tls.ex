@@ -54,20 +54,12 @@ defmodule Hotpush.Transport.Dist.Tls do
     end
   end
 
-  @doc "A connection over TLS, as a wire of `Hotpush.Transport.Dist.Greeting`."
-  @spec connect(String.t(), :inet.ip_address(), :inet.port_number(), pos_integer()) ::
-          {:ok, Greeting.wire()} | {:error, term()}
-  def connect(host, address, port, timeout) do
-    options = [:binary, server_name_indication: to_charlist(host), active: false]
-
-    with {:ok, ours} <- client_options(),
-         :ok <- files(ours),
-         {:ok, socket} <- ssl(:connect, [address, port, options ++ ours, timeout]),
-         do: {:ok, {:ssl, socket}}
-  end
-
   defp handshake(host, address, port, timeout) do
-    with {:ok, {:ssl, socket}} <- connect(host, address, port, timeout) do
+    sni = [server_name_indication: to_charlist(host), active: false]
+
+    with {:ok, options} <- client_options(),
+         :ok <- files(options),
+         {:ok, socket} <- ssl(:connect, [address, port, options ++ sni, timeout]) do
       # With TLS 1.3 it is only now that the device says what it thinks of our certificate.
       answer = ssl(:recv, [socket, 0, 500])
       ssl(:close, [socket])
