@@ -16,7 +16,16 @@ defmodule Hotpush.Doorman do
           :ok
   def command(json, of_error, fun) do
     stdout = Process.group_leader()
+    trapped = if json == "-", do: System.trap_signal(:sigterm, fn -> cut(of_error, stdout) end)
 
+    try do
+      command(json, of_error, stdout, fun)
+    after
+      with {:ok, id} <- trapped, do: System.untrap_signal(:sigterm, id)
+    end
+  end
+
+  defp command(json, of_error, stdout, fun) do
     with :ok <- JsonFile.begin(json, of_error),
          {status, document} = apart(json, fn -> documented(json, of_error, stdout, fun) end),
          :ok <- JsonFile.write(json, document, stdout) do
@@ -26,6 +35,15 @@ defmodule Hotpush.Doorman do
         Workspace.consolidate()
         fail(error)
     end
+  end
+
+  # What was trapped last comes first: `attended/1` ends the VM after this. Who does not read what
+  # is written is not waited for.
+  defp cut(of_error, stdout) do
+    document = of_error.(Error.new(:usage, "-", :unfinished))
+    task = Task.async(fn -> JsonFile.write("-", document, stdout) end)
+    Task.yield(task, 500)
+    :ok
   end
 
   defp apart("-", fun), do: Output.diverted(fun)

@@ -99,6 +99,10 @@ defmodule Hotpush.JsonTest do
     assert status != 0
     assert %{"ok" => false, "error" => %{"kind" => "unfinished"}} = json(path)
 
+    Project.edit(project, "lib/desk.ex", "-KILL", "-TERM")
+    {output, _, 143} = push_apart(context, ["--json", "-"])
+    assert %{"ok" => false, "error" => %{"kind" => "unfinished"}} = document(output)
+
     for {args, kind} <- [{["--colour"], "unknown_option"}, {["--app", "no"], "no_such_app"}] do
       File.write!(path, ~S({"ok":true}))
       {_, 2} = push(project, device, ["--no-compile", "--json", path | args])

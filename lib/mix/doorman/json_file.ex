@@ -28,6 +28,7 @@ defmodule Hotpush.Doorman.JsonFile do
   def write("-", document, stdout) do
     Output.flush(:standard_error)
     IO.puts(stdout, document)
+    Output.flush(stdout)
   end
 
   def write(path, document, _stdout) do

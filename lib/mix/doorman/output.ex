@@ -41,14 +41,14 @@ defmodule Hotpush.Doorman.Output do
   end
 
   @doc """
-  Waits until an output, `:user` or `:standard_error`, has been written.
+  Waits until an output has been written: `:user`, `:standard_error`, or the process of one.
 
   It answers as soon as it has handed the text to its port, so that two outputs that lead to one
   pipe would mix otherwise. (Since OTP 26 `:user` has no port, and answers when it has written.)
   """
-  @spec flush(:user | :standard_error) :: :ok
-  def flush(name) do
-    owner = Process.whereis(name)
+  @spec flush(:user | :standard_error | pid()) :: :ok
+  def flush(output) do
+    owner = if is_pid(output), do: output, else: Process.whereis(output)
 
     for port <- Port.list(), Port.info(port, :connected) == {:connected, owner}, do: drain(port)
     :ok
