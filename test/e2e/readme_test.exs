@@ -76,9 +76,59 @@ defmodule Hotpush.ReadmeTest do
     assert output =~ "{[:\"#{node}\"], 0, []}"
     assert Device.eval(stock.device, "Example.v()") == 42
 
+    # Where Hotpush is not there, nothing complains of its configuration.
+    output = Project.mix!(project, ["run", "-e", "IO.puts(1)"], %{"MIX_ENV" => "test"})
+    refute output =~ "hotpush"
+
     # The lines that the README shows, but for its figures.
     assert @readme =~ "Successfully connected to nerves.local\n"
     assert @readme =~ "Successfully deployed Elixir.Example to nerves.local\n"
+  end
+
+  test "what starts distribution on the device does not on this computer" do
+    [_, _, prepare, _] = blocks("elixir")
+    [config, start] = String.split(prepare, ~r/^# lib.*$/m)
+    node = "#{Run.name("example")}@127.0.0.1"
+
+    project =
+      Project.new(
+        app: :example,
+        config: "import Config\n" <> String.replace(config, "example@nerves.local", node),
+        mod: {Example.Application, []},
+        files: %{
+          "lib/example.ex" => """
+          defmodule Example.Application do
+            use Application
+
+            def start(_type, _args) do
+              #{start}
+              Supervisor.start_link([], strategy: :one_for_one)
+            end
+          end
+          """
+        }
+      )
+
+    assert Project.mix!(project, ["run", "-e", "IO.inspect(node())"]) =~ "\n:nonode@nohost\n"
+    release = Project.release(project)
+
+    {output, 0} =
+      System.cmd(
+        "sh",
+        [
+          "-c",
+          ~s(RELEASE_DISTRIBUTION=none "$0" eval "$1"),
+          Path.join(release, "bin/example"),
+          """
+          {:ok, _} = Application.ensure_all_started(:example)
+          IO.inspect({node(), Node.get_cookie()})
+          """
+        ],
+        stderr_to_stdout: true,
+        env: Run.clean_env()
+      )
+
+    assert output =~ ~s({:"#{node}", :"secret token shared between nodes"})
   end
 
   test "its hotpush.toml is one" do

@@ -32,10 +32,12 @@ defmodule Mix.Tasks.Upload.Hotswap do
   ## Configuration
 
       # config/config.exs
-      config :hotpush,
-        app_name: :example,
-        nodes: [:"example@nerves.local"],
-        cookie: :"secret token shared between nodes"
+      if config_env() == :dev do
+        config :hotpush,
+          app_name: :example,
+          nodes: [:"example@nerves.local"],
+          cookie: :"secret token shared between nodes"
+      end
 
     * `app_name` - the application, or a list of them; by default the Mix project's
     * `nodes` - the nodes, where the command line names no device

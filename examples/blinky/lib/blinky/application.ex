@@ -6,7 +6,10 @@ defmodule Blinky.Application do
 
   @impl true
   def start(_type, _args) do
-    start_distribution(Application.get_env(:blinky, :distribution))
+    # Where Mix is, it is your computer: iex -S mix starts the application, too.
+    unless Code.ensure_loaded?(Mix),
+      do: start_distribution(Application.get_env(:blinky, :distribution))
+
     Supervisor.start_link([Blinky.Led], strategy: :one_for_one, name: Blinky.Supervisor)
   end
 
