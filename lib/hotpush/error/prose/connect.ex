@@ -45,7 +45,7 @@ defmodule Hotpush.Error.Prose.Connect do
 
   def sentence(node, {:not_registered, host, names}) do
     "#{node}: the epmd at #{host} does not know this name, it knows #{Text.names(names)}. " <>
-      "Use the name under which the device registered."
+      "Is the node up, and is this the name under which it registered?"
   end
 
   def sentence(node, {:port_closed, host, port, reason}) do
