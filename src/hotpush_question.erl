@@ -141,6 +141,11 @@ ask(Apps, Own, Extra, Known, Cut) ->
     Others = maps:keys(maps:without(Listed, Loaded)),
     Pushed = [M || {M, Compile} <- lists:zip(Others, Info(Others, compile)),
                    {hotpush, {_, _}} <- Compile],
+    %% Applications here that were not asked about: they run, or stand in the firmware.
+    Brought = [App || {_, Compile} <- lists:zip(Others, Info(Others, compile)),
+                      {hotpush, {App, _}} <- Compile, is_list(code:lib_dir(App))],
+    Further = lists:usort(
+        maps:keys(Running) ++ [App || {App, _, _} <- application:loaded_applications()] ++ Brought),
     Ours = Pushed ++ lists:filter(fun erlang:module_loaded/1, Listed),
     %% A protocol may dispatch to an implementation that never got into the firmware.
     Kept = fun(Protocol, Type) ->
@@ -173,6 +178,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
                     Ebin =/= none orelse Ms =/= [], Show(Ms)}
                    || {App, Ebin, Vsn, Ms} <- Groups],
           pushed => Show(Pushed),
+          others => lists:map(Name, Further -- Apps),
           files => Files,
           impls => [{Name(M), [Name(I) || I <- Is, Kept(M, I)]}
                     || {M, true} <- Protocols,

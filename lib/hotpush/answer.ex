@@ -41,6 +41,7 @@ defmodule Hotpush.Answer do
           cut: :integer,
           apps: {:list, {:tuple, [:name_or_none, :text, :boolean, :boolean, @shown]}},
           pushed: @shown,
+          others: {:list, :name},
           files:
             {:list,
              {:tuple, [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, @files]}]}},

@@ -23,7 +23,7 @@ defmodule Hotpush.Device do
   end
 
   defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform] ++
-              [apps: %{}, modules: %{}, files: %{}, impls: [], nifs: [], old: []]
+              [apps: %{}, modules: %{}, files: %{}, others: [], impls: [], nifs: [], old: []]
 
   @typedoc """
     * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
@@ -31,6 +31,7 @@ defmodule Hotpush.Device do
       compiled for, `:platform` what its firmware says in its metadata
     * `:mode` - `:interactive` or `:embedded`
     * `:apps` - name => `%{vsn, running?, known?}`
+    * `:others` - applications there, running or in its firmware, that were not asked about
     * `:files` - what the device's files were: for `Hotpush.Device.Memory`
     * `:impls` - consolidated protocols it runs, with the types that they dispatch
     * `:nifs` - modules with native code
@@ -102,6 +103,7 @@ defmodule Hotpush.Device do
         end,
       modules: Map.new(modules, &{&1.name, &1}),
       files: files,
+      others: answer.others,
       impls: answer.impls,
       nifs: answer.nifs,
       old: answer.old

@@ -26,7 +26,9 @@ defmodule Hotpush.Inventory do
             dispatched: %{},
             ways: MapSet.new(),
             target: nil,
-            consolidate?: false
+            consolidate?: false,
+            docs?: false,
+            known: nil
 
   @typedoc """
     * `:beams` - by module name
@@ -36,6 +38,8 @@ defmodule Hotpush.Inventory do
     * `:dispatched` - of consolidated protocols, the implementations that they know: `dispatching/2`
     * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
+    * `:docs?` - whether docs are kept in what is pushed
+    * `:known` - the applications that the project may mean; `nil` where it cannot know all
     * `:consolidate?` - whether the project wants its protocols consolidated
   """
   @type t :: %__MODULE__{
@@ -48,7 +52,9 @@ defmodule Hotpush.Inventory do
           dispatched: %{String.t() => [String.t()]},
           ways: MapSet.t(String.t()),
           target: atom(),
-          consolidate?: boolean()
+          consolidate?: boolean(),
+          docs?: boolean(),
+          known: MapSet.t(String.t()) | nil
         }
 
   @doc "Scans the project's folders. Consolidated protocols win over the plain ones."
@@ -91,7 +97,9 @@ defmodule Hotpush.Inventory do
       siblings: MapSet.new(project.siblings),
       ways: ways,
       target: project.target,
-      consolidate?: project.consolidate?
+      consolidate?: project.consolidate?,
+      docs?: "Docs" in project.keep,
+      known: project.known && MapSet.new(project.known)
     }
   end
 

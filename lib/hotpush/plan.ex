@@ -2,16 +2,16 @@ defmodule Hotpush.Plan do
   @moduledoc "What has to happen on one device, in order, and what speaks against it. Pure."
 
   alias Hotpush.{Config, Device, Error, Inventory, Scope}
-  alias Hotpush.Plan.Refusals
+  alias Hotpush.Plan.{Refusals, Removals}
 
   defmodule Action do
-    @moduledoc "One module to load (`:new`, `:code`, `:lines`, `:forced`) or to remove (`:gone`)."
+    @moduledoc "One module to load (`:new`, `:code`, `:lines`, `:lines_or_docs`, `:forced`) or to remove (`:gone`)."
     defstruct [:module, :app, :reason, :beam]
 
     @type t :: %__MODULE__{
             module: String.t(),
             app: atom(),
-            reason: :new | :code | :lines | :forced | :gone,
+            reason: :new | :code | :lines | :lines_or_docs | :forced | :gone,
             beam: Inventory.Beam.t() | nil
           }
   end
@@ -47,6 +47,7 @@ defmodule Hotpush.Plan do
           | {:would_kill, [{String.t(), String.t(), String.t()}]}
           | {:nif_skipped, [String.t()]}
           | {:target_kept, [String.t()]}
+          | {:left_apps, [String.t()]}
           | {:orphaned, [{String.t(), String.t(), String.t(), String.t(), [String.t()]}]}
           | {:answer_lost, non_neg_integer(), :soft | :kill}
 
@@ -74,11 +75,11 @@ defmodule Hotpush.Plan do
 
     plan = %__MODULE__{
       load: load,
-      remove: removals(inventory, device, diff, scope),
+      remove: Removals.of(inventory, device, diff, scope),
       checked: checked,
       unchanged: checked - length(load),
       problems: inventory.problems,
-      notices: notices(load, dev, skipped, device)
+      notices: notices(load, dev, skipped, device) ++ Removals.notices(inventory, device, scope)
     }
 
     plan = %{
@@ -95,10 +96,16 @@ defmodule Hotpush.Plan do
 
   defp changes(inventory, diff, scope) do
     diff.changed
-    |> Enum.map(fn {name, reason} -> action(Map.fetch!(inventory.beams, name), reason) end)
+    |> Enum.map(fn {name, reason} ->
+      action(Map.fetch!(inventory.beams, name), reason(reason, inventory))
+    end)
     |> Enum.filter(&(Scope.includes?(scope, &1.module) and wanted?(&1)))
     |> Enum.split_with(&(&1.beam.kind != :dev))
   end
+
+  # One digest is of both, where docs are pushed along.
+  defp reason(:lines, %{docs?: true}), do: :lines_or_docs
+  defp reason(reason, _inventory), do: reason
 
   # An Erlang or Elixir protocol is only ever refreshed; a development dependency that the device
   # does not have is none of its business.
@@ -134,30 +141,6 @@ defmodule Hotpush.Plan do
       do: Enum.split_with(actions, &Refusals.answerer?/1),
       else: {[], actions}
   end
-
-  # Those that belong to an application of this project on the device, by its .app file there or
-  # by an earlier push. Never by a narrowed view, never from a build for something else.
-  defp removals(_inventory, _device, _diff, scope) when scope != :all, do: []
-
-  defp removals(inventory, device, diff, _scope) do
-    apps =
-      for app <- inventory.apps, app.kind != :dev, into: %{}, do: {to_string(app.name), app.name}
-
-    if Refusals.target_differs?(inventory, device) do
-      []
-    else
-      for name <- diff.gone,
-          not MapSet.member?(inventory.broken, name),
-          not firmwares_way?(name, inventory, device),
-          app = apps[device.modules[name].app],
-          do: %Action{module: name, app: app, reason: :gone}
-    end
-  end
-
-  # A way to find devices is pushed nowhere. Where an earlier push brought it, it goes; what the
-  # firmware has of it does no harm there.
-  defp firmwares_way?(name, inventory, device),
-    do: MapSet.member?(inventory.ways, name) and device.modules[name].stamp == ""
 
   defp target_kept([]), do: []
   defp target_kept(kept), do: [{:target_kept, kept |> Enum.map(& &1.module) |> Enum.sort()}]

@@ -37,7 +37,7 @@ defmodule Hotpush.Project do
               state_dir: nil,
               target: nil
             ] ++
-              [system: [], siblings: [], protocols: [], taken: [], ways: []]
+              [system: [], siblings: [], protocols: [], taken: [], ways: [], known: nil]
 
   @typedoc """
   Among others:
@@ -58,7 +58,8 @@ defmodule Hotpush.Project do
           ways: [String.t()],
           siblings: [String.t()],
           protocols: [module()],
-          taken: [module()]
+          taken: [module()],
+          known: [String.t()] | nil
         }
 
   @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
@@ -84,7 +85,8 @@ defmodule Hotpush.Project do
          target: Mix.target(),
          ways: Enum.map(config.discovery, &to_string/1),
          system: system_modules(lib),
-         siblings: siblings(built, apps)
+         siblings: siblings(built, apps),
+         known: known_apps(own)
        }}
     end
   end
@@ -213,6 +215,22 @@ defmodule Hotpush.Project do
         module = file |> Path.basename(".beam") |> String.to_atom(),
         not MapSet.member?(ours, module),
         do: module
+  end
+
+  # Every application that the project may mean, whether or not it is pushed: its own, all of its
+  # dependencies, OTP's and Elixir's. A child of an umbrella does not know its siblings.
+  defp known_apps(own) do
+    if match?([_], Hotpush.Workspace.settings_dirs()) do
+      names = own ++ Map.keys(Mix.Project.apps_paths() || %{}) ++ Mix.Project.deps_apps()
+      Enum.map(names, &to_string/1) ++ platform()
+    end
+  end
+
+  defp platform do
+    for dir <- [:code.lib_dir(), Path.expand("..", :code.lib_dir(:elixir))],
+        {:ok, names} <- [File.ls(dir)],
+        name <- names,
+        do: name |> String.split("-") |> hd()
   end
 
   # What consolidation here knew of besides the runtime applications: Elixir's own, which stand

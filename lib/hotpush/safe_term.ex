@@ -19,7 +19,7 @@ defmodule Hotpush.SafeTerm do
            [:sticky_directory, :badfile, :nofile, :duplicated, :on_load_not_allowed] ++
            [:features_not_allowed, :known, true, false, :undefined, :interactive, :embedded] ++
            [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform, :cut, :apps] ++
-           [:pushed, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over]
+           [:pushed, :others, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over]
 
   @type problem ::
           :too_large | :too_deep | :too_many | :damaged | {:not_data, byte()} | :unknown_atom

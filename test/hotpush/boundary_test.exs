@@ -6,6 +6,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Plan,
     Hotpush.Plan.LineTables,
     Hotpush.Plan.Refusals,
+    Hotpush.Plan.Removals,
     Hotpush.Report,
     Hotpush.Report.Lines,
     Hotpush.Report.Document,

@@ -74,6 +74,7 @@ defmodule Hotpush.HostileTest do
           ], "Elixir.Desk.Gone"}}
       ],
       pushed: {"", "", [], ""},
+      others: ["kernel", "drawer"],
       files: [
         {"desk", "0123456789abcdef",
          [{"Elixir.Desk.One", "1234567", "7654321"}, {"Elixir.Desk.Gone", "1234567", "7654321"}]}

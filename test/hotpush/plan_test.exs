@@ -64,6 +64,15 @@ defmodule Hotpush.PlanTest do
 
   defp reasons(plan), do: Enum.map(plan.refusals, & &1.reason)
 
+  test "where docs are pushed along, other content of the same code may be docs alone" do
+    for {docs?, reason} <- [{false, :lines}, {true, :lines_or_docs}] do
+      inventory = inventory([{"Elixir.A", :desk, :own, "a"}], docs?: docs?)
+      device = device([{"Elixir.A", :desk, "a"}])
+      device = put_in(device.modules["Elixir.A"].stamp, "another")
+      assert [%{reason: ^reason}] = plan(inventory, device).load
+    end
+  end
+
   test "nothing differs" do
     plan = plan(inventory([{"a", :own, :own, "1"}]), device([{"a", :own, "1"}]))
     assert %{load: [], remove: [], refusals: [], checked: 1, unchanged: 1} = plan

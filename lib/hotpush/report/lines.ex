@@ -11,6 +11,7 @@ defmodule Hotpush.Report.Lines do
     new: "new",
     code: "its code differs",
     lines: "its line numbers differ",
+    lines_or_docs: "its line numbers or its docs differ",
     forced: "--all"
   }
 
@@ -223,6 +224,11 @@ defmodule Hotpush.Report.Lines do
   defp notice({:target_kept, modules}, name, _are) do
     "note: #{name} keeps its #{Enum.join(modules, ", ")}, " <>
       "by which it knows what it was built for: this build is for another target"
+  end
+
+  defp notice({:left_apps, apps}, name, _are) do
+    "note: #{name} still has #{Enum.join(apps, ", ")}, which this project does not have any more: " <>
+      "only new firmware removes an application"
   end
 
   defp notice({:nif_skipped, modules}, name, _are) do

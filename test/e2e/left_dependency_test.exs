@@ -1,0 +1,56 @@
+defmodule Hotpush.LeftDependencyTest do
+  @moduledoc "A dependency that left mix.exs: what a push brought goes, what the firmware has is told."
+  use ExUnit.Case, async: true
+
+  import Hotpush.Test.Hotswap
+  alias Hotpush.Test.{Device, Project}
+
+  defp files(name),
+    do: %{"lib/#{String.downcase(name)}.ex" => "defmodule #{name} do\n  def hi, do: :one\nend\n"}
+
+  defp without(mix, dep), do: String.replace(mix, ~r/, #{dep}: \[path: "[^"]*"\]/, "")
+
+  test "modules that were pushed are removed, the firmware's stay and are told of" do
+    project =
+      Project.new(
+        app: :desk,
+        files: files("Desk"),
+        deps: [{:drawer, [], files: files("Drawer")}, {:handle, [], files: files("Handle")}]
+      )
+
+    both = File.read!(Path.join(project.dir, "mix.exs"))
+    Project.write(project, "mix.exs", without(both, "handle"))
+    release = Project.release(project)
+
+    for mode <- [:embedded, :interactive] do
+      device = Device.start(release: release, mode: mode)
+      Project.write(project, "mix.exs", both)
+      assert deployed(push!(project, device)) == ["Elixir.Handle"]
+      assert Device.eval(device, "Handle.hi()") == :one
+      refute again(project, device) =~ "note:"
+
+      Project.write(project, "mix.exs", without(both, "handle"))
+      # A narrowed push, or one for another target, removes nothing.
+      assert deleted(push!(project, device, ["--module", "Desk"])) == []
+      output = push!(project, device)
+      assert deleted(output) == ["Elixir.Handle"]
+      refute output =~ "note:"
+
+      assert Device.eval(
+               device,
+               "Code.ensure_loaded?(Handle) and function_exported?(Handle, :hi, 0)"
+             ) == false
+
+      refute again(project, device) =~ "note:"
+
+      Project.write(project, "mix.exs", both |> without("handle") |> without("drawer"))
+      output = again(project, device)
+
+      assert output =~
+               "note: #{device.node} still has drawer, which this project does not have any more"
+
+      assert Device.eval(device, "Drawer.hi()") == :one
+      Device.stop(device)
+    end
+  end
+end
