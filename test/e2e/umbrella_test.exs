@@ -105,18 +105,22 @@ defmodule Hotpush.UmbrellaTest do
              {{:hall, :barn}, 2}
 
     again(project, device)
+  end
 
-    # A sibling that is no application of the push's own is edited here all the same: its line
-    # numbers count, too.
+  test "a sibling that is no application of the push's own is edited here all the same",
+       context do
+    %{project: project, device: device} = context
+    push!(project, device)
+
     Project.write(project, "config/config.exs", """
     import Config
     config :hotpush, app_name: :front
     """)
 
-    again(project, device)
     Project.edit(project, "apps/back/lib/back.ex", "  def hi", "  # A comment.\n  def hi")
     assert "Elixir.Back.Apple" in deployed(push!(project, device))
     again(project, device)
+    Project.write(project, "config/config.exs", "import Config\n")
   end
 
   # The child as its own project: same folder, hotpush among its dependencies.
