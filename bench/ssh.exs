@@ -3,10 +3,12 @@
 #
 #     MIX_ENV=test mix run bench/ssh.exs
 
-for file <- ~w(support/measure support/results), do: Code.require_file("#{file}.exs", __DIR__)
+for file <- ~w(support/measure support/results support/command),
+    do: Code.require_file("#{file}.exs", __DIR__)
 
 defmodule Hotpush.Bench.Ssh do
   import Hotpush.Bench.{Measure, Results}
+  alias Hotpush.Bench.Command
   alias Hotpush.Test.{Beams, Link, Project, SshDevice}
 
   @modules 500
@@ -69,7 +71,7 @@ defmodule Hotpush.Bench.Ssh do
     {ms, output} = timed(fn -> Project.mix!(project, args, SshDevice.env(device)) end)
     [_, trips] = Regex.run(~r/"round_trips":(\d+)/, output)
     {there, back} = Link.bytes(device.link)
-    loaded = length(Regex.scan(~r/^Successfully deployed/m, output))
+    loaded = output |> Command.document() |> Command.loaded()
     %{ms: ms, bytes: there + back, trips: String.to_integer(trips), loaded: loaded}
   end
 

@@ -15,15 +15,25 @@ defmodule Hotpush.Bench.Command do
     env = %{"HOTPUSH_COOKIE" => to_string(hd(devices).cookie)}
     reset(devices)
     {ms, output} = run(project, ["upload.hotswap", "--json", "-" | nodes], env)
-    json = output |> String.split("\n", trim: true) |> List.last()
+    json = document(output)
 
     %{
       ms: ms,
       bytes: bytes(devices),
       round_trips: number(json, "round_trips"),
-      loaded: length(Regex.scan(~r/^Successfully deployed/m, output)),
+      loaded: loaded(json),
       steps: for(step <- ~w(compile scan connect ask send load), do: {step, number(json, step)})
     }
+  end
+
+  @doc "The document of `--json -`, in an output that has the lines of standard error before it."
+  def document(output), do: output |> String.split("\n", trim: true) |> List.last()
+
+  @doc "How many modules a document says were loaded, on all devices."
+  def loaded(json) do
+    for([_, names] <- Regex.scan(~r/"loaded":\[([^\]]*)\]/, json), do: names)
+    |> Enum.flat_map(&String.split(&1, ",", trim: true))
+    |> length()
   end
 
   @doc "The older way for a device: `%{ms:, bytes:}`."
