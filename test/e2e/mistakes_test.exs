@@ -226,6 +226,8 @@ defmodule Hotpush.MistakesTest do
   test "a device that answers control characters does not command the terminal", context do
     device = Device.start(erlang_only: true)
     :ok = Device.call(device, :application, :load, [{:application, :elixir, vsn: ~c"1.\e[2J"}])
+    # On another project's device, that alone would be said.
+    :ok = Device.call(device, :application, :load, [{:application, :desk, modules: [Desk]}])
     {output, 1} = push(context.project, device, ["--verbose"])
     assert output =~ ~S(runs Elixir "1.\e[2J")
     refute output =~ "\e"

@@ -7,6 +7,7 @@ defmodule Hotpush.SshTest do
 
   import Hotpush.Test.Hotswap
   alias Hotpush.Test.{Device, Epmd, Link, Project, SshDevice, Until}
+  alias Hotpush.Test.Project.Command
 
   @files %{
     "lib/lamp.ex" => """
@@ -339,29 +340,16 @@ defmodule Hotpush.SshTest do
 
     test "SIGTERM ends the command with 143, and the device is left clean", context do
       {device, processes} = hold(context, "terminated")
-      mark = "mark_#{System.unique_integer([:positive])}"
-      env = %{"HELD_BY" => mark}
+      {mark, env} = Command.mark()
       task = Task.async(fn -> push(context.project, device, ["--no-compile"], env) end)
       held(device)
-      {_, 0} = System.cmd("kill", ["-TERM", vm(mark)])
+      {_, 0} = System.cmd("kill", ["-TERM", Command.vm(mark)])
       assert {output, 143} = Task.await(task, 60_000)
       refute output =~ "SIGTERM"
       left(context, device, processes, "terminated")
     end
 
     # Of all processes with that environment, the VM.
-    defp vm(mark) do
-      [pid] =
-        for path <- Path.wildcard("/proc/[0-9]*/environ"),
-            {:ok, environ} <- [File.read(path)],
-            environ =~ "HELD_BY=" <> mark,
-            dir = Path.dirname(path),
-            {:ok, "beam" <> _} <- [File.read(Path.join(dir, "comm"))],
-            do: Path.basename(dir)
-
-      pid
-    end
-
     # The VM's own menu, which no program can do without, is left out by +Bd.
     @tag :terminal
     test "one Ctrl-C ends the command where the VM was told so, and the device is left clean",

@@ -51,8 +51,11 @@ defmodule Mix.Tasks.Hotpush.Devices do
   alias Hotpush.Discovery.Confirmed
 
   @impl true
-  def run(argv),
-    do: Doorman.command(Arguments.json(argv), &Document.of_error/1, fn -> list(argv) end)
+  def run(argv) do
+    Doorman.attended(fn ->
+      Doorman.command(Arguments.json(argv), &Document.of_error/1, fn -> list(argv) end)
+    end)
+  end
 
   defp list(argv) do
     Workspace.consolidate()

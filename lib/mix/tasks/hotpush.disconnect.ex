@@ -31,7 +31,9 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
   alias Hotpush.{Disconnect, Doorman, Error, Text, Workspace}
 
   @impl true
-  def run(argv) do
+  def run(argv), do: Doorman.attended(fn -> leave_devices(argv) end)
+
+  defp leave_devices(argv) do
     Workspace.consolidate()
 
     with {:ok, ids} <- ids(argv), {:ok, left} <- disconnect(ids) do

@@ -37,7 +37,9 @@ defmodule Mix.Tasks.Hotpush.Init do
   @switches [force: :boolean, discover: :boolean, timeout: :integer]
 
   @impl true
-  def run(argv) do
+  def run(argv), do: Doorman.attended(fn -> init(argv) end)
+
+  defp init(argv) do
     Workspace.consolidate()
 
     with {:ok, options} <- options(argv),

@@ -45,6 +45,27 @@ defmodule Hotpush.Test.Project.Command do
     run(["sh", "-c", shell, "sh", input, line, path], dir, home, env, stderr_to_stdout: true)
   end
 
+  @doc "A mark, and the environment that gives it to a command, for `vm/1`."
+  @spec mark() :: {String.t(), %{String.t() => String.t()}}
+  def mark do
+    mark = "mark_#{System.pid()}_#{System.unique_integer([:positive])}"
+    {mark, %{"HOTPUSH_TEST_MARK" => mark}}
+  end
+
+  @doc "The OS process of the VM of the command that has this mark."
+  @spec vm(String.t()) :: String.t()
+  def vm(mark) do
+    [pid] =
+      for path <- Path.wildcard("/proc/[0-9]*/environ"),
+          {:ok, environ} <- [File.read(path)],
+          environ =~ "HOTPUSH_TEST_MARK=" <> mark <> <<0>>,
+          dir = Path.dirname(path),
+          {:ok, "beam" <> _} <- [File.read(Path.join(dir, "comm"))],
+          do: Path.basename(dir)
+
+    pid
+  end
+
   defp run(command, dir, home, env, options) do
     {sh, args} = Leash.wrap("timeout", ["-s", "KILL", "#{@seconds}" | command])
     System.cmd(sh, args, [cd: dir, env: environment(home) ++ env] ++ options)
