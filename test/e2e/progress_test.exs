@@ -21,6 +21,7 @@ defmodule Hotpush.ProgressTest do
     refute output =~ ~r/[\r\e]/
   end
 
+  @tag :terminal
   test "on a terminal there is a line that goes away", %{project: project, device: device} do
     {output, status} = Project.mix_on_terminal(project, args(device))
     assert {0, output} == {status, output}
@@ -28,6 +29,7 @@ defmodule Hotpush.ProgressTest do
     assert output =~ ~r/\r\e\[K\r(\e\[\d*m)?Successfully connected/
   end
 
+  @tag :terminal
   test "what went well is green on a terminal, unless NO_COLOR is set", context do
     args = args(context.device)
     {output, 0} = Project.mix_on_terminal(context.project, args)
@@ -40,6 +42,7 @@ defmodule Hotpush.ProgressTest do
     refute output =~ ~r/\e\[\d*m/
   end
 
+  @tag :terminal
   test "--quiet and --json - show none", %{project: project, device: device} do
     for option <- [["--quiet"], ["--json", "-"]] do
       {output, status} = Project.mix_on_terminal(project, args(device) ++ option)
