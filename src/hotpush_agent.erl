@@ -7,6 +7,7 @@
 
 -include("hotpush_look.hrl").
 -include("hotpush_lives.hrl").
+-include("hotpush_on_load.hrl").
 
 %% How long (ms) whoever stages may be silent. It says something every second.
 -define(SILENCE, 5000).
@@ -45,34 +46,52 @@ collect(Host, Ref, Monitor, Pieces, Chunks) ->
 %% @doc Loads, removes, reads back.
 %%
 %% Work: `load' is [{Name, App, Beam}], `remove' is [{Name, App, Stub}], `purge' is soft or kill,
-%% `force' loads over a loaded NIF library. Names are text, here and in the answer: the host makes
-%% no atoms of what it is answered.
+%% `force' loads over a loaded NIF library, `patience' is how many milliseconds all of it may take.
+%% Names are text, here and in the answer: the host makes no atoms of what it is answered.
 %%
 %% Answers {refused, Reason}, where nothing changed, or {done, Result}.
 -spec run(map()) -> {refused, term()} | {done, map()}.
-run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force}) ->
+run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force, patience := Ms}) ->
     Start = erlang:monotonic_time(microsecond),
-    [Load0, Remove] = [[{binary_to_atom(N, utf8), App, Beam} || {N, App, Beam} <- Work]
-                       || Work <- [ToLoad, ToRemove]],
+    [Load, Remove] = [[{binary_to_atom(N, utf8), App, Beam} || {N, App, Beam} <- Work]
+                      || Work <- [ToLoad, ToRemove]],
+    Given = #{until => now_ms() + Ms, ms => Ms, purge => Purge, killed => [], purged => []},
+    case within(Given, fun() -> check(Load, Remove, Purge, Force) end) of
+        late ->
+            {refused, {unready, Ms}};
+        {refused, _} = Refused ->
+            Refused;
+        {OnLoad, Batch} ->
+            Names = [M || {M, _, _} <- Load ++ Remove],
+            Exports = [{M, exports(M)} || M <- Names],
+            {Error, Failed, Stays, Then} = commit(OnLoad, Batch, Given),
+            Spent = erlang:monotonic_time(microsecond) - Start,
+            Identity = ?IDENTITY,
+            Look = fun() -> {(?HOLDERS)(Names), orphaned(Exports)} end,
+            {Held, Orphaned} = case within(a_little_more(Given), Look) of
+                late -> {[], []};
+                Seen -> Seen
+            end,
+            {done, #{identities => [{name(M), Identity(M)} || M <- Names],
+                     failed => named(Failed), error => Error, stays => named(Stays),
+                     killed => maps:get(killed, Then),
+                     purged => [name(M) || M <- maps:get(purged, Then)],
+                     held => Held, orphaned => Orphaned, microseconds => Spent}}
+    end.
+
+%% All that speaks against it, before anything changes. Modules with on_load come with what would
+%% put them back, those last for which somebody has to be ended.
+check(Load0, Remove, Purge, Force) ->
     {Stubs, Deletions} = lists:partition(fun comes_back/1, Remove),
     Load = [{M, file_of(M, App), Beam} || {M, App, Beam} <- Load0 ++ Stubs],
-    Names = [M || {M, _, _} <- Load0 ++ Remove],
-    try
-        {OnLoad, Rest} = prepare(Load),
-        Force orelse refuse_nifs(OnLoad),
-        Force orelse refuse_lived_by([M || {M, _, _} <- Remove]),
-        Exports = [{M, exports(M)} || M <- Names],
-        Killed = make_room(Names, Purge),
-        {Failed, Error} = commit(OnLoad, Rest),
-        Error =:= none andalso [delete(M) || {M, _, _} <- Deletions],
-        Spent = erlang:monotonic_time(microsecond) - Start,
-        Identity = ?IDENTITY,
-        {done, #{identities => [{name(M), Identity(M)} || M <- Names],
-                 failed => named(Failed), error => Error, killed => Killed,
-                 held => (?HOLDERS)(Names), orphaned => orphaned(Exports), microseconds => Spent}}
-    catch
-        throw:{refused, _} = Refused -> Refused
-    end.
+    {OnLoad, Prepared} = prepare(Load),
+    Force orelse refuse_nifs(OnLoad),
+    Force orelse refuse_lived_by([M || {M, _, _} <- Remove]),
+    Held = (?HOLDERS)([M || {M, _, _} <- Load ++ Deletions]),
+    Purge =:= soft andalso Held =/= [] andalso throw({refused, {held, Held}}),
+    {Last, First} = lists:partition(fun({M, _, _}) -> lists:keymember(name(M), 3, Held) end, OnLoad),
+    {[{Module, earlier(M)} || {M, _, _} = Module <- First ++ Last],
+     {[M || {M, _, _} <- (Load -- OnLoad) ++ Deletions], Prepared, [M || {M, _, _} <- Deletions]}}.
 
 %% In interactive mode a deleted module whose file is on the code path is loaded again by the next
 %% call; an empty module in its place keeps it gone.
@@ -152,43 +171,82 @@ orphaned(Before) ->
                 Missing =/= []]
     end.
 
-%% A slot holds one old version. Purging kills who still runs it, so look first.
-make_room(Names, Purge) ->
-    Old = [M || M <- Names, erlang:check_old_code(M)],
-    Held = (?HOLDERS)(Old),
-    case {Held, Purge} of
-        {[_ | _], soft} -> throw({refused, {held, Held}});
-        {_, kill} -> [code:purge(M) || M <- Old];
-        {[], soft} ->
-            case [M || M <- Old, not code:soft_purge(M)] of
-                [] -> ok;
-                Left -> throw({refused, {held, (?HOLDERS)(Left)}})
-            end
-    end,
-    Held.
-
-commit([{M, File, Beam} | OnLoad], Rest) ->
-    case code:load_binary(M, File, Beam) of
-        {module, M} -> commit(OnLoad, Rest);
-        {error, Reason} -> {[{M, Reason}], on_load}
-    end;
-commit([], Rest) ->
-    case code:finish_loading(Rest) of
-        ok -> {[], none};
-        {error, Errors} -> {Errors, batch}
+%% Modules with on_load one by one, then all others at once, then what goes. Nobody is ended, and
+%% no old code purged, for a module whose turn does not come.
+commit(OnLoad, Batch, Given) ->
+    case on_load(OnLoad, [], Given) of
+        {none, [], Done, Then} -> put_back(Done, batch(Batch, Then));
+        {Error, Failed, Done, Then} -> put_back(Done, {Error, Failed, Then})
     end.
 
-delete(M) ->
-    code:delete(M).
+batch({Names, Prepared, Deletions}, Given) ->
+    case make_room(Names, Given) of
+        {[], Then} ->
+            Finish = fun() ->
+                case code:finish_loading(Prepared) of
+                    ok -> lists:foreach(fun code:delete/1, Deletions);
+                    Error -> Error
+                end
+            end,
+            case within(Then, Finish) of
+                ok -> {none, [], Then};
+                {error, Errors} -> {batch, Errors, Then};
+                late -> {late, [], Then}
+            end;
+        {Left, Then} ->
+            {batch, [{M, not_purged} || M <- Left], Then}
+    end.
+
+%% A slot holds one old version. Purging ends who still runs it, and the funs that it has made.
+%% Answers for which modules there is no room.
+make_room(Modules, #{purge := Purge, killed := Killed, purged := Purged} = Given) ->
+    Old = lists:filter(fun erlang:check_old_code/1, Modules),
+    Look = fun() -> case Purge of kill -> (?HOLDERS)(Old); soft -> [] end end,
+    case within(Given, Look) of
+        late ->
+            {Old, Given};
+        Held ->
+            within(Given, fun() -> lists:foreach(fun(M) -> purge(M, Purge) end, Old) end),
+            Ended = [Holder || {P, _, _} = Holder <- Held,
+                               not is_process_alive(list_to_pid(binary_to_list(P)))],
+            {Left, Gone} = lists:partition(fun erlang:check_old_code/1, Old),
+            {Left, Given#{killed := Killed ++ Ended, purged := Purged ++ Gone}}
+    end.
+
+purge(M, kill) -> code:purge(M);
+purge(M, soft) -> code:soft_purge(M).
+
+%% Whatever may hang is asked of a process that can be ended: the agent itself keeps the lock.
+within(Given, Fun) ->
+    {Worker, Monitor} = apart(Fun),
+    receive
+        {'DOWN', Monitor, process, _, {answer, Answer}} -> Answer;
+        {'DOWN', Monitor, process, _, Crash} -> exit(Crash)
+    after left(Given) ->
+        exit(Worker, kill),
+        erlang:demonitor(Monitor, [flush]),
+        late
+    end.
+
+apart(Fun) ->
+    spawn_monitor(fun() -> exit({answer, try Fun() catch throw:Thrown -> Thrown end}) end).
+
+left(#{until := Until}) -> max(0, Until - now_ms()).
+
+a_little_more(#{ms := Ms} = Given) -> Given#{until := now_ms() + Ms div 10 + 100}.
+
+now_ms() -> erlang:monotonic_time(millisecond).
 
 name(M) ->
     atom_to_binary(M, utf8).
 
-%% The loader's reasons are atoms; whatever else one may be is told as text.
+%% The loader's reasons are atoms, and one of ours has a number; whatever else one may be is told
+%% as text.
 named(Errors) ->
     [{name(M),
-      case is_atom(Reason) of
-          true -> Reason;
-          false -> unicode:characters_to_binary(io_lib:format("~0tP", [Reason, 10]))
+      case Reason of
+          _ when is_atom(Reason) -> Reason;
+          {on_load_timeout, _} -> Reason;
+          _ -> unicode:characters_to_binary(io_lib:format("~0tP", [Reason, 10]))
       end}
      || {M, Reason} <- Errors].

@@ -23,7 +23,15 @@
                           {registered_name, Name__} ->
                               io_lib:format("~tw", [Name__]);
                           _ ->
-                              {F1__, F2__, F3__} = proc_lib:translate_initial_call(P),
+                              %% It is in the dictionary, which is copied as a whole before OTP 27.
+                              {F1__, F2__, F3__} = case process_info(P, total_heap_size) of
+                                  {_, Words__} when Words__ < 1000000 ->
+                                      proc_lib:translate_initial_call(P);
+                                  _ ->
+                                      proplists:get_value(
+                                          initial_call, [process_info(P, initial_call)],
+                                          {ended, unknown, 0})
+                              end,
                               io_lib:format("~tw:~tw/~w", [F1__, F2__, F3__])
                       end),
                   atom_to_binary(M, utf8)}

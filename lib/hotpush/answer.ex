@@ -15,7 +15,8 @@ defmodule Hotpush.Answer do
 
   @holder {:tuple, [:text, :text, :text]}
   @living {:tuple, [:text, :text, :text, :text]}
-  @named_reason {:tuple, [:name, {:any_of, [:atom, :text]}]}
+  @late {:tuple, [{:exactly, :on_load_timeout}, :integer]}
+  @named_reason {:tuple, [:name, {:any_of, [:atom, :text, @late]}]}
   @stamp {:any_of, [{:exactly, :removed}, {:bytes, 32}]}
   @shown {:tuple,
           [
@@ -64,8 +65,10 @@ defmodule Hotpush.Answer do
          %{
            identities: {:list, {:tuple, [:name, @identity]}},
            failed: {:list, @named_reason},
-           error: {:any_of, [{:exactly, :none}, {:exactly, :batch}, {:exactly, :on_load}]},
+           error: {:any_of, for(word <- [:none, :batch, :on_load, :late], do: {:exactly, word})},
+           stays: {:list, @named_reason},
            killed: {:list, @holder},
+           purged: {:list, :name},
            held: {:list, @holder},
            orphaned: {:list, {:tuple, [:text, :text, :text, :text, {:list, :text}]}},
            microseconds: :integer
@@ -77,6 +80,7 @@ defmodule Hotpush.Answer do
               {:tuple, [{:exactly, :lived_by}, {:list, @living}]},
               {:tuple, [{:exactly, :not_loadable}, {:list, @named_reason}]},
               {:tuple, [{:exactly, :nif_loaded}, {:list, :name}]},
+              {:tuple, [{:exactly, :unready}, :integer]},
               {:exactly, :silent}
             ]}
 

@@ -96,7 +96,7 @@ defmodule Hotpush.Outcome do
   def read_back(outcome, {:done, result}, packed) do
     runs = Map.new(result.identities)
     reasons = Map.new(result.failed)
-    other = if result.error == :none, do: :other_code, else: {:not_loaded, :batch}
+    other = if result.error == :none, do: :other_code, else: {:not_loaded, other(result.error)}
 
     {deployed, not_deployed} =
       Enum.split_with(outcome.plan.load, &runs?(runs[&1.module], packed[&1.module]))
@@ -122,7 +122,9 @@ defmodule Hotpush.Outcome do
         notices:
           outcome.notices ++
             held(:killed, result.killed) ++
-            held(:still_running, result.held) ++ held(:orphaned, result.orphaned),
+            held(:still_running, result.held) ++
+            held(:orphaned, result.orphaned) ++
+            held(:stays, result.stays) ++ held(:purged, Enum.sort(result.purged)),
         ms: Map.put(outcome.ms, :load, result.microseconds / 1000)
     }
   end
@@ -132,6 +134,9 @@ defmodule Hotpush.Outcome do
   def lived_by(outcome, []), do: outcome
   def lived_by(outcome, {:busy, _who, _seconds} = busy), do: refused(outcome, busy)
   def lived_by(outcome, living), do: refused(outcome, {:lived_by, living})
+
+  defp other(:late), do: :late
+  defp other(_error), do: :batch
 
   defp refused(outcome, reason) do
     error = Error.new(:refusal, outcome.target.name, reason)
@@ -146,5 +151,5 @@ defmodule Hotpush.Outcome do
   defp gone?(_identity), do: false
 
   defp held(_kind, []), do: []
-  defp held(kind, holders), do: [{kind, holders}]
+  defp held(kind, list), do: [{kind, list}]
 end

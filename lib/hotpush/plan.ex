@@ -50,6 +50,8 @@ defmodule Hotpush.Plan do
           | {:left_apps, [String.t()]}
           | {:orphaned, [{String.t(), String.t(), String.t(), String.t(), [String.t()]}]}
           | {:answer_lost, non_neg_integer(), :soft | :kill}
+          | {:stays, [{String.t(), term()}]}
+          | {:purged, [String.t()]}
 
   @doc """
   Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and

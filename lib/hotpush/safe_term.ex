@@ -19,7 +19,9 @@ defmodule Hotpush.SafeTerm do
            [:sticky_directory, :badfile, :nofile, :duplicated, :on_load_not_allowed] ++
            [:features_not_allowed, :known, true, false, :undefined, :interactive, :embedded] ++
            [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform, :cut, :apps] ++
-           [:pushed, :others, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over]
+           [:pushed, :others, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over] ++
+           [:stays, :purged, :late, :unready, :on_load_timeout, :on_load_stuck] ++
+           [:put_back, :no_file]
 
   @type problem ::
           :too_large | :too_deep | :too_many | :damaged | {:not_data, byte()} | :unknown_atom

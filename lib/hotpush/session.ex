@@ -78,6 +78,7 @@ defmodule Hotpush.Session do
     {who, work} = Map.pop(work, :who)
 
     if size(work.load) <= @stage_above do
+      work = Map.put(work, :patience, patience(session))
       question = Question.transact(Question.agent(), :run, work, who)
       call(%{session | committed?: true}, :load, question)
     else
@@ -159,8 +160,9 @@ defmodule Hotpush.Session do
     case transport.receive(conversation, left(session)) do
       {:ok, :ready} ->
         # Nothing is waited for between the chunks: they and the commit are one round trip.
-        messages = Enum.flat_map(chunks(work.load), &pieces/1) ++ [{:commit, %{work | load: []}}]
-        Enum.each(messages, &transport.send(conversation, &1))
+        Enum.each(Enum.flat_map(chunks(work.load), &pieces/1), &transport.send(conversation, &1))
+        commit = Map.merge(work, %{load: [], patience: patience(session)})
+        transport.send(conversation, {:commit, commit})
         session = count(%{session | committed?: true})
         answers(session, conversation, progress, {0, length(work.load)})
 
@@ -197,6 +199,10 @@ defmodule Hotpush.Session do
   defp count(session), do: %{session | round_trips: session.round_trips + 1}
 
   defp left(session), do: max(session.deadline - System.monotonic_time(:millisecond), 0)
+
+  # How long the device may work, so that its answer still arrives: it takes an eighth more to put
+  # back what it has to.
+  defp patience(session), do: div(left(session) * 3, 4)
 
   # What the user set is the time for the whole visit, not what was left of it.
   defp error(session, stage, {:timeout, _left}),

@@ -97,7 +97,9 @@ defmodule Hotpush.HostileTest do
          ],
          failed: [{"Elixir.Desk.One", :badfile}],
          error: :batch,
+         stays: [{"Elixir.Desk.Two", :no_file}, {"Elixir.Desk.One", {:on_load_timeout, 5}}],
          killed: @holders,
+         purged: ["Elixir.Desk.One"],
          held: @holders,
          orphaned: [{"<0.1.0>", "who", "Elixir.Desk.Zzz", "top", ["handle_call/3"]}],
          microseconds: 1_000
@@ -106,6 +108,7 @@ defmodule Hotpush.HostileTest do
       {:refused, {:lived_by, [{"<0.1.0>", "who", "Elixir.Desk.Zzz", ""}]}},
       {:refused, {:not_loadable, [{"Elixir.Desk.One", :badfile}]}},
       {:refused, {:nif_loaded, ["Elixir.Desk.One"]}},
+      {:refused, {:unready, 5}},
       {:refused, :silent},
       {:busy, "ada@host", 3}
     ]

@@ -210,20 +210,24 @@ defmodule Hotpush.LostAnswerTest do
 
   test "a transaction that takes longer than the visit is waited for" do
     bench = Workbench.new(:desk, "defmodule Desk.Old do\nend\n")
-    device = Workbench.device(bench, args: ["-slow", "true"])
+    device = Workbench.device(bench)
+    Workbench.write(bench, "defmodule Desk.Slow do\nend\n")
+    :ok = Device.call(device, :timer, :start, [])
 
-    Workbench.write(bench, """
-    defmodule Desk.Slow do
-      @on_load :load
-      def load, do: if(:init.get_argument(:slow) != :error, do: Process.sleep(3_300), else: :ok)
+    # The agent has a time of its own, and the loader may be busy before it has begun.
+    steps = fn
+      {:loading, _, _} -> Device.call(device, :sys, :suspend, [:code_server])
+      {:asking_again, _} -> Device.call(device, :timer, :apply_after, resumed())
+      _ -> :ok
     end
-    """)
 
-    outcome = Workbench.push(bench, device, timeout: 3_000)
+    outcome = Workbench.push(bench, device, timeout: 2_000, progress: steps)
     assert %Outcome{status: :done, added: ["Elixir.Desk.Slow"]} = outcome
     assert {:answer_lost, 1, :soft} in outcome.notices
     assert Workbench.push(bench, device).round_trips == 1
   end
+
+  defp resumed, do: [500, :sys, :resume, [:code_server]]
 
   test "the command says so, and exits with 0" do
     source = fn version ->

@@ -2,7 +2,8 @@ defmodule Hotpush.OnLoadTest do
   @moduledoc "Modules with on_load, and those with native code. Real nodes."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Test.Device, Test.Run, Test.Workbench}
+  alias Hotpush.{Error, Report}
+  alias Hotpush.Test.{Device, Run, Until, Workbench}
 
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
 
@@ -56,6 +57,185 @@ defmodule Hotpush.OnLoadTest do
     assert Device.call(device, Desk.Plain, :v, []) == :one
     # The next run sees the truth: both still differ.
     assert length(Workbench.push(bench, device, dry_run?: true).plan.load) == 2
+  end
+
+  describe "one that does not return" do
+    test "is ended: the old code stays, and the next push is let in", %{bench: bench} do
+      starter(bench, "ok", "1")
+      device = Workbench.device(bench, mode: :embedded)
+      starter(bench, "receive never -> ok end", "2")
+      Workbench.write(bench, String.replace(@source, ":one", ":two"))
+      outcome = Workbench.push(bench, device, timeout: 4_000)
+      assert %{status: :failed, loaded: [], added: []} = outcome
+
+      assert messages(outcome) =~
+               ~r/desk_starter was not loaded: its on_load function did not return within \d{4} ms/
+
+      assert Device.call(device, :desk_starter, :v, []) == 1
+      assert Device.call(device, Desk.Plain, :v, []) == :one
+      left_alone(device)
+
+      starter(bench, "ok", "3")
+      assert Workbench.push(bench, device).status == :done
+      assert Device.call(device, :desk_starter, :v, []) == 3
+      assert Workbench.push(bench, device).round_trips == 1
+    end
+
+    test "nor did a new module's, in a push that came in chunks", %{bench: bench} do
+      device = Workbench.device(bench, mode: :embedded)
+      noise = Base.encode64(for n <- 1..20_000, into: "", do: :erlang.md5("#{n}"))
+      starter(bench, "timer:sleep(infinity)", ~s("#{noise}"))
+      outcome = Workbench.push(bench, device, timeout: 5_000)
+      assert %{status: :failed, added: [], round_trips: 3} = outcome
+      assert messages(outcome) =~ "desk_starter was not loaded: its on_load function did not ret"
+      refute Device.call(device, :erlang, :module_loaded, [:desk_starter])
+      left_alone(device)
+    end
+  end
+
+  # Neither agent nor lock, nor a process in an on_load function.
+  defp left_alone(device) do
+    Until.until("the agent to be gone", fn ->
+      Device.call(device, :erlang, :whereis, [:hotpush_transaction]) == :undefined and
+        not Device.call(device, :erlang, :module_loaded, [:hotpush_agent])
+    end)
+
+    server = Device.call(device, :erlang, :whereis, [:code_server])
+    assert Device.call(device, :erlang, :process_info, [server, :monitors]) == {:monitors, []}
+  end
+
+  defp messages(outcome), do: Enum.map_join(outcome.failures, "\n", &Error.message/1)
+
+  describe "several, of which one fails" do
+    # Desk.Plain's processes are in a loop of its own, and its funs are held by others.
+    @looping """
+    defmodule Desk.Plain do
+      def v, do: :one
+      def start(name), do: spawn(fn -> Process.register(self(), name); loop() end)
+      def loop do
+        receive do
+          :stop -> :ok
+        end
+        loop()
+      end
+      def make, do: fn -> :one end
+    end
+    """
+
+    @several """
+    -module(NAME).
+    -export([v/0, loop/0, make/0]).
+    -on_load(start/0).
+    start() -> RESULT.
+    v() -> VERSION.
+    make() -> fun() -> VERSION end.
+    loop() -> receive stop -> ok end, loop().
+    """
+
+    defp several(bench, name, result, version) do
+      words = %{"NAME" => name, "RESULT" => result, "VERSION" => version}
+      Workbench.write_erlang(bench, String.replace(@several, Map.keys(words), &words[&1]))
+    end
+
+    defp plain(bench, v), do: Workbench.write(bench, String.replace(@looping, ":one", v))
+    defp v(device, module), do: Device.call(device, module, :v, [])
+
+    defp spawned(device, module, name) do
+      pid = Device.call(device, :erlang, :spawn, [module, :loop, []])
+      true = Device.call(device, :erlang, :register, [name, pid])
+      pid
+    end
+
+    setup %{bench: bench} do
+      plain(bench, ":one")
+      several(bench, "desk_a", "ok", "1")
+      several(bench, "desk_b", "ok", "1")
+      %{device: Workbench.device(bench, mode: :embedded)}
+    end
+
+    test "are put back, new ones taken away, and nobody is killed", context do
+      %{bench: bench, device: device} = context
+
+      Device.eval(
+        device,
+        "Agent.start(fn -> {Desk.Plain.make(), :desk_a.make()} end, name: :funs)"
+      )
+
+      looper = spawned(device, Desk.Plain, :looper)
+      plain(bench, ":two")
+      assert Workbench.push(bench, device).status == :done
+
+      plain(bench, ":three")
+      several(bench, "desk_a", "ok", "2")
+      several(bench, "desk_a_new", "ok", "2")
+      several(bench, "desk_b", "{error, no_hardware}", "2")
+
+      outcome = Workbench.push(bench, device, purge: :kill)
+      assert %{status: :failed, loaded: [], added: [], notices: notices} = outcome
+      # It was not in the way, so it lives; what it runs was replaced by the first push.
+      assert [{:still_running, [{_, "looper", "Elixir.Desk.Plain"}]}] = notices
+      assert Device.call(device, Process, :alive?, [looper])
+      assert messages(outcome) =~ "desk_b was not loaded: its on_load function failed"
+
+      for name <- ~w(desk_a desk_a_new),
+          do:
+            assert(messages(outcome) =~ "#{name} was not loaded: another module failed, so what")
+
+      assert {v(device, :desk_a), v(device, :desk_b), v(device, Desk.Plain)} == {1, 1, :two}
+      refute Device.call(device, :erlang, :module_loaded, [:desk_a_new])
+      # Neither are the funs of what was not replaced in the end.
+      funs = "Agent.get(:funs, & &1) |> then(fn {plain, a} -> {plain.(), a.()} end)"
+      assert Device.eval(device, funs) == {:one, 1}
+
+      several(bench, "desk_b", "ok", "2")
+      outcome = Workbench.push(bench, device, purge: :kill)
+      assert %{status: :done} = outcome
+      assert [{:killed, [{_, "looper", _}]} | _] = outcome.notices
+      refute Device.call(device, Process, :alive?, [looper])
+      assert Workbench.push(bench, device).round_trips == 1
+    end
+
+    test "and one whose earlier code is in no file stays, which is said", context do
+      %{bench: bench, device: device} = context
+      several(bench, "desk_a", "ok", "2")
+      assert Workbench.push(bench, device).loaded == ["desk_a"]
+
+      several(bench, "desk_a", "ok", "3")
+      several(bench, "desk_b", "{error, no_hardware}", "3")
+      outcome = Workbench.push(bench, device)
+      assert %{status: :failed, loaded: ["desk_a"]} = outcome
+      assert {:stays, [{"desk_a", :no_file}]} in outcome.notices
+      report = Report.new(%Hotpush.Config{}, [outcome], %{compile: 0.0, scan: 0.0})
+      lines = Enum.map_join(Report.Lines.of(report), "\n", &elem(&1, 1))
+
+      assert lines =~
+               "keeps the new code of desk_a (no file on the device holds the code that ran"
+
+      assert {v(device, :desk_a), v(device, :desk_b)} == {3, 1}
+      # What differs still is what was said not to be loaded.
+      dry = Workbench.push(bench, device, dry_run?: true)
+      assert Enum.map(dry.plan.load, & &1.module) == ["desk_b"]
+    end
+
+    test "and who runs old code of one of them is killed after the others went well", context do
+      %{bench: bench, device: device} = context
+      looper = spawned(device, :desk_a, :looper)
+      several(bench, "desk_a", "ok", "2")
+      assert Workbench.push(bench, device).status == :done
+
+      several(bench, "desk_a", "ok", "3")
+      several(bench, "desk_b", "{error, no_hardware}", "3")
+      outcome = Workbench.push(bench, device, purge: :kill)
+      assert %{status: :failed, loaded: []} = outcome
+      assert Device.call(device, Process, :alive?, [looper])
+      assert {v(device, :desk_a), v(device, :desk_b)} == {2, 1}
+
+      several(bench, "desk_b", "ok", "3")
+      outcome = Workbench.push(bench, device, purge: :kill)
+      assert %{status: :done, loaded: ["desk_a", "desk_b"]} = outcome
+      assert [{:killed, [{_, "looper", "desk_a"}]} | _] = outcome.notices
+      assert Workbench.push(bench, device).round_trips == 1
+    end
   end
 
   describe "native code" do

@@ -2,7 +2,8 @@ defmodule Hotpush.PurgeTest do
   @moduledoc "Nobody is killed silently. Real nodes in their own processes."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Test.Device, Test.Until, Test.Workbench}
+  alias Hotpush.{Config, Error, Report}
+  alias Hotpush.Test.{Device, Until, Workbench}
 
   # Waits in a local loop: it keeps running the code that it was started with.
   @source """
@@ -71,7 +72,10 @@ defmodule Hotpush.PurgeTest do
     current = start(device, :current)
     version(bench, 2)
     outcome = Workbench.push(bench, device, purge: :kill)
-    assert [{:killed, [{_, "old", _}]}, {:still_running, [{_, "current", _}]}] = outcome.notices
+
+    assert [{:killed, [{_, "old", _}]}, {:still_running, [{_, "current", _}]} | _] =
+             outcome.notices
+
     refute Device.call(device, Process, :alive?, [old])
     assert Device.call(device, Process, :alive?, [current])
   end
@@ -81,21 +85,59 @@ defmodule Hotpush.PurgeTest do
     version(bench, 1)
     assert Workbench.push(bench, device).status == :done
     assert Device.call(device, :erlang, :check_old_code, [Desk.Loop])
+    purged = [{:purged, ["Elixir.Desk.Loop"]}]
     version(bench, 2)
-    assert %{status: :done, notices: []} = Workbench.push(bench, device)
+    assert %{status: :done, notices: ^purged} = Workbench.push(bench, device)
     version(bench, 3)
-    assert %{status: :done, notices: []} = Workbench.push(bench, device)
+    assert %{status: :done, notices: ^purged} = Workbench.push(bench, device)
     assert Workbench.push(bench, device).round_trips == 1
   end
 
-  test "a live fun of the replaced code can still be called", context do
-    %{bench: bench, device: device} = context
+  test "a fun of the replaced code lives, one of the version before last ends, and is told of",
+       %{bench: bench, device: device} do
     Device.eval(device, "Agent.start(fn -> Desk.Loop.make_fun() end, name: :keeper)")
+    call = "try do Agent.get(:keeper, & &1).() rescue e in BadFunctionError -> e.__struct__ end"
     version(bench, 1)
-    assert Workbench.push(bench, device).status == :done
-    call = "Agent.get(:keeper, & &1).()"
+    assert %{status: :done, notices: []} = Workbench.push(bench, device)
     assert Device.eval(device, call) == :v0
+
+    # What changes nothing purges nothing.
     assert Workbench.push(bench, device).round_trips == 1
+    version(bench, 2)
+    assert Workbench.push(bench, device, dry_run?: true).status == :planned
+    assert Device.eval(device, call) == :v0
+
+    outcome = Workbench.push(bench, device)
+    assert %{status: :done, loaded: ["Elixir.Desk.Loop"]} = outcome
+    assert Device.eval(device, call) == BadFunctionError
+
+    assert said(outcome, :verbose) =~
+             "dropped the version before last of Elixir.Desk.Loop: an anon"
+
+    refute said(outcome, :normal) =~ "before last"
+
+    report = Report.new(%Config{}, [outcome], %{compile: 0.0, scan: 0.0})
+    assert Report.Document.of(report) =~ ~r/"kind":"purged","message":"[^"]+Elixir.Desk.Loop/
+    assert Workbench.push(bench, device).round_trips == 1
+  end
+
+  test "a refused push purges nothing", %{bench: bench, device: device} do
+    other = "defmodule Desk.Other do\n  def make_fun, do: fn -> :v0 end\nend\n"
+    both = fn v -> Workbench.write(bench, String.replace(@source <> other, ":v0", v)) end
+    both.(":v1")
+    assert Workbench.push(bench, device).status == :done
+    Device.eval(device, "Agent.start(fn -> Desk.Other.make_fun() end, name: :keeper)")
+    start(device, :looper)
+    both.(":v2")
+    assert Workbench.push(bench, device).status == :done
+    both.(":v3")
+    assert %{status: :refused} = Workbench.push(bench, device)
+    assert Device.eval(device, "Agent.get(:keeper, & &1).()") == :v1
+  end
+
+  defp said(outcome, verbosity) do
+    report = Report.new(%Config{verbosity: verbosity}, [outcome], %{compile: 0.0, scan: 0.0})
+    Enum.map_join(Report.Lines.of(report), "\n", &elem(&1, 1))
   end
 
   test "a module that is to go while its old code is in use is refused", context do
@@ -165,7 +207,7 @@ defmodule Hotpush.PurgeTest do
       deep(bench, ":v2", ":v0")
       assert %{status: :refused} = Workbench.push(bench, device)
       outcome = Workbench.push(bench, device, purge: :kill)
-      assert %{status: :done, notices: [{:killed, [{_, "looper", _}]}]} = outcome
+      assert %{status: :done, notices: [{:killed, [{_, "looper", _}]} | _]} = outcome
 
       refute Device.call(device, Process, :alive?, [looper])
       assert Device.call(device, Process, :alive?, [pid])

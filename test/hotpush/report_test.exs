@@ -222,6 +222,8 @@ defmodule Hotpush.ReportTest do
             killed: [],
             held: [],
             orphaned: [],
+            stays: [],
+            purged: [],
             microseconds: 5_000
           },
           Map.new(options)

@@ -131,7 +131,7 @@ defmodule Hotpush.StagingTest do
             send(me, {:staged, self()})
             receive do: (:commit -> :ok)
             Link.resume(device.link)
-            work = %{load: [], remove: [], purge: :soft, force: false}
+            work = %{load: [], remove: [], purge: :soft, force: false, patience: 10_000}
             target.transport.send(conversation, {:commit, work})
             answer = target.transport.receive(conversation, 20_000)
             target.transport.stop(conversation)

@@ -184,6 +184,24 @@ defmodule Hotpush.Error.Prose do
       "A module with native code usually needs new firmware."
   end
 
+  def load_reason({:on_load_timeout, ms}) do
+    "its on_load function did not return within #{ms} ms and was ended, so the old code keeps " <>
+      "running. --timeout MS waits longer."
+  end
+
+  def load_reason(:on_load_stuck) do
+    "its on_load function did not return and could not be ended: native code may be stuck. " <>
+      "Restart the device."
+  end
+
+  def load_reason(:put_back),
+    do: "another module failed, so what ran before is running again."
+
+  def load_reason(:no_file), do: "no file on the device holds the code that ran before."
+
+  def load_reason(:late),
+    do: "the device did not finish loading in time. Run the command again to see what it runs."
+
   def load_reason(:not_purged),
     do: "old code of it came in use at the same moment. Run it again."
 

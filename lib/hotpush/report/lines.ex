@@ -35,7 +35,7 @@ defmodule Hotpush.Report.Lines do
 
     connected(outcome) ++
       modules(outcome, name, report) ++
-      Enum.map(outcome.notices, &{:info, notice(&1, outcome)}) ++
+      notices(outcome, report) ++
       Enum.map(outcome.refusals, &{:error, "refused: " <> Error.message(&1)}) ++
       failures(outcome, report) ++
       summary(outcome, name) ++ verbose(outcome, report)
@@ -79,6 +79,13 @@ defmodule Hotpush.Report.Lines do
         Enum.map(outcome.deleted, &{:good, "Successfully deleted #{Text.name(&1)} from #{name}"}),
         report
       )
+  end
+
+  # Every second push to a module purges: that is of interest to whom it hit, who then asks.
+  defp notices(outcome, report) do
+    for notice <- outcome.notices,
+        report.verbosity == :verbose or elem(notice, 0) != :purged,
+        do: {:info, notice(notice, outcome)}
   end
 
   defp summary(%Outcome{plan: nil}, _name), do: []
@@ -234,6 +241,19 @@ defmodule Hotpush.Report.Lines do
   defp notice({:nif_skipped, modules}, name, _are) do
     "note: --all left out #{Enum.join(modules, ", ")}, which does not differ " <>
       "and has native code loaded on #{name}"
+  end
+
+  defp notice({:stays, modules}, name, _are) do
+    "note: #{name} keeps the new code of " <>
+      Enum.map_join(modules, ", ", fn {module, reason} ->
+        "#{module} (#{String.trim(Prose.load_reason(reason), ".")})"
+      end) <> ", although the push failed"
+  end
+
+  defp notice({:purged, modules}, name, _are) do
+    "note: #{name} dropped the version before last of #{Enum.join(modules, ", ")}: an anonymous " <>
+      "function of that version, if something still holds one, raises BadFunctionError when it " <>
+      "is called (&Mod.fun/1 does not)"
   end
 
   defp all(0), do: "nothing that was to be removed"

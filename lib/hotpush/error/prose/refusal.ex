@@ -83,6 +83,11 @@ defmodule Hotpush.Error.Prose.Refusal do
     "#{node} cannot load #{list}. Nothing was changed there."
   end
 
+  def sentence(node, {:unready, ms}) do
+    "#{node} could not be looked at within #{ms} ms: a process there does not respond, or its code " <>
+      "server does not. Nothing was changed. --timeout MS waits longer."
+  end
+
   def sentence(node, {:busy, who, seconds}) do
     "#{node} is in the middle of another push#{by(who, seconds)}. " <>
       "Run it again when that is done, or give --wait."

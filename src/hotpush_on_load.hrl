@@ -1,0 +1,85 @@
+%% Functions of the agent, in a file of their own: modules with on_load, which are loaded one by one,
+%% and put back where one of them or the batch behind them fails.
+
+on_load([], Done, Given) ->
+    {none, [], Done, Given};
+on_load([{{M, _, _} = Module, Earlier} | More], Done, Given) ->
+    case start(Module, Given) of
+        {ok, Then} -> on_load(More, [{Module, Earlier} | Done], Then);
+        {Reason, Then} -> {on_load, [{M, Reason}], Done, Then}
+    end.
+
+%% An on_load function runs in a process of the code server's. One that does not return is ended
+%% there, and the loader then answers as if it had failed; ending who asked would leave it there.
+start({M, File, Beam}, Given) ->
+    case make_room([M], Given) of
+        {[], #{ms := Ms} = Then} ->
+            Before = started(Then),
+            {Worker, Monitor} = apart(fun() -> code:load_binary(M, File, Beam) end),
+            Answer = receive
+                {'DOWN', Monitor, process, _, Reason} -> Reason
+            after left(Then) ->
+                [exit(P, kill) || P <- started(a_little_more(Then)) -- Before],
+                receive
+                    {'DOWN', Monitor, process, _, {answer, {module, M}} = Reason} -> Reason;
+                    {'DOWN', Monitor, process, _, _} -> {answer, {error, {on_load_timeout, Ms}}}
+                after 1000 ->
+                    %% Native code that does not return ends with the VM alone.
+                    exit(Worker, kill),
+                    {answer, {error, on_load_stuck}}
+                end
+            end,
+            case Answer of
+                {answer, {module, M}} -> {ok, Then};
+                {answer, {error, Why}} -> {Why, Then};
+                Crash -> exit(Crash)
+            end;
+        {_, Then} ->
+            {not_purged, Then}
+    end.
+
+%% The processes in which the code server runs on_load functions. It monitors others as well.
+started(Given) ->
+    Server = whereis(code_server),
+    Found = within(Given, fun() ->
+        {monitors, Monitors} = process_info(Server, monitors),
+        [P || {process, P} <- Monitors, process_info(P, parent) =:= {parent, Server}]
+    end),
+    case Found of late -> []; _ -> Found end.
+
+%% What is loaded now, if a file of the device's holds the very same: the VM gives no binary back.
+earlier(M) ->
+    case erlang:module_loaded(M) of
+        false ->
+            not_loaded;
+        true ->
+            Md5 = erlang:get_module_info(M, md5),
+            Files = [File || [_ | _] = File <- [code:where_is_file(atom_to_list(M) ++ ".beam"),
+                                                code:which(M)]],
+            case [{File, Beam} || File <- Files, {ok, Beam} <- [file:read_file(File)],
+                                  {ok, {_, Same}} <- [beam_lib:md5(Beam)], Same =:= Md5] of
+                [Found | _] -> Found;
+                [] -> no_file
+            end
+    end.
+
+%% Where something failed, the modules with on_load that were loaded before it go back, the last one
+%% first. Those that cannot stay, and are named.
+put_back(_Done, {Error, Failed, Given}) when Error =:= none; Error =:= late ->
+    {Error, Failed, [], Given};
+put_back(Done, {Error, Failed, Given}) ->
+    put_back(Done, {Error, Failed, a_little_more(Given#{purge := soft})}, []).
+
+put_back([], {Error, Failed, Given}, Stays) ->
+    {Error, Failed, Stays, Given};
+put_back([{{M, _, _}, no_file} | Done], Result, Stays) ->
+    put_back(Done, Result, [{M, no_file} | Stays]);
+put_back([{{M, _, _}, not_loaded} | Done], {Error, Failed, Given}, Stays) ->
+    within(Given, fun() -> code:delete(M) end),
+    put_back(Done, {Error, [{M, put_back} | Failed], Given}, Stays);
+put_back([{{M, _, _}, {File, Beam}} | Done], {Error, Failed, Given}, Stays) ->
+    case start({M, File, Beam}, Given) of
+        %% The funs of what was purged are those of what was loaded, and live on.
+        {ok, _} -> put_back(Done, {Error, [{M, put_back} | Failed], Given}, Stays);
+        {Reason, Then} -> put_back(Done, {Error, Failed, Then}, [{M, Reason} | Stays])
+    end.
