@@ -22,35 +22,34 @@ defmodule Hotpush.LeftDependencyTest do
     Project.write(project, "mix.exs", without(both, "handle"))
     release = Project.release(project)
 
-    for mode <- [:embedded, :interactive] do
-      device = Device.start(release: release, mode: mode)
-      Project.write(project, "mix.exs", both)
+    devices =
+      for mode <- [:embedded, :interactive], do: Device.start(release: release, mode: mode)
+
+    Project.write(project, "mix.exs", both)
+
+    for device <- devices do
       assert deployed(push!(project, device)) == ["Elixir.Handle"]
       assert Device.eval(device, "Handle.hi()") == :one
-      refute again(project, device) =~ "note:"
+    end
 
-      Project.write(project, "mix.exs", without(both, "handle"))
-      # A narrowed push, or one for another target, removes nothing.
-      assert deleted(push!(project, device, ["--module", "Desk"])) == []
+    Project.write(project, "mix.exs", without(both, "handle"))
+    # A narrowed push removes nothing.
+    assert deleted(push!(project, hd(devices), ["--module", "Desk"])) == []
+
+    for device <- devices do
       output = push!(project, device)
       assert deleted(output) == ["Elixir.Handle"]
       refute output =~ "note:"
-
-      assert Device.eval(
-               device,
-               "Code.ensure_loaded?(Handle) and function_exported?(Handle, :hi, 0)"
-             ) == false
-
-      refute again(project, device) =~ "note:"
-
-      Project.write(project, "mix.exs", both |> without("handle") |> without("drawer"))
-      output = again(project, device)
-
-      assert output =~
-               "note: #{device.node} still has drawer, which this project does not have any more"
-
-      assert Device.eval(device, "Drawer.hi()") == :one
-      Device.stop(device)
+      refute Device.eval(device, "function_exported?(Handle, :hi, 0)")
+      again(project, device)
     end
+
+    Project.write(project, "mix.exs", both |> without("handle") |> without("drawer"))
+    device = hd(devices)
+
+    assert again(project, device) =~
+             "note: #{device.node} still has drawer, which this project does not have any more"
+
+    assert Device.eval(device, "Drawer.hi()") == :one
   end
 end
