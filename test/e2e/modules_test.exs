@@ -61,8 +61,15 @@ defmodule Hotpush.ModulesTest do
     """
   }
 
+  # The `.app` file that `mix release` writes since 1.18 holds no name beyond Latin-1: such modules
+  # come to a device by a push, and are in no firmware.
+  @not_in_firmware if Version.match?(System.version(), ">= 1.18.0"),
+                     do: ["lib/odd.ex", "lib/odd_old.ex", "src/grüße_erl.erl"],
+                     else: []
+
   setup_all do
     project = desk()
+    for path <- @not_in_firmware, do: Project.delete(project, path)
     release = Project.release(project)
 
     devices =
@@ -70,6 +77,8 @@ defmodule Hotpush.ModulesTest do
 
     # Firmware of this very build does not differ, in either mode.
     for device <- devices, do: again(project, device)
+    for path <- @not_in_firmware, do: Project.write(project, path, @files[path])
+    for device <- devices, do: push!(project, device)
     %{project: project, devices: devices}
   end
 

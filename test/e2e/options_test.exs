@@ -108,13 +108,13 @@ defmodule Hotpush.OptionsTest do
 
     next(project)
     output = push!(project, device)
-    assert output =~ ~r/note: .*still run by <[\d.]+> 'stuck\\e\[2J' \(Elixir.Desk.Lamp\)/
+    assert output =~ ~r/note: .*still run by <[\d.]+> "'stuck\\e\[2J'" \(Elixir.Desk.Lamp\)/
     next(project)
 
     for args <- [[], ["--dry-run"], ["--force"], ["--purge", "soft"]] do
       {output, status} = push(project, device, args)
       assert {status, output} == {1, output}
-      assert output =~ ~r/refused: processes on .*<[\d.]+> 'stuck\\e\[2J' \(Elixir.Desk.Lamp\)/
+      assert output =~ ~r/refused: processes on .*<[\d.]+> "'stuck\\e\[2J'" \(Elixir.Desk.Lamp\)/
       assert output =~ "--purge kill"
       refute output =~ "\e"
       refute output =~ "Successfully d"
