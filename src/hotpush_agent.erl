@@ -1,47 +1,16 @@
-%% @doc The one module that travels: carries out a transaction on the device, and is taken out
-%% again by whoever brought it. It calls kernel and stdlib only, so that it runs on a node
-%% without Elixir.
+%% @doc The core of what travels: carries out a transaction on the device, and is taken out again by
+%% whoever brought it. With it travel, where the work needs them, hotpush_stage (modules in pieces),
+%% hotpush_on_load and hotpush_lives. All of them call kernel and stdlib only, so that they run on a
+%% node without Elixir.
 -module(hotpush_agent).
 
--export([run/1, stage/1, lives/1]).
+-export([run/1]).
+%% For hotpush_on_load.
+-export([a_little_more/1, apart/1, left/1, make_room/2, name/1, within/2]).
+
+-compile(no_line_info).
 
 -include("hotpush_look.hrl").
--include("hotpush_lives.hrl").
--include("hotpush_on_load.hrl").
-
-%% How long (ms) whoever stages may be silent. It says something every second.
--define(SILENCE, 5000).
-
-%% @doc Collects modules that come in pieces, then runs the transaction; forgets everything if the
-%% host goes away, or falls silent, before it said commit.
--spec stage({pid(), reference()}) -> term().
-stage({Host, Ref}) ->
-    Monitor = erlang:monitor(process, Host),
-    Host ! {Ref, ready},
-    Answer = collect(Host, Ref, Monitor, [], []),
-    Host ! {Ref, Answer},
-    Answer.
-
-%% A large module comes in pieces: its last one is in the chunk that names it.
-collect(Host, Ref, Monitor, Pieces, Chunks) ->
-    receive
-        {Ref, piece, Piece} ->
-            Host ! {Ref, {staged, 0}},
-            collect(Host, Ref, Monitor, [Piece | Pieces], Chunks);
-        {Ref, chunk, [{Name, App, Last} | Modules]} ->
-            Host ! {Ref, {staged, 1 + length(Modules)}},
-            Beam = iolist_to_binary(lists:reverse(Pieces, [Last])),
-            collect(Host, Ref, Monitor, [], [[{Name, App, Beam} | Modules] | Chunks]);
-        {Ref, commit, Work} ->
-            %% From here on it is finished even if the host vanishes.
-            run(Work#{load := lists:append(lists:reverse(Chunks))});
-        {Ref, alive} ->
-            collect(Host, Ref, Monitor, Pieces, Chunks);
-        {'DOWN', Monitor, process, _, _} ->
-            host_gone
-    after ?SILENCE ->
-        {refused, silent}
-    end.
 
 %% @doc Loads, removes, reads back.
 %%
@@ -49,7 +18,8 @@ collect(Host, Ref, Monitor, Pieces, Chunks) ->
 %% `force' loads over a loaded NIF library, `patience' is how many milliseconds all of it may take.
 %% Names are text, here and in the answer: the host makes no atoms of what it is answered.
 %%
-%% Answers {refused, Reason}, where nothing changed, or {done, Result}.
+%% Answers {refused, Reason}, where nothing changed, or {done, Result}. There, `lost' are exports that
+%% are gone, [{Module, [{Function, Arity}]}], where hotpush_lives is not here to say who calls them.
 -spec run(map()) -> {refused, term()} | {done, map()}.
 run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force, patience := Ms}) ->
     Start = erlang:monotonic_time(microsecond),
@@ -67,30 +37,36 @@ run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force, patien
             {Error, Failed, Stays, Then} = commit(OnLoad, Batch, Given),
             Spent = erlang:monotonic_time(microsecond) - Start,
             Identity = ?IDENTITY,
-            Look = fun() -> {(?HOLDERS)(Names), orphaned(Exports)} end,
-            {Held, Orphaned} = case within(a_little_more(Given), Look) of
-                late -> {[], []};
+            Lost = [{name(M), [{name(F), A} || {F, A} <- Fs]}
+                    || {M, Had} <- Exports, Fs <- [Had -- exports(M)], Fs =/= []],
+            Look = fun() ->
+                {holders(Names),
+                 case erlang:module_loaded(hotpush_lives) of
+                     true -> {hotpush_lives:orphaned(Lost), []};
+                     false -> {[], Lost}
+                 end}
+            end,
+            {Held, {Orphaned, Unasked}} = case within(a_little_more(Given), Look) of
+                late -> {[], {[], []}};
                 Seen -> Seen
             end,
             {done, #{identities => [{name(M), Identity(M)} || M <- Names],
                      failed => named(Failed), error => Error, stays => named(Stays),
                      killed => maps:get(killed, Then),
                      purged => [name(M) || M <- maps:get(purged, Then)],
-                     held => Held, orphaned => Orphaned, microseconds => Spent}}
+                     held => Held, orphaned => Orphaned, lost => Unasked, microseconds => Spent}}
     end.
 
-%% All that speaks against it, before anything changes. Modules with on_load come with what would
-%% put them back, those last for which somebody has to be ended.
+%% All that speaks against it, before anything changes.
 check(Load0, Remove, Purge, Force) ->
     {Stubs, Deletions} = lists:partition(fun comes_back/1, Remove),
     Load = [{M, file_of(M, App), Beam} || {M, App, Beam} <- Load0 ++ Stubs],
     {OnLoad, Prepared} = prepare(Load),
-    Force orelse refuse_nifs(OnLoad),
-    Force orelse refuse_lived_by([M || {M, _, _} <- Remove]),
-    Held = (?HOLDERS)([M || {M, _, _} <- Load ++ Deletions]),
+    Force orelse OnLoad =:= [] orelse hotpush_on_load:refuse_nifs(OnLoad),
+    Force orelse Remove =:= [] orelse refuse_lived_by([name(M) || {M, _, _} <- Remove]),
+    Held = holders([M || {M, _, _} <- Load ++ Deletions]),
     Purge =:= soft andalso Held =/= [] andalso throw({refused, {held, Held}}),
-    {Last, First} = lists:partition(fun({M, _, _}) -> lists:keymember(name(M), 3, Held) end, OnLoad),
-    {[{Module, earlier(M)} || {M, _, _} = Module <- First ++ Last],
+    {case OnLoad of [] -> []; _ -> hotpush_on_load:in_order(OnLoad, Held) end,
      {[M || {M, _, _} <- (Load -- OnLoad) ++ Deletions], Prepared, [M || {M, _, _} <- Deletions]}}.
 
 %% In interactive mode a deleted module whose file is on the code path is loaded again by the next
@@ -119,65 +95,37 @@ prepare(Load) ->
         {ok, Prepared} ->
             {[], Prepared};
         {error, Errors} ->
-            case [E || {_, Reason} = E <- Errors, Reason =/= on_load_not_allowed] of
-                [] ->
-                    {OnLoad, Rest} = lists:partition(
-                        fun({M, _, _}) -> lists:keymember(M, 1, Errors) end, Load),
-                    {ok, Prepared} = code:prepare_loading(Rest),
-                    {OnLoad, Prepared};
-                Bad ->
-                    throw({refused, {not_loadable, named(Bad)}})
-            end
-    end.
-
-refuse_nifs(OnLoad) ->
-    case [M || {M, _, _} <- OnLoad, erlang:module_loaded(M),
-               erlang:get_module_info(M, nifs) =/= []] of
-        [] -> ok;
-        Modules -> throw({refused, {nif_loaded, [name(M) || M <- Modules]}})
+            Bad = [E || {_, Reason} = E <- Errors, Reason =/= on_load_not_allowed],
+            %% The host sends it along with such modules, so this is not met.
+            Here = erlang:module_loaded(hotpush_on_load),
+            if
+                Bad =/= [] -> throw({refused, {not_loadable, named(Bad)}});
+                not Here -> throw({refused, {not_loadable, named(Errors)}});
+                true -> ok
+            end,
+            {OnLoad, Rest} = lists:partition(
+                fun({M, _, _}) -> lists:keymember(M, 1, Errors) end, Load),
+            {ok, Prepared} = code:prepare_loading(Rest),
+            {OnLoad, Prepared}
     end.
 
 %% Whoever lives by a module that is removed crashes at the next message.
-refuse_lived_by([]) ->
-    ok;
-refuse_lived_by(Modules) ->
-    case lived_by(Modules) of
+refuse_lived_by(Names) ->
+    case hotpush_lives:lives(Names) of
         [] -> ok;
         Living -> throw({refused, {lived_by, Living}})
     end.
 
-%% @doc Who lives by these modules, and so speaks against their removal. Changes nothing.
--spec lives([binary()]) -> [{binary(), binary(), binary(), binary()}].
-lives(Names) ->
-    lived_by([binary_to_atom(N, utf8) || N <- Names]).
-
-lived_by(Modules) ->
-    [{Pid, Who, Module, Supervisor} || {Pid, Who, Module, Supervisor, _} <- living(Modules)].
-
 exports(M) ->
     try erlang:get_module_info(M, exports) catch error:badarg -> [] end.
 
-%% Who will call a function that a module had before, and has no longer.
-orphaned(Before) ->
-    Lost = maps:from_list([{M, Fs} || {M, Had} <- Before, Fs <- [Had -- exports(M)], Fs =/= []]),
-    case maps:keys(Lost) of
-        [] ->
-            [];
-        Modules ->
-            [{Pid, Who, Module, Supervisor, [text("~tw/~w", [F, A]) || {F, A} <- Missing]}
-             || {Pid, Who, Module, Supervisor, Calls} <- living(Modules),
-                Missing <- [[FA || FA <- maps:get(binary_to_atom(Module, utf8), Lost),
-                                   lists:member(FA, Calls)]],
-                Missing =/= []]
-    end.
-
 %% Modules with on_load one by one, then all others at once, then what goes. Nobody is ended, and
 %% no old code purged, for a module whose turn does not come.
+commit([], Batch, Given) ->
+    {Error, Failed, Then} = batch(Batch, Given),
+    {Error, Failed, [], Then};
 commit(OnLoad, Batch, Given) ->
-    case on_load(OnLoad, [], Given) of
-        {none, [], Done, Then} -> put_back(Done, batch(Batch, Then));
-        {Error, Failed, Done, Then} -> put_back(Done, {Error, Failed, Then})
-    end.
+    hotpush_on_load:commit(OnLoad, fun(Then) -> batch(Batch, Then) end, Given).
 
 batch({Names, Prepared, Deletions}, Given) ->
     case make_room(Names, Given) of
@@ -201,7 +149,7 @@ batch({Names, Prepared, Deletions}, Given) ->
 %% Answers for which modules there is no room.
 make_room(Modules, #{purge := Purge, killed := Killed, purged := Purged} = Given) ->
     Old = lists:filter(fun erlang:check_old_code/1, Modules),
-    Look = fun() -> case Purge of kill -> (?HOLDERS)(Old); soft -> [] end end,
+    Look = fun() -> case Purge of kill -> holders(Old); soft -> [] end end,
     case within(Given, Look) of
         late ->
             {Old, Given};
@@ -212,6 +160,8 @@ make_room(Modules, #{purge := Purge, killed := Killed, purged := Purged} = Given
             {Left, Gone} = lists:partition(fun erlang:check_old_code/1, Old),
             {Left, Given#{killed := Killed ++ Ended, purged := Purged ++ Gone}}
     end.
+
+holders(Modules) -> (?HOLDERS)(Modules).
 
 purge(M, kill) -> code:purge(M);
 purge(M, soft) -> code:soft_purge(M).

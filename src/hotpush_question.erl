@@ -187,13 +187,14 @@ ask(Apps, Own, Extra, Known, Cut) ->
           old => Holders(lists:filter(fun erlang:check_old_code/1, Ours))},
         [{compressed, 9}]).
 
-%% @doc Brings the agent, lets it work, and takes it out again whatever happened.
+%% @doc Brings the agent's modules, calls Function of the first one, and takes all of them out again
+%% whatever happened.
 %%
 %% The registered name is the lock: two pushes to one device would pull the agent from under each
 %% other. Who holds it, and since when, is read from the holder's dictionary. The group leader is
 %% the device's own, since code that starts here outlives the visit.
--spec transact(binary(), atom(), term(), binary()) -> term().
-transact(Agent, Function, Given, Who) ->
+-spec transact([{module(), binary()}, ...], atom(), term(), binary()) -> term().
+transact(Agents, Function, Given, Who) ->
     Me = self(),
     %% A host that has no pid here speaks of one by its text.
     Argument = case Given of
@@ -206,11 +207,12 @@ transact(Agent, Function, Given, Who) ->
     case try register(hotpush_transaction, Me) catch error:badarg -> false end of
         true ->
             try
-                {module, _} = code:load_binary(hotpush_agent, "hotpush_agent.beam", Agent),
-                hotpush_agent:Function(Argument)
+                [{module, _} = code:load_binary(M, atom_to_list(M) ++ ".beam", B)
+                 || {M, B} <- Agents],
+                (element(1, hd(Agents))):Function(Argument)
             after
-                code:delete(hotpush_agent),
-                code:purge(hotpush_agent),
+                [code:delete(M) || {M, _} <- Agents],
+                [code:purge(M) || {M, _} <- Agents],
                 unregister(hotpush_transaction)
             end;
         _ ->

@@ -17,6 +17,7 @@ defmodule Hotpush.Answer do
   @living {:tuple, [:text, :text, :text, :text]}
   @late {:tuple, [{:exactly, :on_load_timeout}, :integer]}
   @named_reason {:tuple, [:name, {:any_of, [:atom, :text, @late]}]}
+  @orphaned {:list, {:tuple, [:text, :text, :text, :text, {:list, :text}]}}
   @stamp {:any_of, [{:exactly, :removed}, {:bytes, 32}]}
   @shown {:tuple,
           [
@@ -70,7 +71,8 @@ defmodule Hotpush.Answer do
            killed: {:list, @holder},
            purged: {:list, :name},
            held: {:list, @holder},
-           orphaned: {:list, {:tuple, [:text, :text, :text, :text, {:list, :text}]}},
+           orphaned: @orphaned,
+           lost: {:list, {:tuple, [:name, {:list, {:tuple, [:text, :integer]}}]}},
            microseconds: :integer
          }}
 
@@ -137,6 +139,10 @@ defmodule Hotpush.Answer do
   @doc "Whether this is what the agent answers when it is asked who lives by some modules."
   @spec lives?(term()) :: boolean()
   def lives?(term), do: fits?(term, {:any_of, [@busy, {:list, @living}]})
+
+  @doc "Whether this is what the agent answers when it is asked who will call what is gone."
+  @spec orphaned?(term()) :: boolean()
+  def orphaned?(term), do: fits?(term, @orphaned)
 
   @doc "Whether this answers `Hotpush.Question.settle/2`."
   @spec settled?(term()) :: boolean()

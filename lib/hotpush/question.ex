@@ -29,12 +29,17 @@ defmodule Hotpush.Question do
   def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
 
   @doc """
-  The call that brings the agent and has it work: see `hotpush_question:transact/4`. `who` is what
-  others are told who find the device busy.
+  The call that brings the agent's modules (see `Hotpush.Question.Agents`) and has the first one
+  work: see `hotpush_question:transact/4`. `who` is what others are told who find the device busy.
   """
-  @spec transact(binary(), :run | :stage | :lives, term(), String.t()) :: t()
-  def transact(agent, function, argument, who),
-    do: program(:transact, [agent, function, argument, who])
+  @spec transact(
+          [Hotpush.Question.Agents.packed(), ...],
+          :run | :stage | :lives | :orphaned,
+          term(),
+          String.t()
+        ) :: t()
+  def transact(agents, function, argument, who),
+    do: program(:transact, [agents, function, argument, who])
 
   @doc "The call that waits until nothing of a broken visit runs: see `hotpush_question:settle/2`."
   @spec settle(charlist() | :none, pos_integer()) :: t()
@@ -49,18 +54,6 @@ defmodule Hotpush.Question do
     {packed, [variable]} = Map.fetch!(@links, :serve)
     {:block, 1, body} = :erlang.binary_to_term(packed)
     {:block, 1, [{:match, 1, {:var, 1, variable}, {:integer, 1, silence}} | body]}
-  end
-
-  # All that the loader needs.
-  @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]
-
-  @doc "The agent as it travels: what the loader needs of it, compressed."
-  @spec agent() :: binary()
-  def agent do
-    {:hotpush_agent, beam, _} = :code.get_object_code(:hotpush_agent)
-    {:ok, :hotpush_agent, chunks} = :beam_lib.all_chunks(beam)
-    {:ok, small} = :beam_lib.build_module(Enum.filter(chunks, fn {id, _} -> id in @loaded end))
-    :zlib.gzip(small)
   end
 
   defp program(name, arguments) do

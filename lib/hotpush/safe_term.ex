@@ -21,7 +21,7 @@ defmodule Hotpush.SafeTerm do
            [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform, :cut, :apps] ++
            [:pushed, :others, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over] ++
            [:stays, :purged, :late, :unready, :on_load_timeout, :on_load_stuck] ++
-           [:put_back, :no_file]
+           [:put_back, :no_file, :lost]
 
   @type problem ::
           :too_large | :too_deep | :too_many | :damaged | {:not_data, byte()} | :unknown_atom

@@ -6,6 +6,7 @@ defmodule Hotpush.Session do
   """
 
   alias Hotpush.{Answer, Device, Error, Question, Target}
+  alias Hotpush.Question.Agents
 
   # Above this much, modules travel in chunks, so that progress shows and a slow link is not
   # taken for a dead one.
@@ -17,6 +18,9 @@ defmodule Hotpush.Session do
   # other alone, so 56 bits do not agree by accident, and keep the answer of a large project small.
   # What was loaded is read back whole.
   @cut 7
+
+  # How long (ms) a push that is done already may wait for a notice.
+  @notice 5_000
 
   defstruct [:target, :conn, :deadline, :timeout, round_trips: 0, committed?: false]
 
@@ -72,6 +76,9 @@ defmodule Hotpush.Session do
   @doc """
   Brings the agent and has it carry out the work, in one round trip, or in two where the modules
   travel in chunks. `progress` is called with `{:sent, modules, of}`.
+
+  Where modules lost exports, one more asks who will call them. If that is not answered, nobody is
+  named.
   """
   @spec push(t(), work(), (term() -> any())) :: {:ok, term(), t()} | {:error, Error.t(), t()}
   def push(session, work, progress) do
@@ -79,19 +86,35 @@ defmodule Hotpush.Session do
 
     if size(work.load) <= @stage_above do
       work = Map.put(work, :patience, patience(session))
-      question = Question.transact(Question.agent(), :run, work, who)
+      question = Question.transact(Agents.run(work), :run, work, who)
       call(%{session | committed?: true}, :load, question)
     else
       stage(session, work, who, progress)
     end
     |> checked()
+    |> orphaned(who)
   end
+
+  defp orphaned({:ok, {:done, %{lost: [_ | _] = lost} = result}, session}, who) do
+    question = Question.transact(Agents.lives(), :orphaned, lost, who)
+
+    case call(session, :ask, question, min(left(session), @notice)) do
+      {:ok, answer, session} ->
+        orphaned = if Answer.orphaned?(answer), do: answer, else: []
+        {:ok, {:done, %{result | orphaned: orphaned}}, session}
+
+      {:error, _error, session} ->
+        {:ok, {:done, result}, session}
+    end
+  end
+
+  defp orphaned(answered, _who), do: answered
 
   @doc "Asks who lives by these modules, as a push that removes them does before it begins."
   @spec lives(t(), [String.t()], String.t()) ::
           {:ok, busy() | [Hotpush.Plan.living()], t()} | {:error, Error.t(), t()}
   def lives(session, names, who) do
-    question = Question.transact(Question.agent(), :lives, names, who)
+    question = Question.transact(Agents.lives(), :lives, names, who)
 
     with {:ok, answer, session} <- call(session, :ask, question) do
       if Answer.lives?(answer),
@@ -139,9 +162,7 @@ defmodule Hotpush.Session do
   defp stage(session, work, who, progress) do
     transport = session.target.transport
 
-    question = fn address, tag ->
-      Question.transact(Question.agent(), :stage, {address, tag}, who)
-    end
+    question = &Question.transact(Agents.stage(), :stage, {&1, &2}, who)
 
     case transport.start(session.conn, question, left(session)) do
       {:ok, conversation} ->
@@ -189,8 +210,10 @@ defmodule Hotpush.Session do
     end
   end
 
-  defp call(session, stage, question) do
-    case session.target.transport.call(session.conn, question, left(session)) do
+  defp call(session, stage, question), do: call(session, stage, question, left(session))
+
+  defp call(session, stage, question, ms) do
+    case session.target.transport.call(session.conn, question, ms) do
       {:ok, answer} -> {:ok, answer, count(session)}
       {:error, failure} -> {:error, error(session, stage, failure), count(session)}
     end

@@ -115,9 +115,11 @@ defmodule Hotpush.BoundaryTest do
   test "what travels calls kernel and stdlib alone" do
     libraries = for app <- [:kernel, :stdlib], do: :code.lib_dir(app)
 
-    for module <- [:hotpush_agent, :hotpush_question],
+    agents = for {module, _} <- Hotpush.Question.Agents.stage(), do: module
+
+    for module <- [:hotpush_link, :hotpush_question | agents],
         {called, _, _} <- calls(module),
-        called not in [module, :hotpush_agent] do
+        called not in [module | agents] do
       # Preloaded modules, such as erlang, belong to the emulator.
       place = :code.which(called)
 

@@ -26,9 +26,11 @@ defmodule Hotpush.HostileTest do
     def call(agent, _question, _timeout) do
       answer = Agent.get_and_update(agent, fn [answer | rest] -> {answer, rest} end)
 
-      case SafeTerm.decode(:erlang.term_to_binary(answer)) do
-        {:ok, term} -> {:ok, term}
-        {:error, _} -> {:error, :connection_lost}
+      with true <- answer != :lost,
+           {:ok, term} <- SafeTerm.decode(:erlang.term_to_binary(answer)) do
+        {:ok, term}
+      else
+        _ -> {:error, :connection_lost}
       end
     end
   end
@@ -102,6 +104,7 @@ defmodule Hotpush.HostileTest do
          purged: ["Elixir.Desk.One"],
          held: @holders,
          orphaned: [{"<0.1.0>", "who", "Elixir.Desk.Zzz", "top", ["handle_call/3"]}],
+         lost: [],
          microseconds: 1_000
        }},
       {:refused, {:held, @holders}},
@@ -208,6 +211,39 @@ defmodule Hotpush.HostileTest do
       assert readable(report) == 1
       # Asked again, it lies again, so nothing is known.
       assert outcome.status in [:failed, :refused, :unknown]
+    end
+  end
+
+  test "who calls what is gone is asked of it, and what it says costs a notice at most",
+       context do
+    lost = [{"Elixir.Desk.One", [{"handle_call", 3}]}]
+    [{:done, done} | _] = loads()
+    identities = [{"Elixir.Desk.One", :not_loaded}, {"Elixir.Desk.Two", :not_loaded}]
+    load = {:done, %{done | lost: lost, orphaned: [], error: :none, identities: identities}}
+    assert Answer.load?(load)
+    {without, _} = visit(context, [packed(ask()), put_elem(load, 1, %{elem(load, 1) | lost: []})])
+    visit = fn answer -> visit(context, [packed(ask()), load, answer]) end
+    orphaned = fn outcome -> List.keyfind(outcome.notices, :orphaned, 0) end
+
+    {outcome, report} = visit.(done.orphaned)
+    assert {outcome.round_trips, orphaned.(outcome)} == {3, {:orphaned, done.orphaned}}
+    assert readable(report) == 1
+
+    odd = for mutant <- mutants(done.orphaned), not Answer.orphaned?(mutant), do: mutant
+
+    for answer <- [:lost, {:busy, "ada@host", 3}, []] ++ odd do
+      {outcome, report} = visit.(answer)
+      assert {outcome.round_trips, orphaned.(outcome)} == {3, nil}
+      assert readable(report) == 1
+
+      for field <- [:status, :loaded, :deleted, :failures, :refusals, :notices, :lost],
+          do: assert(Map.fetch!(outcome, field) == Map.fetch!(without, field))
+    end
+
+    # And this is no answer to the push.
+    for mutant <- mutants(lost), not Answer.load?({:done, %{done | lost: mutant}}) do
+      {outcome, _} = visit(context, [packed(ask()), {:done, %{done | lost: mutant}}])
+      assert outcome.status in [:failed, :unknown]
     end
   end
 

@@ -128,8 +128,11 @@ defmodule Hotpush.LivingTest do
       assert Error.message(refusal) =~ ~r/<[\d.]+> garden_door under top \(garden_door\)/
     end
 
+    # What is lost by it is told in the same round trip.
     forced = Workbench.push(bench, device, force?: true)
-    assert %{status: :done, refusals: []} = forced
+    assert %{status: :done, refusals: [], round_trips: 2} = forced
+    assert {:orphaned, [_ | _]} = List.keyfind(forced.notices, :orphaned, 0)
+    assert Device.agents(device) == []
     assert length(forced.deleted) == length(removed)
     assert %{status: :done, deleted: []} = Workbench.push(bench, device)
   end
@@ -148,7 +151,18 @@ defmodule Hotpush.LivingTest do
   test "a new version without what will be called there is loaded, with a notice", context do
     %{bench: bench, device: device} = context
     Workbench.write(bench, String.replace(@source, "use Agent\n", "def more, do: 1\n"))
-    assert %{status: :done, notices: []} = Workbench.push(bench, device)
+    # What is lost, nobody calls; that is found out by one more question.
+    assert %{status: :done, notices: [], round_trips: 3} = Workbench.push(bench, device)
+
+    # Nothing is lost, and nobody is asked.
+    Workbench.write(
+      bench,
+      String.replace(@source, "use Agent\n", "use Agent\n  def more, do: 2\n")
+    )
+
+    outcome = Workbench.push(bench, device)
+    assert %{status: :done, loaded: ["Elixir.Garden.Keeper"], round_trips: 2} = outcome
+    refute List.keymember?(outcome.notices, :orphaned, 0)
 
     Workbench.write(
       bench,
@@ -158,7 +172,8 @@ defmodule Hotpush.LivingTest do
     )
 
     outcome = Workbench.push(bench, device)
-    assert %{status: :done, refusals: []} = outcome
+    assert %{status: :done, refusals: [], round_trips: 3} = outcome
+    assert Device.agents(device) == []
     assert [orphaned] = for({:orphaned, orphaned} <- outcome.notices, do: orphaned)
 
     assert Enum.sort(

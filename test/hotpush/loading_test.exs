@@ -154,7 +154,7 @@ defmodule Hotpush.LoadingTest do
           Device.call(device, :erlang, :nodes, [:connected]) == []
         end)
 
-        refute Device.call(device, :erlang, :module_loaded, [:hotpush_agent])
+        assert Device.agents(device) == []
         refute Device.call(device, :erlang, :check_old_code, [:hotpush_agent])
       end
 

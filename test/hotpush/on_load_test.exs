@@ -2,7 +2,8 @@ defmodule Hotpush.OnLoadTest do
   @moduledoc "Modules with on_load, and those with native code. Real nodes."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Report}
+  alias Hotpush.{Error, Question, Report}
+  alias Hotpush.Question.Agents
   alias Hotpush.Test.{Device, Run, Until, Workbench}
 
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
@@ -59,6 +60,23 @@ defmodule Hotpush.OnLoadTest do
     assert length(Workbench.push(bench, device, dry_run?: true).plan.load) == 2
   end
 
+  test "is refused, and nothing changes, where what loads it did not come along", context do
+    starter(context.bench, "ok", "1")
+    device = Workbench.device(context.bench, mode: :embedded)
+    starter(context.bench, "ok", "2")
+    beam = File.read!(Workbench.file(context.bench, :desk_starter))
+    core = Agents.run(%{load: [], remove: []})
+    work = %{load: [{"desk_starter", :desk, beam}], remove: [], purge: :soft, force: false}
+    work = Map.put(work, :patience, 5_000)
+    {module, function, arguments} = Question.transact(core, :run, work, "ada@host")
+
+    assert Device.call(device, module, function, arguments) ==
+             {:refused, {:not_loadable, [{"desk_starter", :on_load_not_allowed}]}}
+
+    assert Device.call(device, :desk_starter, :v, []) == 1
+    assert Device.agents(device) == []
+  end
+
   describe "one that does not return" do
     test "is ended: the old code stays, and the next push is let in", %{bench: bench} do
       starter(bench, "ok", "1")
@@ -97,7 +115,7 @@ defmodule Hotpush.OnLoadTest do
   defp left_alone(device) do
     Until.until("the agent to be gone", fn ->
       Device.call(device, :erlang, :whereis, [:hotpush_transaction]) == :undefined and
-        not Device.call(device, :erlang, :module_loaded, [:hotpush_agent])
+        Device.agents(device) == []
     end)
 
     server = Device.call(device, :erlang, :whereis, [:code_server])

@@ -3,6 +3,7 @@ defmodule Hotpush.StagingTest do
   use ExUnit.Case, async: false
 
   alias Hotpush.{Error, Question, Route, Session, Target}
+  alias Hotpush.Question.Agents
   alias Hotpush.Test.{Device, Link, Run, SshDevice, Until, Workbench}
 
   # Big enough to be staged: incompressible text in each module.
@@ -32,7 +33,7 @@ defmodule Hotpush.StagingTest do
     assert_received {:progress, {:sent, first, 24}} when first < 24
     assert_received {:progress, {:sent, 24, 24}}
     assert Workbench.push(bench, device).round_trips == 1
-    refute Device.call(device, :erlang, :module_loaded, [:hotpush_agent])
+    assert Device.agents(device) == []
   end
 
   test "counts the bytes that crossed the link", %{bench: bench, device: device} do
@@ -78,7 +79,7 @@ defmodule Hotpush.StagingTest do
 
         {:ok, _} = target.transport.prepare(target)
         {:ok, session} = Session.open(target, 5_000)
-        question = &Question.transact(Question.agent(), :stage, {&1, &2}, "ada@host")
+        question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
         {:ok, conversation} = target.transport.start(session.conn, question, 5_000)
         {:ok, :ready} = target.transport.receive(conversation, 5_000)
         target.transport.send(conversation, {:chunk, [{Desk.M1, :desk, "half a beam"}]})
@@ -173,7 +174,7 @@ defmodule Hotpush.StagingTest do
     open = fn -> Session.open(target, 20_000) end
     {:ok, target} = target.transport.prepare(target)
     {:ok, session} = if ssh, do: SshDevice.with_path(ssh, open), else: open.()
-    question = &Question.transact(Question.agent(), :stage, {&1, &2}, "ada@host")
+    question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
     {:ok, conversation} = target.transport.start(session.conn, question, 20_000)
     {:ok, :ready} = target.transport.receive(conversation, 20_000)
     <<first::binary-size(100), last::binary>> = beam
@@ -210,7 +211,7 @@ defmodule Hotpush.StagingTest do
 
   defp untouched(device, before) do
     Until.until("the agent to take itself out", fn ->
-      not Device.call(device, :erlang, :module_loaded, [:hotpush_agent]) and
+      Device.agents(device) == [] and
         Device.call(device, :erlang, :whereis, [:hotpush_transaction]) == :undefined
     end)
 

@@ -148,6 +148,14 @@ defmodule Hotpush.Test.Device do
   @spec spawn(t, String.t()) :: pid
   def spawn(device, code), do: call(device, :erlang, :spawn, [Code, :eval_string, [code]])
 
+  @doc "The modules of ours that are loaded on the device: none, unless a push is under way."
+  @spec agents(t) :: [module]
+  def agents(device) do
+    for {module, _} <- call(device, :code, :all_loaded, []),
+        String.starts_with?(to_string(module), "hotpush"),
+        do: module
+  end
+
   @doc "Whether the device's OS process runs and answers."
   @spec alive?(t) :: boolean
   def alive?(device) do

@@ -1,5 +1,35 @@
-%% Functions of the agent, in a file of their own: modules with on_load, which are loaded one by one,
-%% and put back where one of them or the batch behind them fails.
+%% @doc Loads modules with on_load, for hotpush_agent: one by one, and puts them back where one of
+%% them or the batch behind them fails. Travels only where there are any.
+-module(hotpush_on_load).
+
+-export([commit/3, in_order/2, refuse_nifs/1]).
+
+-compile(no_line_info).
+
+-import(hotpush_agent, [a_little_more/1, apart/1, left/1, make_room/2, name/1, within/2]).
+
+%% @doc Refuses to replace native code that is loaded.
+-spec refuse_nifs([{module(), string(), binary()}]) -> ok.
+refuse_nifs(OnLoad) ->
+    case [M || {M, _, _} <- OnLoad, erlang:module_loaded(M),
+               erlang:get_module_info(M, nifs) =/= []] of
+        [] -> ok;
+        Modules -> throw({refused, {nif_loaded, [name(M) || M <- Modules]}})
+    end.
+
+%% @doc The modules, each with what would put it back; those last for which somebody has to be ended.
+-spec in_order([{module(), string(), binary()}], [tuple()]) -> [{tuple(), term()}].
+in_order(OnLoad, Held) ->
+    {Last, First} = lists:partition(fun({M, _, _}) -> lists:keymember(name(M), 3, Held) end, OnLoad),
+    [{Module, earlier(M)} || {M, _, _} = Module <- First ++ Last].
+
+%% @doc Loads them, then has `Batch' load the rest. Answers {Error, Failed, Stays, Given}.
+-spec commit([{tuple(), term()}], fun((map()) -> tuple()), map()) -> tuple().
+commit(OnLoad, Batch, Given) ->
+    case on_load(OnLoad, [], Given) of
+        {none, [], Done, Then} -> put_back(Done, Batch(Then));
+        {Error, Failed, Done, Then} -> put_back(Done, {Error, Failed, Then})
+    end.
 
 on_load([], Done, Given) ->
     {none, [], Done, Given};

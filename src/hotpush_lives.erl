@@ -1,14 +1,37 @@
-%% Functions of the agent, in a file of their own: who lives by a module though nobody runs its
-%% code. A gen_server that waits for a message is in gen_server's code, and how to start it again
-%% stands in its supervisor.
+%% @doc Who lives by a module though nobody runs its code. A gen_server that waits for a message is
+%% in gen_server's code, and how to start it again stands in its supervisor. Travels where modules
+%% are to be removed, and where a new version lost exports.
 %%
 %% Nobody is waited for longer than a second together, and no deep stack or large heap is looked
 %% into: a supervisor that is busy or large tells nothing, the initial calls of its children do.
+-module(hotpush_lives).
+
+-export([lives/1, orphaned/1]).
+
+-compile(no_line_info).
 
 -define(LARGE, 1000000).
 -define(WAIT, 1000).
 
-%% @doc Answers [{Pid, Who, Module, Supervisor, Calls}]: the first four as text, Pid and Supervisor
+%% @doc Who lives by these modules, and so speaks against their removal. Changes nothing.
+-spec lives([binary()]) -> [{binary(), binary(), binary(), binary()}].
+lives(Names) ->
+    [{Pid, Who, Module, Supervisor}
+     || {Pid, Who, Module, Supervisor, _} <- living([module(N) || N <- Names])].
+
+%% @doc Who will call a function that a module had before, and has no longer. Changes nothing.
+-spec orphaned([{binary(), [{binary(), arity()}]}]) ->
+    [{binary(), binary(), binary(), binary(), [binary()]}].
+orphaned([]) ->
+    [];
+orphaned(Lost) ->
+    [{Pid, Who, Module, Supervisor, [text("~tw/~w", [F, A]) || {F, A} <- Missing]}
+     || {Pid, Who, Module, Supervisor, Calls} <- living([module(N) || {N, _} <- Lost]),
+        {_, Fs} <- [lists:keyfind(Module, 1, Lost)],
+        Missing <- [[FA || {F, A} <- Fs, FA <- [{module(F), A}], lists:member(FA, Calls)]],
+        Missing =/= []].
+
+%% Answers [{Pid, Who, Module, Supervisor, Calls}]: the first four as text, Pid and Supervisor
 %% empty where there is none. Calls is what will be called in the module: [{Function, Arity}].
 living(Modules) ->
     Asked = maps:from_list([{M, true} || M <- Modules]),
@@ -126,3 +149,9 @@ pid_text(_) -> <<>>.
 
 text(Format, Terms) ->
     unicode:characters_to_binary(io_lib:format(Format, Terms)).
+
+name(M) ->
+    atom_to_binary(M, utf8).
+
+module(Name) ->
+    binary_to_atom(Name, utf8).

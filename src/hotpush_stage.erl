@@ -1,0 +1,40 @@
+%% @doc Takes modules that come in pieces, for hotpush_agent.
+-module(hotpush_stage).
+
+-export([stage/1]).
+
+-compile(no_line_info).
+
+%% How long (ms) whoever stages may be silent. It says something every second.
+-define(SILENCE, 5000).
+
+%% @doc Collects modules that come in pieces, then runs the transaction; forgets everything if the
+%% host goes away, or falls silent, before it said commit.
+-spec stage({pid(), reference()}) -> term().
+stage({Host, Ref}) ->
+    Monitor = erlang:monitor(process, Host),
+    Host ! {Ref, ready},
+    Answer = collect(Host, Ref, Monitor, [], []),
+    Host ! {Ref, Answer},
+    Answer.
+
+%% A large module comes in pieces: its last one is in the chunk that names it.
+collect(Host, Ref, Monitor, Pieces, Chunks) ->
+    receive
+        {Ref, piece, Piece} ->
+            Host ! {Ref, {staged, 0}},
+            collect(Host, Ref, Monitor, [Piece | Pieces], Chunks);
+        {Ref, chunk, [{Name, App, Last} | Modules]} ->
+            Host ! {Ref, {staged, 1 + length(Modules)}},
+            Beam = iolist_to_binary(lists:reverse(Pieces, [Last])),
+            collect(Host, Ref, Monitor, [], [[{Name, App, Beam} | Modules] | Chunks]);
+        {Ref, commit, Work} ->
+            %% From here on it is finished even if the host vanishes.
+            hotpush_agent:run(Work#{load := lists:append(lists:reverse(Chunks))});
+        {Ref, alive} ->
+            collect(Host, Ref, Monitor, Pieces, Chunks);
+        {'DOWN', Monitor, process, _, _} ->
+            host_gone
+    after ?SILENCE ->
+        {refused, silent}
+    end.
