@@ -157,7 +157,7 @@ defmodule Hotpush.LivingTest do
     # Nothing is lost, and nobody is asked.
     Workbench.write(
       bench,
-      String.replace(@source, "use Agent\n", "use Agent\n  def more, do: 2\n")
+      String.replace(@source, "use Agent\n", "use Agent; def more, do: 2\n")
     )
 
     outcome = Workbench.push(bench, device)
