@@ -68,7 +68,8 @@ defmodule Hotpush.Test.History do
   defp boot(state, commit) do
     checkout(state, :project, commit)
     if state.device, do: Device.stop(state.device)
-    %{state | device: Device.start(release: Project.release(state.project)), seen: []}
+    seen = Map.keys(Truth.beams(state.twin))
+    %{state | device: Device.start(release: Project.release(state.project)), seen: seen}
   end
 
   defp checkout(state, where, commit) do

@@ -29,11 +29,8 @@ for %{faults: faults, commit: commit} <- trials, fault <- faults do
 end
 
 modules = trials |> Enum.map(& &1.modules) |> Enum.max(fn -> 0 end)
-
-IO.puts(
-  "#{Path.basename(repository)} (#{kind}), up to #{modules} modules, " <>
-    "#{System.monotonic_time(:second) - began} s"
-)
-
+seconds = System.monotonic_time(:second) - began
+%{app: app} = History.Library.at(repository, "HEAD")
+IO.puts("#{app} (#{kind}), up to #{modules} modules, #{seconds} s")
 IO.puts(History.summary(trials))
 unless History.right?(trials), do: exit({:shutdown, 1})

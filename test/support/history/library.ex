@@ -16,7 +16,7 @@ defmodule Hotpush.Test.History.Library do
   @type kind :: :dependency | :own
 
   # What a project has of its own, and what is none of a device's business.
-  @left ~w(mix.exs mix.lock config deps test bench .git .formatter.exs _build)
+  @left ~w(mix.exs mix.lock config deps test bench _build .git .github .formatter.exs)
 
   @doc "The library as it stands at `commit`."
   @spec at(Path.t(), String.t()) :: t
@@ -60,7 +60,12 @@ defmodule Hotpush.Test.History.Library do
     to = folder(library, project, kind)
     from = Run.dir("commit")
     tree = Path.join(from, "tree.tar")
-    git(library.repository, ["archive", "--output", tree, commit])
+
+    top =
+      library.repository |> git(["ls-tree", "--name-only", "-z", commit]) |> String.split("\0")
+
+    paths = Enum.reject(top, &(&1 in ["" | @left]))
+    git(library.repository, ["archive", "--output", tree, commit, "--" | paths])
     :ok = :erl_tar.extract(String.to_charlist(tree), cwd: String.to_charlist(from))
     File.rm!(tree)
     there = files(from)
