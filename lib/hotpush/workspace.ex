@@ -92,14 +92,22 @@ defmodule Hotpush.Workspace do
   defp manifests(dir),
     do: for(name <- ["elixir", "erlang"], do: Path.join(dir, "compile.#{name}"))
 
+  @code_path_alone [
+    "--no-compile",
+    "--no-deps-check",
+    "--no-validate-compile-env",
+    "--no-protocol-consolidation"
+  ]
+
   @doc "Makes the consolidated protocols again where Mix has deleted them: see `Hotpush.Consolidation`."
   @spec consolidate() :: :ok
   def consolidate do
     path = Mix.Project.get() && Mix.Project.consolidation_path()
 
     if path && Mix.Project.config()[:consolidate_protocols] && not File.dir?(path) && compiled?() do
-      # Compiles nothing: it makes the code path that a compilation has.
-      Mix.Task.run("compile", ["--no-compile", "--no-deps-check", "--no-validate-compile-env"])
+      # Compiles nothing: it makes the code path that a compilation has. Mix itself would consolidate
+      # only what has changed by its own record, which is of the folder that is gone.
+      Mix.Task.run("compile", @code_path_alone)
       unless File.dir?(path), do: Consolidation.write(path, :code.get_path())
     end
 

@@ -18,6 +18,9 @@ defmodule Hotpush.Transport.Ssh.Channel do
   # How long a device may take to take its leave.
   @leave 1_000
 
+  # As ssh says that it failed itself.
+  @failed 255
+
   # 400 MB on a 64-bit machine.
   @heap_words 50_000_000
 
@@ -102,6 +105,9 @@ defmodule Hotpush.Transport.Ssh.Channel do
   def init({command, log, owner}) do
     # What a device answers is bounded; what it would take to read it is, too.
     Process.flag(:max_heap_size, %{size: @heap_words, kill: true, error_logger: false})
+
+    # A port that cannot write to an ssh that has ended goes with :epipe, before its status is told.
+    Process.flag(:trap_exit, true)
     Process.monitor(owner)
     Process.send_after(self(), :ping, @ping_every)
     state = %__MODULE__{client: Client.open(command, log), calls: Calls.new(), owner: owner}
@@ -150,6 +156,10 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
   def handle_info({port, {:exit_status, _}}, %{client: %{port: port}} = state),
     do: {:noreply, let_go(state)}
+
+  def handle_info({:EXIT, port, reason}, %{client: %{port: port}, running?: true} = state)
+      when reason != :normal,
+      do: {:noreply, state |> ended(@failed) |> let_go()}
 
   def handle_info(:ping, state) do
     Process.send_after(self(), :ping, @ping_every)
@@ -217,11 +227,13 @@ defmodule Hotpush.Transport.Ssh.Channel do
     end
   end
 
-  defp ended(state, status) do
+  defp ended(%{ended: nil} = state, status) do
     ending = ending(state, status)
     for {_, from} <- state.waiting, do: GenServer.reply(from, {:error, {:closed, ending}})
     %{state | ended: ending, waiting: %{}}
   end
+
+  defp ended(state, _status), do: state
 
   defp ending(state, status) do
     %{status: status, log: Client.words(state.client), output: Frame.rest(state.frames)}
@@ -243,6 +255,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
 
     receive do
       {^port, {:exit_status, _}} -> let_go(state)
+      {:EXIT, ^port, _} -> let_go(state)
     after
       if(state.ended == nil and state.received > 0, do: @leave, else: 0) -> state
     end
