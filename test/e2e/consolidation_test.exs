@@ -80,16 +80,16 @@ defmodule Hotpush.ConsolidationTest do
     Project.mix!(project, ["compile", "--force"])
     again(project, device)
 
-    Project.edit(
-      project,
-      "mix.exs",
-      "start_permanent",
-      "consolidate_protocols: false, start_permanent"
-    )
-
+    unwanted = "consolidate_protocols: false, start_permanent"
+    Project.edit(project, "mix.exs", "start_permanent", unwanted)
     output = push!(project, device)
     assert deployed(output) == ["Elixir.Shape"]
     refute consolidated?(device)
+    again(project, device)
+
+    Project.edit(project, "mix.exs", unwanted, "start_permanent")
+    assert deployed(push!(project, device)) == ["Elixir.Shape"]
+    assert consolidated?(device)
     again(project, device)
   end
 
