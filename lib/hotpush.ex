@@ -63,15 +63,7 @@ defmodule Hotpush do
     if Report.exit_status(report) == 0, do: :ok, else: :error
   end
 
-  def push!(options), do: push!(%{value!(named(options)) | verbosity: verbosity(options)})
-
-  defp verbosity(options) do
-    cond do
-      options[:verbose] -> :verbose
-      options[:quiet] -> :quiet
-      true -> :normal
-    end
-  end
+  def push!(options), do: push!(%{value!(named(options)) | verbosity: Config.verbosity(options)})
 
   @doc """
   What `mix upload.hotswap` would print of a report.

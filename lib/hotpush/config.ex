@@ -259,7 +259,9 @@ defmodule Hotpush.Config do
   defp given(""), do: nil
   defp given(text), do: text
 
-  defp verbosity(options) do
+  @doc "What the switches for less and for more of it mean."
+  @spec verbosity(keyword()) :: :quiet | :normal | :verbose
+  def verbosity(options) do
     cond do
       options[:quiet] -> :quiet
       options[:verbose] -> :verbose

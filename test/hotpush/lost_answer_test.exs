@@ -5,7 +5,7 @@ defmodule Hotpush.LostAnswerTest do
   """
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Config, Error, Outcome, Report, Route, Tally, Target, Transport}
+  alias Hotpush.{Config, Error, Outcome, Report, Tally}
   alias Hotpush.Report.{Document, Lines}
   alias Hotpush.Test.{Device, Hotswap, Link, Project, Run, SshDevice, Until, Workbench}
 
@@ -40,18 +40,8 @@ defmodule Hotpush.LostAnswerTest do
   end
 
   defp device(:ssh, bench) do
-    firmware = Path.join([Run.dir("firmware"), "desk", "ebin"])
-    File.mkdir_p!(Path.dirname(firmware))
-    File.cp_r!(bench.ebin, firmware)
-    device = SshDevice.start(code_paths: [firmware], mode: :embedded, apps: [:desk], link: 0)
-    {:ok, route} = Route.ssh(SshDevice.address(device))
-
-    target = %Target{
-      name: route.name,
-      transport: Transport.Ssh,
-      way: route.way,
-      state_dir: bench.state_dir
-    }
+    device = Workbench.ssh_device(bench, mode: :embedded, link: 0)
+    target = Workbench.target(bench, device)
 
     %{device: device.device, link: device.link, target: target, ssh: device}
   end

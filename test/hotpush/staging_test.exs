@@ -2,9 +2,9 @@ defmodule Hotpush.StagingTest do
   @moduledoc "Large pushes: in chunks, all or nothing, forgotten when the host goes away."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Question, Route, Session, Target}
+  alias Hotpush.{Error, Question, Session}
   alias Hotpush.Question.Agents
-  alias Hotpush.Test.{Device, Link, Run, SshDevice, Until, Workbench}
+  alias Hotpush.Test.{Device, Link, SshDevice, Until, Workbench}
 
   # Big enough to be staged: incompressible text in each module.
   defp modules(seed) do
@@ -69,13 +69,7 @@ defmodule Hotpush.StagingTest do
     # A host that stages one module and says nothing more.
     host =
       spawn(fn ->
-        target = %Target{
-          name: "half",
-          transport: Hotpush.Transport.Dist,
-          node: device.node,
-          cookie: Hotpush.Secret.wrap(device.cookie),
-          state_dir: bench.state_dir
-        }
+        target = Workbench.target(bench, device)
 
         {:ok, _} = target.transport.prepare(target)
         {:ok, session} = Session.open(target, 5_000)
@@ -103,10 +97,7 @@ defmodule Hotpush.StagingTest do
 
   # Over distribution and ssh alike; all wait side by side.
   test "a host that falls silent is forgotten, one that is there is not", %{bench: bench} do
-    firmware = Path.join([Run.dir("firmware"), "desk", "ebin"])
-    File.mkdir_p!(Path.dirname(firmware))
-    File.cp_r!(bench.ebin, firmware)
-    ssh = for _ <- 1..2, do: SshDevice.start(code_paths: [firmware], apps: [:desk], link: 0)
+    ssh = for _ <- 1..2, do: Workbench.ssh_device(bench, link: 0)
     dist = for _ <- 1..2, do: Workbench.device(bench, link: 0)
 
     kinds =
@@ -122,7 +113,7 @@ defmodule Hotpush.StagingTest do
 
     hosts =
       for {kind, device, silent?} <- kinds do
-        target = target(kind, device, bench)
+        target = Workbench.target(bench, device)
         node = if kind == :ssh, do: device.device, else: device
 
         host =
@@ -187,27 +178,6 @@ defmodule Hotpush.StagingTest do
 
   defp held?(device),
     do: Device.call(device, :erlang, :whereis, [:hotpush_transaction]) != :undefined
-
-  defp target(:dist, device, bench) do
-    %Target{
-      name: to_string(device.node),
-      transport: Hotpush.Transport.Dist,
-      node: device.node,
-      cookie: Hotpush.Secret.wrap(device.cookie),
-      state_dir: bench.state_dir
-    }
-  end
-
-  defp target(:ssh, device, bench) do
-    {:ok, route} = Route.ssh(SshDevice.address(device))
-
-    %Target{
-      name: route.name,
-      transport: Hotpush.Transport.Ssh,
-      way: route.way,
-      state_dir: bench.state_dir
-    }
-  end
 
   defp untouched(device, before) do
     Until.until("the agent to take itself out", fn ->

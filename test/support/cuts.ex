@@ -7,9 +7,9 @@ defmodule Hotpush.Test.Cuts do
   `bin/cuts` runs many; the suite runs a few.
   """
 
-  alias Hotpush.Test.{Device, Link, Run, SshDevice, Until, Workbench}
+  alias Hotpush.Test.{Device, Link, SshDevice, Until, Workbench}
   alias Hotpush.Test.Cuts.Verdict
-  alias Hotpush.{Error, Route, Target}
+  alias Hotpush.Error
 
   @modules 12
   @timeout 2_500
@@ -24,7 +24,8 @@ defmodule Hotpush.Test.Cuts do
   def run(count, seed, tell \\ &Function.identity/1) do
     :rand.seed(:exsss, seed)
     bench = Workbench.new(:cut, sources(0, :small))
-    devices = %{dist: Workbench.device(bench, mode: :embedded, link: 2), ssh: ssh(bench)}
+    dist = Workbench.device(bench, mode: :embedded, link: 2)
+    devices = %{dist: dist, ssh: Workbench.ssh_device(bench, link: 2)}
 
     SshDevice.with_path(devices.ssh, fn ->
       totals =
@@ -38,13 +39,6 @@ defmodule Hotpush.Test.Cuts do
         trial
       end
     end)
-  end
-
-  defp ssh(bench) do
-    firmware = Path.join([Run.dir("firmware"), "cut", "ebin"])
-    File.mkdir_p!(Path.dirname(firmware))
-    File.cp_r!(bench.ebin, firmware)
-    SshDevice.start(code_paths: [firmware], apps: [:cut], link: 2)
   end
 
   # Bytes of an undisturbed push, each way.
@@ -155,31 +149,9 @@ defmodule Hotpush.Test.Cuts do
   defp versions(device), do: for(n <- 1..@modules, do: Device.call(device, module(n), :v, []))
 
   defp push(bench, devices, way) do
-    [outcome] =
-      Workbench.push_targets(bench, [target(bench, devices[way], way)], timeout: @timeout)
-
+    target = Workbench.target(bench, devices[way])
+    [outcome] = Workbench.push_targets(bench, [target], timeout: @timeout)
     outcome
-  end
-
-  defp target(bench, device, :dist) do
-    %Target{
-      name: to_string(device.node),
-      transport: Hotpush.Transport.Dist,
-      node: device.node,
-      cookie: Hotpush.Secret.wrap(device.cookie),
-      state_dir: bench.state_dir
-    }
-  end
-
-  defp target(bench, device, :ssh) do
-    {:ok, route} = Route.ssh(SshDevice.address(device))
-
-    %Target{
-      name: SshDevice.address(device),
-      transport: Hotpush.Transport.Ssh,
-      way: route.way,
-      state_dir: bench.state_dir
-    }
   end
 
   defp module(n), do: Module.concat(Cut, "M#{n}")

@@ -6,8 +6,9 @@ defmodule Hotpush.Test.Workbench do
   The device has a copy of the folder as it was when it started: that is its firmware.
   """
 
-  alias Hotpush.{Config, Inventory, Outcome, Project, Push, Scanner, Scope, Target, Visit}
-  alias Hotpush.Test.{Device, Run}
+  alias Hotpush.{Config, Inventory, Outcome, Project, Push, Route, Scanner, Scope, Target, Visit}
+  alias Hotpush.Test.{Device, Run, SshDevice}
+  alias Hotpush.Transport
 
   defstruct [:app, :ebin, :state_dir]
 
@@ -78,13 +79,43 @@ defmodule Hotpush.Test.Workbench do
   @doc "Starts a device whose firmware is the application as it stands; options of `Device.start/1`."
   @spec device(t(), keyword()) :: Device.t()
   def device(bench, options \\ []) do
+    bench |> firmware() |> Keyword.merge(options) |> Device.start()
+  end
+
+  @doc "As `device/2`, reached by ssh; options of `SshDevice.start/1`."
+  @spec ssh_device(t(), keyword()) :: SshDevice.t()
+  def ssh_device(bench, options \\ []) do
+    bench |> firmware() |> Keyword.merge(options) |> SshDevice.start()
+  end
+
+  defp firmware(bench) do
     firmware = Path.join([Run.dir("firmware"), to_string(bench.app), "ebin"])
     File.mkdir_p!(Path.dirname(firmware))
     File.cp_r!(bench.ebin, firmware)
-
     [code_paths: [firmware], apps: [bench.app]]
-    |> Keyword.merge(options)
-    |> Device.start()
+  end
+
+  @doc "A device as it is asked for. (That of ssh is reached within `SshDevice.with_path/2`.)"
+  @spec target(t(), Device.t() | SshDevice.t()) :: Target.t()
+  def target(bench, %Device{} = device) do
+    %Target{
+      name: to_string(device.node),
+      transport: Transport.Dist,
+      node: device.node,
+      cookie: Hotpush.Secret.wrap(device.cookie),
+      state_dir: bench.state_dir
+    }
+  end
+
+  def target(bench, %SshDevice{} = device) do
+    {:ok, route} = Route.ssh(SshDevice.address(device))
+
+    %Target{
+      name: route.name,
+      transport: Transport.Ssh,
+      way: route.way,
+      state_dir: bench.state_dir
+    }
   end
 
   @doc "Pushes to one device. Options: fields of `Hotpush.Config`, and `:scanner`."
@@ -97,18 +128,7 @@ defmodule Hotpush.Test.Workbench do
   @doc "Pushes to devices side by side."
   @spec push_all(t(), [Device.t()], keyword()) :: [Outcome.t()]
   def push_all(bench, devices, options \\ []) do
-    targets =
-      for device <- devices do
-        %Target{
-          name: to_string(device.node),
-          transport: Hotpush.Transport.Dist,
-          node: device.node,
-          cookie: Hotpush.Secret.wrap(device.cookie),
-          state_dir: bench.state_dir
-        }
-      end
-
-    push_targets(bench, targets, options)
+    push_targets(bench, Enum.map(devices, &target(bench, &1)), options)
   end
 
   @doc "As `push_all/3`, to targets."
