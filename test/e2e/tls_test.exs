@@ -6,7 +6,7 @@ defmodule Hotpush.TlsTest do
   use ExUnit.Case, async: true
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Device, Project, Run}
+  alias Hotpush.Test.{Device, Project, Run, Until}
 
   @moduletag :cargo
   @moduletag :openssl
@@ -100,7 +100,12 @@ defmodule Hotpush.TlsTest do
     # TLS has its price, and the figure counts it.
     assert output =~ ~r/\([\d.]+ kB sent, 2 round trips\)/
     assert Device.eval(device, "Vault.v()") > 1
-    assert Device.call(device, :erlang, :nodes, [:connected]) == []
+
+    # That TLS has ended is told to the device a little later.
+    Until.until("the host to be gone", fn ->
+      Device.call(device, :erlang, :nodes, [:connected]) == []
+    end)
+
     again(project, device, [], %{"ELIXIR_ERL_OPTIONS" => value})
   end
 
