@@ -5,12 +5,12 @@ defmodule Hotpush.Transport.Ssh.ChannelTest do
   alias Hotpush.Test.{Run, SshDevice, Until}
   alias Hotpush.Transport.Ssh.{Channel, Command}
 
-  # Takes no more input, and says why only later.
+  # Says why, takes no more input, and ends only later.
   @ssh """
   #!/bin/sh
+  echo "ssh: connect to host 127.0.0.1 port 1: Connection refused" >&2
   exec 0<&-
   echo closed >"$(dirname "$0")/closed"
-  echo "ssh: connect to host 127.0.0.1 port 1: Connection refused" >&2
   sleep 1
   exit 255
   """
