@@ -74,6 +74,8 @@ defmodule Hotpush.JsonTest do
     assert %{"ok" => true, "nodes" => [%{"loaded" => []}]} = document(output)
     # (Elixir 1.20 repeats the warning.)
     refute errors =~ "Successfully"
+    Project.edit(context.project, "lib/desk.ex", "  defp unused, do: :warned\n", "")
+    push!(context.project, context.device)
     again(context.project, context.device)
   end
 
