@@ -38,7 +38,9 @@ defmodule Hotpush.Test.Project.Command do
     do: mix_on_terminal(dir, home, args, env, {dir, input})
 
   def mix_on_terminal(dir, home, args, env, {path, input}) do
-    line = Enum.map_join(["mix" | args], " ", &"'#{&1}'")
+    # A shell ignores Ctrl-C for what it runs in the background, as scripts run this VM, and that
+    # is inherited; a user's shell does not.
+    line = Enum.map_join(["env", "--default-signal=INT", "mix" | args], " ", &"'#{&1}'")
     env = [{"TERM", "xterm"}, {"SHELL", "/bin/sh"} | env]
     type = ~s({ until [ -e "$3" ]; do sleep 0.1; done; printf %s "$1"; })
     shell = type <> ~s( | script -qefc "$2" /dev/null)
