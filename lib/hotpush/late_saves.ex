@@ -7,23 +7,52 @@ defmodule Hotpush.LateSaves do
   time: Mix then compares its content with what it compiled.
   """
 
+  alias Hotpush.LateSaves.Record
+
   @typedoc "Folders with sources, the folder of their beams, and the compilers' manifests."
   @type place :: {sources :: [Path.t()], ebin :: Path.t(), manifests :: [Path.t()]}
 
+  @typedoc "A place, what of it got a later time, and the digests of what was saved just now."
+  @type shown :: %{place: place(), late: [Path.t()], digests: Record.digests()}
+
   @doc """
-  Gives a later time to each source of which the second cannot tell; answers these sources.
+  Gives a later time to each source of which the second cannot tell and the record does not.
 
   No time is set back or into the future: what is saved meanwhile is seen all the same. Where the
   second in question is not over, this waits for its end.
   """
-  @spec show(place()) :: [Path.t()]
-  def show({sources, ebin, manifests}) do
+  @spec show(place(), Record.t()) :: shown()
+  def show({sources, ebin, manifests} = place, record) do
     compiled = seconds(manifests ++ beams(ebin))
+    candidates = for {path, time} <- times(sources), MapSet.member?(compiled, time), do: path
+    known = unchanged(candidates, place, record)
 
-    case for({path, time} <- times(sources), MapSet.member?(compiled, time), do: path) do
-      [] -> []
-      late -> touch(late, Enum.max(compiled))
+    late =
+      case Enum.reject(candidates, &Map.has_key?(known, &1)) do
+        [] -> []
+        late -> touch(late, Enum.max(compiled))
+      end
+
+    # Before the compiler reads them. What is saved after this differs from it.
+    now = System.os_time(:second)
+    recent = for {path, time} <- times(sources), time >= now, do: path
+    %{place: place, late: late, digests: Map.merge(known, Record.digests(recent))}
+  end
+
+  @doc "The record, once all these places have been compiled."
+  @spec record([shown()]) :: Record.t()
+  def record(shown) do
+    for %{place: {_, ebin, manifests}, digests: digests} <- shown, reduce: %{} do
+      record -> Map.merge(record, Record.entry(ebin, manifests, digests))
     end
+  end
+
+  defp unchanged([], _place, _record), do: %{}
+
+  defp unchanged(candidates, {_, ebin, manifests}, record) do
+    said = Record.of(record, ebin, manifests)
+    now = candidates |> Enum.filter(&Map.has_key?(said, &1)) |> Record.digests()
+    for {path, digest} <- now, said[path] == digest, into: %{}, do: {path, digest}
   end
 
   defp touch(late, last) do
@@ -35,7 +64,7 @@ defmodule Hotpush.LateSaves do
   defp beams(ebin) do
     case :file.list_dir(ebin) do
       {:ok, names} ->
-        for name <- names, :filename.extension(name) == ~c".beam", do: [ebin, ?/, name]
+        for name <- names, :filename.extension(name) == ~c".beam", do: :filename.join(ebin, name)
 
       _ ->
         []

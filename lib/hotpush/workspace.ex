@@ -6,6 +6,7 @@ defmodule Hotpush.Workspace do
   """
 
   alias Hotpush.{Config, Consolidation, Error, LateSaves}
+  alias Hotpush.LateSaves.Record
 
   @doc "Whether there is a project at all."
   @spec check() :: :ok | {:error, Error.t()}
@@ -37,7 +38,7 @@ defmodule Hotpush.Workspace do
   def compile(%Config{compile?: false}), do: consolidate()
 
   def compile(%Config{}) do
-    show_late_saves()
+    shown = show_late_saves()
     # A task runs once in a VM.
     compilers = Mix.Project.config()[:compilers] || Mix.compilers()
 
@@ -46,7 +47,7 @@ defmodule Hotpush.Workspace do
 
     Enum.each(names, &Mix.Task.reenable/1)
     Mix.Task.run("compile", [])
-    :ok
+    shown |> LateSaves.record() |> Record.write(record())
   rescue
     error in Mix.Error -> {:error, Error.new(:compile, nil, {:compile, Exception.message(error)})}
   catch
@@ -56,10 +57,14 @@ defmodule Hotpush.Workspace do
 
   # Path dependencies were compiled on the way to this task: those with such a source once more.
   defp show_late_saves do
-    own = for {app, place} <- own_places(), do: {app, LateSaves.show(place)}
-    deps = for {app, place} <- dependencies(Keyword.keys(own)), do: {app, LateSaves.show(place)}
-    if Enum.any?(deps, fn {_app, late} -> late != [] end), do: Mix.Task.clear()
+    record = Record.read(record())
+    own = own_places()
+    deps = for {_app, place} <- dependencies(Keyword.keys(own)), do: LateSaves.show(place, record)
+    if Enum.any?(deps, &(&1.late != [])), do: Mix.Task.clear()
+    deps ++ for {_app, place} <- own, do: LateSaves.show(place, record)
   end
+
+  defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])
 
   defp own_places do
     case Mix.Project.apps_paths() do

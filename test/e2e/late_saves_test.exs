@@ -44,7 +44,7 @@ defmodule Hotpush.LateSavesTest do
     %{project: project, device: device} = context
     save(project, "lib/desk.ex", Desk, ~r/:one|:six/, ":two")
     save(project, "../drawer/lib/drawer.ex", Drawer, ":one", ":two")
-    save(project, "lib/sign.txt", Sign, "one", "two")
+    save(project, "lib/sign.txt", Sign, ~r/one|six/, "two")
     save(project, "src/desk_erl.erl", :desk_erl, "one", "two")
 
     output = push!(project, device)
@@ -53,7 +53,8 @@ defmodule Hotpush.LateSavesTest do
     assert Device.eval(device, "{Desk.hi(), Drawer.hi(), Sign.hi(), :desk_erl.hi()}") ==
              {:two, :two, "two", :two}
 
-    again(project, device)
+    # Compiled in the second of its new time, and known to be so.
+    refute again(project, device) =~ "Compiling"
   end
 
   test "also where something else was compiled since", %{project: project, device: device} do
@@ -75,5 +76,14 @@ defmodule Hotpush.LateSavesTest do
     %{mtime: once} = File.stat!(file, time: :posix)
     refute again(project, device) =~ "Compiling"
     assert File.stat!(file, time: :posix).mtime == once
+  end
+
+  test "also where the record of earlier compilations is damaged", context do
+    %{project: project, device: device} = context
+    push!(project, device)
+    File.write!(Path.join(project.dir, "_build/dev/.hotpush/saves"), "no record")
+    save(project, "lib/sign.txt", Sign, ~r/one|two/, "six")
+    assert deployed(push!(project, device)) == ["Elixir.Sign"]
+    again(project, device)
   end
 end
