@@ -1,6 +1,6 @@
 defmodule Hotpush.DevicesAskedTest do
   @moduledoc "Who is asked what he runs by `mix hotpush.devices`, and what is said of the others."
-  use ExUnit.Case
+  use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Device, Epmd, Hotswap, Project, Run}
 

@@ -3,7 +3,7 @@ defmodule Hotpush.DevicesTest do
   Devices are listed, confirmed and pushed to by name, found through a real avahi-daemon in a
   network namespace, under a name that this host's resolver does not know.
   """
-  use ExUnit.Case
+  use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Device, Hotswap, Netns, Project, Run, SshDevice}
 
