@@ -43,9 +43,9 @@ defmodule Hotpush.MixProject do
   defp package do
     [
       licenses: ["MIT"],
-      files: ~w(lib src native/compile.exs native/Cargo.toml native/Cargo.lock native/hotpush_core
-           native/hotpush_nif priv/report.schema.json priv/devices.schema.json guides bench/README.md
-           bench/results examples/blinky/lib examples/blinky/config examples/blinky/mix.exs
+      files: ~w(lib src native/compile.exs native/build.exs native/Cargo.toml native/Cargo.lock
+           native/hotpush_core native/hotpush_nif priv/report.schema.json priv/devices.schema.json guides
+           bench/README.md bench/results examples/blinky/lib examples/blinky/config examples/blinky/mix.exs
            mix.exs README.md CHANGELOG.md LICENSE)
     ]
   end

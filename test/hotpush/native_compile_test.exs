@@ -32,7 +32,7 @@ defmodule Hotpush.NativeCompileTest do
     File.mkdir_p!(Path.join(dir, "native"))
     on_exit(fn -> File.rm_rf!(root) end)
 
-    for name <- ~w(compile.exs Cargo.toml Cargo.lock hotpush_core hotpush_nif),
+    for name <- ~w(compile.exs build.exs Cargo.toml Cargo.lock hotpush_core hotpush_nif),
         do: File.cp_r!(Path.join("native", name), Path.join([dir, "native", name]))
 
     File.write!(Path.join(dir, "mix.exs"), """
