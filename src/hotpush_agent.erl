@@ -14,7 +14,8 @@
 
 %% @doc Loads, removes, reads back.
 %%
-%% Work: `load' is [{Name, App, Beam}], `remove' is [{Name, App, Stub}], `purge' is soft or kill,
+%% Work: `load' is [{Name, App, Beam}], `remove' is [{Name, App, Stub}], where the stub is empty if
+%% the device's own module of that name comes back; `purge' is soft or kill,
 %% `force' loads over a loaded NIF library, `patience' is how many milliseconds all of it may take.
 %% Names are text, here and in the answer: the host makes no atoms of what it is answered.
 %%
@@ -59,11 +60,15 @@ run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force, patien
 
 %% All that speaks against it, before anything changes.
 check(Load0, Remove, Purge, Force) ->
-    {Stubs, Deletions} = lists:partition(fun comes_back/1, Remove),
-    Load = [{M, file_of(M, App), Beam} || {M, App, Beam} <- Load0 ++ Stubs],
+    Own = [{M, File, Beam} || {M, _, <<>>} <- Remove,
+                              [_ | _] = Path <- [on_path(M)],
+                              {ok, Beam, File} <- [erl_prim_loader:get_file(Path)]],
+    Gone = [Work || {M, _, _} = Work <- Remove, not lists:keymember(M, 1, Own)],
+    {Stubs, Deletions} = lists:partition(fun comes_back/1, Gone),
+    Load = Own ++ [{M, file_of(M, App), Beam} || {M, App, Beam} <- Load0 ++ Stubs],
     {OnLoad, Prepared} = prepare(Load),
     Force orelse OnLoad =:= [] orelse hotpush_on_load:refuse_nifs(OnLoad),
-    Force orelse Remove =:= [] orelse refuse_lived_by([name(M) || {M, _, _} <- Remove]),
+    Force orelse Gone =:= [] orelse refuse_lived_by([name(M) || {M, _, _} <- Gone]),
     Held = holders([M || {M, _, _} <- Load ++ Deletions]),
     Purge =:= soft andalso Held =/= [] andalso throw({refused, {held, Held}}),
     {case OnLoad of [] -> []; _ -> hotpush_on_load:in_order(OnLoad, Held) end,
@@ -72,8 +77,9 @@ check(Load0, Remove, Purge, Force) ->
 %% In interactive mode a deleted module whose file is on the code path is loaded again by the next
 %% call; an empty module in its place keeps it gone.
 comes_back({M, _, _}) ->
-    code:get_mode() =:= interactive andalso
-        code:where_is_file(atom_to_list(M) ++ ".beam") =/= non_existing.
+    code:get_mode() =:= interactive andalso on_path(M) =/= non_existing.
+
+on_path(M) -> code:where_is_file(atom_to_list(M) ++ ".beam").
 
 %% The device's own name for the file, so that code:module_status/1 and code:get_object_code/1
 %% keep working there.

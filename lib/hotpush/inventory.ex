@@ -22,6 +22,7 @@ defmodule Hotpush.Inventory do
             problems: [],
             broken: MapSet.new(),
             system: MapSet.new(),
+            platform: MapSet.new(),
             siblings: MapSet.new(),
             dispatched: %{},
             ways: MapSet.new(),
@@ -38,6 +39,7 @@ defmodule Hotpush.Inventory do
     * `:dispatched` - of consolidated protocols, the implementations that they know: `dispatching/2`
     * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
+    * `:platform` - modules of Elixir and of Erlang/OTP: a device has its own
     * `:docs?` - whether docs are kept in what is pushed
     * `:known` - the applications that the project may mean; `nil` where it cannot know all
     * `:consolidate?` - whether the project wants its protocols consolidated
@@ -48,6 +50,7 @@ defmodule Hotpush.Inventory do
           problems: [Error.t()],
           broken: MapSet.t(String.t()),
           system: MapSet.t(String.t()),
+          platform: MapSet.t(String.t()),
           siblings: MapSet.t(String.t()),
           dispatched: %{String.t() => [String.t()]},
           ways: MapSet.t(String.t()),
@@ -94,6 +97,7 @@ defmodule Hotpush.Inventory do
       problems: Problems.errors(scan.problems),
       broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
       system: MapSet.new(project.system),
+      platform: MapSet.new(project.platform),
       siblings: MapSet.new(project.siblings),
       ways: ways,
       target: project.target,

@@ -101,7 +101,7 @@ defmodule Hotpush.Outcome do
     {deployed, not_deployed} =
       Enum.split_with(outcome.plan.load, &runs?(runs[&1.module], packed[&1.module]))
 
-    {gone, still} = Enum.split_with(outcome.plan.remove, &gone?(runs[&1.module]))
+    {gone, still} = Enum.split_with(outcome.plan.remove, &gone?(runs[&1.module], &1))
     {added, loaded} = Enum.split_with(deployed, &(&1.reason == :new))
 
     failures =
@@ -121,6 +121,7 @@ defmodule Hotpush.Outcome do
         failures: failures,
         notices:
           outcome.notices ++
+            held(:restored, for(a <- gone, own?(runs[a.module], a), do: a.module)) ++
             held(:killed, result.killed) ++
             held(:still_running, result.held) ++
             held(:orphaned, result.orphaned) ++
@@ -146,9 +147,13 @@ defmodule Hotpush.Outcome do
   defp runs?({md5, digest}, packed), do: packed.md5 == md5 and packed.digest == digest
   defp runs?(_identity, _packed), do: false
 
-  defp gone?(:not_loaded), do: true
-  defp gone?({_md5, :removed}), do: true
-  defp gone?(_identity), do: false
+  defp gone?(:not_loaded, _action), do: true
+  defp gone?({_md5, :removed}, _action), do: true
+  defp gone?(identity, action), do: own?(identity, action)
+
+  # No push brought it: it is the device's own.
+  defp own?({_md5, :none}, %{restore?: true}), do: true
+  defp own?(_identity, _action), do: false
 
   defp held(_kind, []), do: []
   defp held(kind, list), do: [{kind, list}]

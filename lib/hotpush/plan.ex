@@ -5,14 +5,18 @@ defmodule Hotpush.Plan do
   alias Hotpush.Plan.{Refusals, Removals}
 
   defmodule Action do
-    @moduledoc "One module to load (`:new`, `:code`, `:lines`, `:lines_or_docs`, `:forced`) or to remove (`:gone`)."
-    defstruct [:module, :app, :reason, :beam]
+    @moduledoc """
+    One module to load (`:new`, `:code`, `:lines`, `:lines_or_docs`, `:forced`) or to remove
+    (`:gone`). `:restore?` says that the device may have its own of that name, and gets it back.
+    """
+    defstruct [:module, :app, :reason, :beam, restore?: false]
 
     @type t :: %__MODULE__{
             module: String.t(),
             app: atom(),
             reason: :new | :code | :lines | :lines_or_docs | :forced | :gone,
-            beam: Inventory.Beam.t() | nil
+            beam: Inventory.Beam.t() | nil,
+            restore?: boolean()
           }
   end
 
@@ -48,6 +52,7 @@ defmodule Hotpush.Plan do
           | {:nif_skipped, [String.t()]}
           | {:target_kept, [String.t()]}
           | {:left_apps, [String.t()]}
+          | {:restored, [String.t()]}
           | {:orphaned, [{String.t(), String.t(), String.t(), String.t(), [String.t()]}]}
           | {:answer_lost, non_neg_integer(), :soft | :kill}
           | {:stays, [{String.t(), term()}]}

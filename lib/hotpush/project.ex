@@ -6,6 +6,7 @@ defmodule Hotpush.Project do
   """
 
   alias Hotpush.{Config, Error}
+  alias Hotpush.Project.Platform
 
   defmodule App do
     @moduledoc """
@@ -37,7 +38,15 @@ defmodule Hotpush.Project do
               state_dir: nil,
               target: nil
             ] ++
-              [system: [], siblings: [], protocols: [], taken: [], ways: [], known: nil]
+              [
+                system: [],
+                siblings: [],
+                protocols: [],
+                taken: [],
+                platform: [],
+                ways: [],
+                known: nil
+              ]
 
   @typedoc """
   Among others:
@@ -45,7 +54,8 @@ defmodule Hotpush.Project do
     * `:system` - modules that consolidation here knew of besides the applications'
     * `:siblings` - modules of the project's own applications that were left out (`app_name:`)
     * `:protocols` - consolidated protocols of Elixir's own
-    * `:taken` - modules of the applications whose names Elixir or Erlang/OTP have here, too
+    * `:platform` - modules that Elixir and Erlang/OTP have here
+    * `:taken` - modules of the applications that have the name of one of these
   """
   @type t :: %__MODULE__{
           apps: [App.t()],
@@ -59,6 +69,7 @@ defmodule Hotpush.Project do
           siblings: [String.t()],
           protocols: [module()],
           taken: [module()],
+          platform: [String.t()],
           known: [String.t()] | nil
         }
 
@@ -72,19 +83,21 @@ defmodule Hotpush.Project do
 
     with :ok <- known(config, built), :ok <- compiled(own, built) do
       apps = built |> kinds(own, dev_only_deps(), config.apps) |> editable()
+      platform = platform(apps)
 
       {:ok,
        %__MODULE__{
          apps: apps,
          protocols: foreign_protocols(apps),
-         taken: taken(apps),
+         taken: taken(apps, platform),
          consolidated: consolidated(),
          consolidate?: Mix.Project.config()[:consolidate_protocols] == true,
          keep: keep(config),
          state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
          target: Mix.target(),
          ways: Enum.map(config.discovery, &to_string/1),
-         system: system_modules(lib),
+         system: system_modules(lib, platform),
+         platform: Map.keys(platform),
          siblings: siblings(built, apps),
          known: known_apps(own)
        }}
@@ -222,31 +235,23 @@ defmodule Hotpush.Project do
   defp known_apps(own) do
     if match?([_], Hotpush.Workspace.settings_dirs()) do
       names = own ++ Map.keys(Mix.Project.apps_paths() || %{}) ++ Mix.Project.deps_apps()
-      Enum.map(names, &to_string/1) ++ platform()
+      Enum.map(names, &to_string/1) ++ Platform.names()
     end
   end
 
-  defp platform do
-    for dir <- [:code.lib_dir(), Path.expand("..", :code.lib_dir(:elixir))],
-        {:ok, names} <- [File.ls(dir)],
-        name <- names,
-        do: name |> String.split("-") |> hd()
-  end
-
-  # What consolidation here knew of besides the runtime applications: Elixir's own, which stand
-  # side by side, and whatever of this build is on the code path (hotpush itself, other tools).
-  defp system_modules(lib) do
-    elixir = Path.expand("..", :code.lib_dir(:elixir))
+  # What consolidation here knew of besides the runtime applications: Elixir's own, and whatever of
+  # this build is on the code path (hotpush itself, other tools).
+  defp system_modules(lib, platform) do
     paths = for path <- :code.get_path(), do: to_string(path)
 
-    for dir <-
-          Enum.map(~w(elixir eex logger iex ex_unit mix), &Path.join([elixir, &1, "ebin"])) ++
-            Enum.filter(paths, &String.starts_with?(&1, lib <> "/")),
-        {:ok, files} <- [File.ls(dir)],
-        file <- files,
-        Path.extname(file) == ".beam",
-        uniq: true,
-        do: Path.basename(file, ".beam")
+    tools =
+      for dir <- Enum.filter(paths, &String.starts_with?(&1, lib <> "/")),
+          {:ok, files} <- [File.ls(dir)],
+          file <- files,
+          Path.extname(file) == ".beam",
+          do: Path.basename(file, ".beam")
+
+    for({name, app} <- platform, app in ~w(elixir eex logger iex ex_unit mix), do: name) ++ tools
   end
 
   defp siblings(built, apps) do
@@ -258,32 +263,19 @@ defmodule Hotpush.Project do
         do: to_string(module)
   end
 
-  # A device is asked whether it has such a module of its own, too.
-  defp taken(apps) do
-    ours = for app <- apps, module <- app.modules, into: %{}, do: {to_string(module), module}
-    {elixir, erlang} = ours |> Map.keys() |> Enum.split_with(&match?("Elixir." <> _, &1))
-
-    elixir_dirs = if elixir != [], do: ebins(Path.expand("..", :code.lib_dir(:elixir))), else: []
-
-    otp_dirs = if erlang != [], do: ebins(:code.lib_dir()), else: []
-
-    # Some systems install applications beside OTP's own.
+  # Some systems install applications beside OTP's own.
+  defp platform(apps) do
     names = for app <- apps, do: to_string(app.name)
-
-    for dir <- elixir_dirs ++ otp_dirs,
-        (dir |> Path.dirname() |> Path.basename() |> String.split("-") |> hd()) not in names,
-        {:ok, files} <- [File.ls(dir)],
-        file <- files,
-        module = ours[Path.basename(file, ".beam")],
-        uniq: true,
-        do: module
+    for {name, app} <- Platform.modules(), app not in names, into: %{}, do: {name, app}
   end
 
-  defp ebins(lib) do
-    case File.ls(lib) do
-      {:ok, names} -> Enum.map(names, &Path.join([lib, &1, "ebin"]))
-      _ -> []
-    end
+  # A device is asked whether it has such a module of its own, too.
+  defp taken(apps, platform) do
+    for app <- apps,
+        module <- app.modules,
+        Map.has_key?(platform, to_string(module)),
+        uniq: true,
+        do: module
   end
 
   # As `mix release` keeps them: strip_beams: [keep: ["Docs"]] in the release's options.

@@ -150,7 +150,7 @@ defmodule Hotpush.Visit do
   # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
   defp dry(%{config: %{force?: false} = config}, outcome, session, %{remove: [_ | _]} = plan) do
     outcome = %{outcome | status: :planned}
-    names = Enum.map(plan.remove, & &1.module)
+    names = for %{restore?: false, module: name} <- plan.remove, do: name
 
     case timed(fn -> Session.lives(session, names, config.who) end) do
       {{:ok, living, session}, ms} ->
@@ -210,12 +210,15 @@ defmodule Hotpush.Visit do
   defp work(config, plan, packed) do
     %{
       load: for(a <- plan.load, do: {a.module, a.app, packed[a.module].beam}),
-      remove: for(a <- plan.remove, do: {a.module, a.app, Stub.beam(a.module, a.app)}),
+      remove: for(a <- plan.remove, do: {a.module, a.app, stub(a)}),
       purge: config.purge,
       force: config.force?,
       who: config.who
     }
   end
+
+  defp stub(%{restore?: true}), do: ""
+  defp stub(action), do: Stub.beam(action.module, action.app)
 
   defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}
   defp add_ms(outcome, key, ms), do: %{outcome | ms: Map.update(outcome.ms, key, ms, &(&1 + ms))}

@@ -81,9 +81,24 @@ defmodule Hotpush.DependenciesTest do
       end
 
       assert Device.eval(device, md5s) == theirs
+
+      # Forced, it is replaced; once the project drops it, the device has its own again.
+      output = push!(project, device, ["--force", "--module", "DynamicSupervisor"])
+      assert deployed(output) == ["Elixir.DynamicSupervisor"]
+      assert Device.eval(device, "DynamicSupervisor.hi()") == :one
       Project.delete(project, "lib/dynamic.ex")
       Project.delete(project, "src/win32reg.erl")
-      assert deployed(push!(project, device)) == ["megaco"]
+      output = push!(project, device)
+      assert deployed(output) == ["megaco"]
+      assert deleted(output) == ["Elixir.DynamicSupervisor"]
+      assert output =~ "note: #{device.node} runs its own Elixir.DynamicSupervisor again"
+      assert Device.eval(device, md5s) == theirs
+      again(project, device)
+
+      # Mix keeps the beam of the last Erlang file.
+      Project.write(project, "src/desk_erl.erl", "-module(desk_erl).\n")
+      Project.delete(project, "src/megaco.erl")
+      assert deleted(push!(project, device)) == ["megaco"]
       again(project, device)
     end
   end

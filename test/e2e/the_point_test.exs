@@ -58,7 +58,12 @@ defmodule Hotpush.ThePointTest do
     {output, status} = Hotswap.run(project, [], %{}, [@cookie])
 
     assert {status, output} == {0, output}
-    lines = output |> String.split("\n", trim: true) |> Enum.drop_while(&(&1 =~ "ompil"))
+
+    lines =
+      output
+      |> String.split("\n", trim: true)
+      |> Enum.drop_while(&(&1 =~ ~r"^(Compil|Generated )"))
+
     assert ["Successfully connected to " <> ^node, "Successfully deployed " <> rest, last] = lines
     assert rest == "Elixir.Example to #{node}"
 

@@ -6,13 +6,14 @@ defmodule Hotpush.TlsTest do
   use ExUnit.Case, async: true
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Device, Project, Run, Until}
+  alias Hotpush.Test.{Device, Link, Project, Run, Until}
 
   @moduletag :cargo
   @moduletag :openssl
 
   @guide File.read!(Path.expand("../../guides/tls.md", __DIR__))
   @host "127.0.0.1"
+  @linked "127.0.0.2"
 
   setup_all do
     dir = certificates()
@@ -37,7 +38,10 @@ defmodule Hotpush.TlsTest do
 
   defp for_address(line) do
     line
-    |> String.replace("DNS:nerves.local", "DNS:#{@host},IP:#{@host}")
+    |> String.replace(
+      "DNS:nerves.local",
+      Enum.map_join([@host, @linked], ",", &"DNS:#{&1},IP:#{&1}")
+    )
     |> String.replace("nerves.local", @host)
   end
 
@@ -171,6 +175,27 @@ defmodule Hotpush.TlsTest do
     device = device(context, conf(dir, "device"))
     env = Map.put(env(device, conf(dir, "host")), "HOTPUSH_COOKIE", "another")
     assert refused(context, device, env) =~ "most likely the cookie is wrong"
+  end
+
+  test "a line that is cut after TLS is not the cookie's doing", %{dir: dir} = context do
+    args = String.split(options(conf(dir, "device")))
+    device = Device.start(release: context.release, args: args, link: 0)
+    env = env(device, conf(dir, "host"))
+    push!(context.project, device, [], env)
+    again(context.project, device, [], env)
+
+    # The handshake of TLS takes this host some 2,100 bytes, that of distribution 100 more.
+    outputs =
+      for bytes <- [1800, 2150, 2250, 2350] do
+        Link.cut_after(device.link, :to_device, bytes)
+        {output, status} = push(context.project, device, ["--timeout", "10000"], env)
+        Link.resume(device.link)
+        assert {status, output} == {1, output}
+        refute output =~ "cookie"
+        output
+      end
+
+    assert Enum.any?(outputs, &(&1 =~ "the connection broke off before it was complete"))
   end
 
   # What Mix does since Elixir 1.15 to a project that does not name them.

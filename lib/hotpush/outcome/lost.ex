@@ -16,7 +16,7 @@ defmodule Hotpush.Outcome.Lost do
   def seen(outcome, lost, device) do
     plan = outcome.plan
     {runs, not_loaded} = Enum.split_with(plan.load, &runs?(device, &1, lost.packed[&1.module]))
-    {gone, still} = Enum.split_with(plan.remove, &gone?(device.modules[&1.module]))
+    {gone, still} = Enum.split_with(plan.remove, &gone?(device.modules[&1.module], &1))
     {added, loaded} = Enum.split_with(runs, &(&1.reason == :new))
     failures = failures(outcome, lost, device, {runs ++ gone, not_loaded, still})
 
@@ -43,8 +43,8 @@ defmodule Hotpush.Outcome.Lost do
     end
   end
 
-  defp gone?(nil), do: true
-  defp gone?(module), do: module.removed?
+  defp gone?(nil, _action), do: true
+  defp gone?(module, action), do: module.removed? or (action.restore? and module.stamp == "")
 
   defp failures(outcome, _lost, _device, {_, [], []}), do: outcome.failures
 

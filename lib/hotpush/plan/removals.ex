@@ -11,7 +11,8 @@ defmodule Hotpush.Plan.Removals do
   @doc """
   The modules to remove: those of the project's applications on the device, by their .app files
   there or by an earlier push, and those that a push brought there of an application that neither
-  the project nor the device's firmware has.
+  the project nor the device's firmware has. Where one has the name of a module of Elixir's or
+  Erlang/OTP's, the device gets its own back.
   """
   @spec of(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), Scope.t()) :: [Action.t()]
   def of(inventory, device, diff, scope) do
@@ -28,7 +29,12 @@ defmodule Hotpush.Plan.Removals do
           module = device.modules[name],
           # What the device calls an application becomes no atom here.
           app = ours[module.app] || (brought?(module, inventory, device) && :hotpush),
-          do: %Action{module: name, app: app, reason: :gone}
+          do: %Action{
+            module: name,
+            app: app,
+            reason: :gone,
+            restore?: MapSet.member?(inventory.platform, name)
+          }
     else
       []
     end

@@ -238,6 +238,10 @@ defmodule Hotpush.Report.Lines do
       "only new firmware removes an application"
   end
 
+  defp notice({:restored, modules}, name, _are) do
+    "note: #{name} runs its own #{Enum.join(modules, ", ")} again"
+  end
+
   defp notice({:nif_skipped, modules}, name, _are) do
     "note: --all left out #{Enum.join(modules, ", ")}, which does not differ " <>
       "and has native code loaded on #{name}"

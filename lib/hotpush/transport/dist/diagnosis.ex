@@ -42,14 +42,14 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     end
   end
 
-  # With TLS, its own handshake went well just now, by hand: what is left is the cookie.
-  defp refuses?(node, {_host, address, port}, timeout) do
+  defp refuses?(node, {host, address, port}, timeout) do
     connect = fn ->
-      with {:ok, socket} <- :gen_tcp.connect(address, port, [:binary, active: false], timeout),
-           do: {:ok, {:gen_tcp, socket}}
+      if Tls.used?(),
+        do: Tls.connect(host, address, port, timeout),
+        else: Greeting.connect(address, port, timeout)
     end
 
-    Tls.used?() or Greeting.refuses?(connect, :erlang.get_cookie(node), timeout)
+    Greeting.refuses?(connect, :erlang.get_cookie(node), timeout)
   end
 
   defp resolve(host) do

@@ -31,15 +31,23 @@ defmodule Hotpush.Transport.Dist.Greeting do
   @spec name(:inet.ip_address(), :inet.port_number(), pos_integer()) ::
           {:ok, node()} | :tls | :error
   def name(address, port, timeout) do
-    case :gen_tcp.connect(address, port, [:binary, active: false], timeout) do
-      {:ok, socket} ->
-        answer = greet(socket, timeout)
+    case connect(address, port, timeout) do
+      {:ok, {:gen_tcp, socket} = wire} ->
+        answer = greet(wire, timeout)
         :gen_tcp.close(socket)
         answer
 
       {:error, _} ->
         :error
     end
+  end
+
+  @doc "A connection without TLS."
+  @spec connect(:inet.ip_address(), :inet.port_number(), pos_integer()) ::
+          {:ok, wire()} | {:error, term()}
+  def connect(address, port, timeout) do
+    with {:ok, socket} <- :gen_tcp.connect(address, port, [:binary, active: false], timeout),
+         do: {:ok, {:gen_tcp, socket}}
   end
 
   @typedoc "What reads and writes: `:gen_tcp`, or `:ssl`, and its socket."
@@ -77,8 +85,8 @@ defmodule Hotpush.Transport.Dist.Greeting do
     end
   end
 
-  defp greet(socket, timeout) do
-    with {:ok, _challenge, rest} <- challenge({:gen_tcp, socket}, @name, timeout),
+  defp greet(wire, timeout) do
+    with {:ok, _challenge, rest} <- challenge(wire, @name, timeout),
          <<size::16, rest::binary>> <- rest,
          {:ok, name} when byte_size(name) <= 255 <- part(rest, size),
          true <- name =~ ~r/\A[0-9A-Za-z_\-]+@[^@\s\/]+\z/ do
@@ -100,16 +108,30 @@ defmodule Hotpush.Transport.Dist.Greeting do
          do: {:ok, challenge, name}
   end
 
-  defp send_packet({module, socket}, packet),
-    do: apply(module, :send, [socket, [<<byte_size(packet)::16>>, packet]])
+  defp send_packet({module, socket} = wire, packet) do
+    bits = header(wire)
+    length = <<byte_size(packet)::size(bits)>>
+    apply(module, :send, [socket, [length, packet]])
+  end
 
-  defp packet({module, socket}, timeout) do
-    case apply(module, :recv, [socket, 2, timeout]) do
-      {:ok, @alert} -> :tls
-      {:ok, <<size::16>>} when size > 0 -> apply(module, :recv, [socket, size, timeout])
-      _ -> :error
+  defp packet({module, socket} = wire, timeout) do
+    bits = header(wire)
+
+    case apply(module, :recv, [socket, div(bits, 8), timeout]) do
+      {:ok, @alert} ->
+        :tls
+
+      {:ok, <<size::size(bits)>>} when size in 1..0xFFFF ->
+        apply(module, :recv, [socket, size, timeout])
+
+      _ ->
+        :error
     end
   end
+
+  # The length of a packet, in bits: inet_tls_dist has {packet, 4} from the start.
+  defp header({:gen_tcp, _}), do: 16
+  defp header({:ssl, _}), do: 32
 
   defp part(rest, size) when byte_size(rest) >= size, do: {:ok, binary_part(rest, 0, size)}
   defp part(_rest, _size), do: :error

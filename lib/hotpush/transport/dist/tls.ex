@@ -55,17 +55,25 @@ defmodule Hotpush.Transport.Dist.Tls do
   end
 
   defp handshake(host, address, port, timeout) do
-    sni = [server_name_indication: to_charlist(host), active: false]
-
-    with {:ok, options} <- client_options(),
-         :ok <- files(options),
-         {:ok, socket} <- ssl(:connect, [address, port, options ++ sni, timeout]) do
+    with {:ok, {:ssl, socket}} <- connect(host, address, port, timeout) do
       # With TLS 1.3 it is only now that the device says what it thinks of our certificate.
       answer = ssl(:recv, [socket, 0, 500])
       ssl(:close, [socket])
       answer
     end
     |> why()
+  end
+
+  @doc "Connects as this VM's node does, and completes the handshake of TLS."
+  @spec connect(String.t(), :inet.ip_address(), :inet.port_number(), pos_integer()) ::
+          {:ok, Greeting.wire()} | {:error, term()}
+  def connect(host, address, port, timeout) do
+    sni = [server_name_indication: to_charlist(host), mode: :binary, active: false]
+
+    with {:ok, options} <- client_options(),
+         :ok <- files(options),
+         {:ok, socket} <- ssl(:connect, [address, port, options ++ sni, timeout]),
+         do: {:ok, {:ssl, socket}}
   end
 
   # Only who uses TLS needs it, so it is not among the applications of this project.
