@@ -108,30 +108,26 @@ defmodule Hotpush.Transport.Dist.Greeting do
          do: {:ok, challenge, name}
   end
 
-  defp send_packet({module, socket} = wire, packet) do
-    bits = header(wire)
-    length = <<byte_size(packet)::size(bits)>>
-    apply(module, :send, [socket, [length, packet]])
-  end
+  defp send_packet({module, socket} = wire, packet),
+    do: apply(module, :send, [socket, [prefix(wire, byte_size(packet)), packet]])
 
   defp packet({module, socket} = wire, timeout) do
-    bits = header(wire)
-
-    case apply(module, :recv, [socket, div(bits, 8), timeout]) do
+    case apply(module, :recv, [socket, byte_size(prefix(wire, 0)), timeout]) do
       {:ok, @alert} ->
         :tls
 
-      {:ok, <<size::size(bits)>>} when size in 1..0xFFFF ->
-        apply(module, :recv, [socket, size, timeout])
+      {:ok, length} ->
+        size = :binary.decode_unsigned(length)
+        if size in 1..0xFFFF, do: apply(module, :recv, [socket, size, timeout]), else: :error
 
       _ ->
         :error
     end
   end
 
-  # The length of a packet, in bits: inet_tls_dist has {packet, 4} from the start.
-  defp header({:gen_tcp, _}), do: 16
-  defp header({:ssl, _}), do: 32
+  # inet_tls_dist has {packet, 4} from the start.
+  defp prefix({:gen_tcp, _}, size), do: <<size::16>>
+  defp prefix({:ssl, _}, size), do: <<size::32>>
 
   defp part(rest, size) when byte_size(rest) >= size, do: {:ok, binary_part(rest, 0, size)}
   defp part(_rest, _size), do: :error
