@@ -317,7 +317,7 @@ defmodule Hotpush.Adb.TunnelTest do
         _ -> :ok
       end
 
-      assert [off, %{status: :done}] = push(bench, phones, progress: cut, timeout: 10_000)
+      assert [off, %{status: :done}] = push(bench, phones, progress: cut, timeout: 5_000)
       # It could not be asked what became of it.
       assert %{status: :unknown, failures: [%{stage: :load, reason: reason}]} = off
       assert {:unknown, :connection_lost, _} = reason
