@@ -132,6 +132,7 @@ defmodule Hotpush.DependenciesTest do
     files = Map.merge(files("Desk"), files("Chair"))
     project = Project.new(app: :desk, files: files, deps: [{:nerves_runtime, [], files: nerves}])
     target = %{"MIX_TARGET" => "rpi0"}
+    Project.prebuild(project, "_build/rpi0_dev")
     release = Project.release(project, target)
     device = Device.start(release: release)
     again(project, device, [], target)

@@ -92,6 +92,7 @@ defmodule Hotpush.DevicesAskedTest do
 
   test "where a push would mean nerves.local, that is asked", %{project: project} do
     args = ["hotpush.devices", "--only", "adb", "--timeout", "1500"]
+    Project.prebuild(project, "_build/rpi4_dev")
     {_, 0} = Project.mix(project, ["compile"], %{"MIX_TARGET" => "rpi4"})
     {output, 0} = Project.mix(project, args, %{"MIX_TARGET" => "rpi4"})
     assert output =~ ~r/^-  +config  +nerves.local  /m

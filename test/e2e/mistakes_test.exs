@@ -197,6 +197,7 @@ defmodule Hotpush.MistakesTest do
 
   test "the project is not compiled, and is not to be", %{project: project} do
     build = %{"MIX_BUILD_PATH" => Path.join(project.home, "build")}
+    Project.prebuild(project, build["MIX_BUILD_PATH"])
     {_, 0} = Project.mix(project, ["deps.compile"], build)
     {output, 2} = run(project, ["--node", "nobody@127.0.0.1", "--no-compile"], build)
 

@@ -190,6 +190,7 @@ defmodule Hotpush.SshTest do
     {device, _} = start(context, names: ["nerves.local"])
     project = context.project
     env = Map.put(SshDevice.env(device), "MIX_TARGET", "rpi3")
+    Project.prebuild(project, "_build/rpi3_dev")
     Project.write(project, "lib/late.ex", "defmodule Late do\n  def v, do: 1\nend\n")
     # The firmware was built for no target that it would tell.
     assert {output, 0} = run(project, [], env)

@@ -82,6 +82,7 @@ defmodule Hotpush.UmbrellaTest do
     # With a build of its own, the child's protocol knows nothing of what front implements.
     Project.edit(project, "apps/back/lib/back.ex", ":shed", ":barn")
     alone = %{"MIX_BUILD_PATH" => Path.join(project.home, "build")}
+    Project.prebuild(project, alone["MIX_BUILD_PATH"])
     {output, status} = push(child, device, [], alone)
     assert status == 1, output
     assert output =~ "refused: Elixir.Back.Price as consolidated here lacks"

@@ -70,6 +70,10 @@ defmodule Hotpush.Test.Project do
     :ok
   end
 
+  @doc "Puts compiled hotpush into another build of the project than that of MIX_ENV=dev."
+  @spec prebuild(t, Path.t()) :: :ok
+  def prebuild(project, build), do: Template.install(project.dir, build)
+
   @doc "Writes a file of the project, as an editor does; `path` may begin with `../dep/`."
   @spec write(t, Path.t(), String.t()) :: :ok
   def write(project, path, source), do: put(project.dir, path, source)

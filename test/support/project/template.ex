@@ -7,14 +7,18 @@ defmodule Hotpush.Test.Project.Template do
   alias Hotpush.Test.Run
   alias Hotpush.Test.Project.{Command, Source}
 
-  @doc "Puts compiled hotpush into the build of the project at `dir`."
-  @spec install(Path.t()) :: :ok
-  def install(dir) do
-    template = :global.trans({__MODULE__, self()}, &built/0, [node()])
-    lib = Path.join(dir, "_build/dev/lib")
+  @doc """
+  Puts compiled hotpush into the build of the project at `dir`, or into another one, of a target
+  say, which would compile it once more.
+  """
+  @spec install(Path.t(), Path.t()) :: :ok
+  def install(dir, build \\ "_build/dev") do
+    template = :global.trans({__MODULE__, self()}, &built/0, [node()]) |> Path.join("_build/dev")
+    build = Path.expand(build, dir)
+    lib = Path.join(build, "lib")
     File.mkdir_p!(lib)
-    {_, 0} = System.cmd("cp", ["-a", Path.join(template, "_build/dev/lib/hotpush"), lib])
-    move(Path.join(lib, "hotpush/.mix/compile.erlang"), template, dir)
+    {_, 0} = System.cmd("cp", ["-a", Path.join(template, "lib/hotpush"), lib])
+    move(Path.join(lib, "hotpush/.mix/compile.erlang"), template, build)
   end
 
   # The Erlang compiler's manifest has absolute paths, and what it does not find
