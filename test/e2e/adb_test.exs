@@ -3,7 +3,8 @@ defmodule Hotpush.AdbE2ETest do
   The real command to a phone behind real adb: from a node that is not there yet to nothing to do,
   with the settings and the commands of guides/adb.md.
   """
-  use ExUnit.Case, async: true
+  # Whoever looks for devices meanwhile would find its phones, and complain of those that are off.
+  use ExUnit.Case, async: false
 
   import Hotpush.Test.Hotswap
   alias Hotpush.Test.{Adb, Device, Project, Run, Until}
