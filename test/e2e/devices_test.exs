@@ -5,7 +5,7 @@ defmodule Hotpush.DevicesTest do
   """
   use ExUnit.Case, async: true
 
-  alias Hotpush.Test.{Device, Hotswap, Netns, Project, Run, SshDevice}
+  alias Hotpush.Test.{Device, Hotswap, Netns, Project, Run, SshDevice, Until}
 
   @moduletag :netns
   @moduletag timeout: 300_000
@@ -38,9 +38,21 @@ defmodule Hotpush.DevicesTest do
     {output, status}
   end
 
+  # A search takes two seconds, whatever else a machine has to do meanwhile: who was not heard is
+  # searched for again.
+  defp heard(name, search) do
+    Until.until("#{name} to be heard", fn -> heard_in(search.(), to_string(name)) end, 60_000)
+  end
+
+  defp heard_in({output, status}, name), do: output =~ name && {output, status}
+
+  defp discover(context),
+    do: heard(context.device.node, fn -> mix(context, ["upload.hotswap", "--discover"]) end)
+
   defp list(context, args \\ []) do
     path = Path.join(Run.dir("json"), "devices.json")
-    {output, 0} = mix(context, ["hotpush.devices", "--json", path | args])
+    command = ["hotpush.devices", "--json", path | args]
+    {output, 0} = heard(context.device.node, fn -> mix(context, command) end)
     document = Hotswap.json(path, "devices.schema.json")
     assert %{"version" => 1, "ok" => true} = document
     name = to_string(context.device.node)
@@ -69,7 +81,7 @@ defmodule Hotpush.DevicesTest do
     assert output =~ ~r/^-  +mdns  +#{device.node}  +#{address}  +-  +-  +-  +-  +-$/m
     assert output =~ "To add one, confirm it once by mix upload.hotswap --discover"
 
-    {output, status} = mix(context, ["upload.hotswap", "--discover"])
+    {output, status} = discover(context)
     assert status == 2
     assert output =~ "To add one, confirm it once"
     assert output =~ "no device to push to: none is named"
@@ -94,19 +106,16 @@ defmodule Hotpush.DevicesTest do
     %{device: device, project: project} = context
     v = edit(context)
     env = %{"HOTPUSH_COOKIE" => to_string(device.cookie)}
-
-    {output, status} =
-      Project.mix_on_terminal(project, ["upload.hotswap", "--discover"], env, "n\n")
-
+    command = ["upload.hotswap", "--discover"]
+    type = &Project.mix_on_terminal(project, command, env, &1)
+    {output, status} = heard(device.node, fn -> type.("n\n") end)
     assert {2, output} == {status, output}
     assert output =~ "Push to its node #{device.node}"
     # Who said no just now is not told how to say yes.
     refute output =~ ~s(node = "#{device.node}")
     refute visited?(device)
 
-    {output, status} =
-      Project.mix_on_terminal(project, ["upload.hotswap", "--discover"], env, "y\n")
-
+    {output, status} = heard(device.node, fn -> type.("y\n") end)
     assert {0, output} == {status, output}
     assert output =~ "Successfully deployed Elixir.Desk to #{device.node}"
     assert Device.eval(device, "Desk.v()") == v
@@ -116,10 +125,10 @@ defmodule Hotpush.DevicesTest do
     assert {:ok, %{mode: 0o100600}} = File.stat(path)
 
     v = edit(context)
-    {output, 0} = mix(context, ["upload.hotswap", "--discover"])
+    {output, 0} = discover(context)
     assert output =~ "Successfully deployed Elixir.Desk to #{device.node}"
     assert Device.eval(device, "Desk.v()") == v
-    {output, 0} = mix(context, ["upload.hotswap", "--discover"])
+    {output, 0} = discover(context)
     assert output =~ "Nothing differs on #{device.node}"
 
     {output, [row]} = list(context)
@@ -175,9 +184,11 @@ defmodule Hotpush.DevicesTest do
     discover = fn typed ->
       command = ["upload.hotswap", "--discover"]
 
-      if typed,
-        do: Project.mix_on_terminal(context.project, command, SshDevice.env(device), typed),
-        else: Project.mix(context.project, command, SshDevice.env(device))
+      heard(netns.host, fn ->
+        if typed,
+          do: Project.mix_on_terminal(context.project, command, SshDevice.env(device), typed),
+          else: Project.mix(context.project, command, SshDevice.env(device))
+      end)
     end
 
     v = edit(context)

@@ -83,16 +83,20 @@ defmodule Hotpush.SshMistakesTest do
           {[SshDevice.address(device)], "[127.0.0.1]:#{device.port}", ""},
           {["root@kitchen.example"], "[127.0.0.1]:#{device.port}", ""},
           {["root@kitchen.example"], "the-kitchen", "HostKeyAlias The-Kitchen\n"}
-        ],
-        [shell | options] <- @shells,
-        System.find_executable(shell) do
+        ] do
       File.write!(device.config, config <> more)
-      File.write!(device.known_hosts, "other #{stranger}#{name} #{stranger}")
+      known = "other #{stranger}#{name} #{stranger}"
+      File.write!(device.known_hosts, known)
       {output, 1} = run(project, args ++ ["--no-compile"], SshDevice.env(device))
       [_, command] = Regex.run(~r/run "(ssh-keygen [^"]*)"/, output)
-      {said, status} = System.cmd(shell, options ++ ["-c", command], stderr_to_stdout: true)
-      assert {status, said} == {0, said}
-      assert File.read!(device.known_hosts) == "other #{stranger}"
+
+      for [shell | options] <- @shells, System.find_executable(shell) do
+        File.write!(device.known_hosts, known)
+        {said, status} = System.cmd(shell, options ++ ["-c", command], stderr_to_stdout: true)
+        assert {status, said} == {0, said}
+        assert File.read!(device.known_hosts) == "other #{stranger}"
+      end
+
       {output, 1} = run(project, args ++ ["--no-compile"], SshDevice.env(device))
       assert output =~ "has a host key that this computer does not know yet"
       refute output =~ "StrictHostKeyChecking"

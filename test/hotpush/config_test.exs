@@ -183,11 +183,26 @@ defmodule Hotpush.ConfigTest do
              "--timeout takes a positive number of milliseconds, got soon"
 
     assert message(build(["--timeout", "-5"])) =~ "got -5"
+    assert message(build(["--timeout", "0"])) =~ "a positive number of milliseconds, got 0."
+
+    assert message(build(["--node", "a@b", "--timeout", "99999999999"])) =~
+             "--timeout takes a positive number"
+
     assert message(build(["--timeout"])) =~ "got nothing"
     assert message(build(["--purge", "hard"])) =~ "--purge takes soft or kill, got hard"
     assert message(build(["--node", "porch"])) =~ "porch is not a node name"
+
+    assert message(build(["--node", "porch"], %{}, [])) =~
+             "porch is not a node name: it has the form name@host"
+
+    assert message(build(["--node", "däsk@127.0.0.1"])) =~ "däsk@127.0.0.1 is not a node name"
+    assert message(build(["--node"])) =~ "--node takes a node name"
+    assert message(build(["--all=maybe"])) =~ "--all takes no value"
     assert message(build([], %{}, [])) =~ "no device is named"
+    assert message(build([], %{}, nodes: [])) =~ "no device is named"
+    assert message(build([], %{}, nodes: :desk)) =~ "desk is not a node name"
     assert message(build([], %{}, nodes: 42)) =~ "nodes: should be a list of node names"
+    assert message(build([], %{}, nodes: [:a@b, 42])) =~ "nodes: should be a list of node names"
     assert message(build([], %{}, nodes: [:a@b], app_name: 42)) =~ "app_name: should be the name"
     assert message(build([], %{}, nodes: [:a@b], cookie: 42)) =~ "cookie: should be"
   end

@@ -86,6 +86,13 @@ defmodule Hotpush.SettingsTest do
              "hotpush.toml:2:7: text must stand in quotes."
 
     assert told(dir, "app = ") =~ "hotpush.toml:1:7: "
+    assert told(dir, "app = 4") =~ ~r/:1:7: "app" should be a string .*got an integer\.\z/
+    assert told(dir, "[group.a]\ndevices = ['a']\napp = 4") =~ ~r/:3:1: unknown key "app"/
+
+    assert told(dir, "[devices.kitchen]\nssh = 'x'") =~
+             ~r/:1:2: unknown key "devices" .* Did you mean device\?\z/
+
+    assert told(dir, "[device.a]\nssh = \"a\\u001b[2Jb\"") =~ ~r/:2:7: "ssh" has a control/
     assert told(dir, "[device.a]\nnode = 'porch'") =~ ~r/:2:8: porch is not a node name/
     assert told(dir, "[device.a]\nssh = '-oProxyCommand=x'") =~ ~r/:2:7: -oProxy.* is not a host/
     assert told(dir, "[device.a]\nadb = 'a b'") =~ ~r/:2:7: "a b" is not the serial number/
