@@ -224,7 +224,8 @@ defmodule Hotpush.Project do
 
     for dir <- List.wrap(consolidated()),
         {:ok, files} <- [File.ls(dir)],
-        "Elixir." <> _ = file <- files,
+        # In one order, however they stand there: a device answers, and the host remembers, by it.
+        "Elixir." <> _ = file <- Enum.sort(files),
         module = file |> Path.basename(".beam") |> String.to_atom(),
         not MapSet.member?(ours, module),
         do: module

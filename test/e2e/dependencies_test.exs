@@ -83,7 +83,9 @@ defmodule Hotpush.DependenciesTest do
       assert Device.eval(device, md5s) == theirs
 
       # Forced, it is replaced; once the project drops it, the device has its own again.
-      output = push!(project, device, ["--force", "--module", "DynamicSupervisor"])
+      output =
+        push!(project, device, ["--no-compile", "--force", "--module", "DynamicSupervisor"])
+
       assert deployed(output) == ["Elixir.DynamicSupervisor"]
       assert Device.eval(device, "DynamicSupervisor.hi()") == :one
       Project.delete(project, "lib/dynamic.ex")
