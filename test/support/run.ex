@@ -62,6 +62,13 @@ defmodule Hotpush.Test.Run do
     end
   end
 
+  @doc """
+  Arguments for the many VMs of a test: a scheduler without work sleeps at once. To wait busily, as
+  is the default, costs the others their share of the cores.
+  """
+  @spec idle() :: [String.t()]
+  def idle, do: ~w(+sbwt none +sbwtdcpu none +sbwtdio none)
+
   @doc "Environment that would reach into child processes, unset."
   @spec clean_env() :: [{String.t(), nil}]
   def clean_env do

@@ -1,7 +1,7 @@
 defmodule Hotpush.Test.Device.Launch do
   @moduledoc "The command line and environment that start a device of each kind. Pure."
 
-  alias Hotpush.Test.Netns
+  alias Hotpush.Test.{Netns, Run}
 
   @doc """
   Executable, arguments and environment for the options of
@@ -64,7 +64,7 @@ defmodule Hotpush.Test.Device.Launch do
 
   defp common(opts, expression) do
     distribution = if opts[:distribution], do: listening(opts), else: ["-start_epmd", "false"]
-    distribution ++ opts[:args] ++ ["-eval", expression]
+    distribution ++ Run.idle() ++ opts[:args] ++ ["-eval", expression]
   end
 
   # The distribution port is bound on loopback only, which leaves the same port

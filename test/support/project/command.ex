@@ -84,6 +84,7 @@ defmodule Hotpush.Test.Project.Command do
         {"XDG_STATE_HOME", nil},
         {"XDG_RUNTIME_DIR", nil},
         {"MIX_ENV", "dev"},
+        {"ERL_AFLAGS", Enum.join(Run.idle(), " ")},
         {"TERM", "dumb"},
         {"LANG", "C.UTF-8"},
         {"LC_ALL", "C.UTF-8"}
