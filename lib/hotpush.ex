@@ -19,9 +19,15 @@ defmodule Hotpush do
   config count as they do for the command. `--discover` and `--json` are the command's alone.
   """
 
-  alias Hotpush.{Config, Connect, Disconnect, Error, Options, Outcome, Plan, Report, Run}
+  alias Hotpush.{Config, Error, Plan, Push, Report}
+  alias Hotpush.Config.Options
+  alias Hotpush.Push.{Connect, Disconnect}
+  alias Hotpush.Report.Result
   alias Hotpush.Report.Lines
-  alias Hotpush.{Snapshot, Tally, Terminal, Text}
+  alias Hotpush.Text
+  alias Hotpush.CLI.Terminal
+  alias Hotpush.Project.Snapshot
+  alias Hotpush.Report.Counts
 
   @type failure :: {:error, Error.t()}
 
@@ -39,8 +45,8 @@ defmodule Hotpush do
   """
   @spec push(keyword() | Config.t()) :: {:ok, Report.t()} | failure()
   def push(options \\ [])
-  def push(%Config{} = config), do: Run.run(config)
-  def push(options), do: with({:ok, config} <- named(options), do: Run.run(config))
+  def push(%Config{} = config), do: Push.run(config)
+  def push(options), do: with({:ok, config} <- named(options), do: Push.run(config))
 
   @doc """
   As `push/1`, for IEx: prints what `mix upload.hotswap` would, and answers `:ok`, or `:error` where
@@ -89,7 +95,7 @@ defmodule Hotpush do
   @spec plan(keyword()) :: {:ok, [Plan.t()], [Error.t()]} | failure()
   def plan(options \\ []) do
     with {:ok, config} <- named(options),
-         {:ok, report} <- Run.run(%{config | dry_run?: true}) do
+         {:ok, report} <- Push.run(%{config | dry_run?: true}) do
       {planned, failed} = Enum.split_with(report.outcomes, & &1.plan)
       {:ok, Enum.map(planned, & &1.plan), Enum.flat_map(failed, & &1.failures)}
     end
@@ -152,7 +158,7 @@ defmodule Hotpush do
       iex> error.stage
       :connect
   """
-  @spec push_all([node()], keyword()) :: Tally.t()
+  @spec push_all([node()], keyword()) :: Counts.t()
   def push_all(nodes, options \\ []), do: nodes |> to(options) |> tally([])
 
   @doc """
@@ -163,14 +169,14 @@ defmodule Hotpush do
       iex> error.stage
       :connect
   """
-  @spec push_all_to_device(String.t() | atom(), keyword()) :: Tally.t() | failure()
+  @spec push_all_to_device(String.t() | atom(), keyword()) :: Counts.t() | failure()
   def push_all_to_device(id, options \\ []) when id not in [nil, ""] do
     with {:ok, config} <- Options.config(Keyword.put_new(options, :compile, false)),
          {:ok, routes} <- Connect.routes(config, id),
-         {:ok, report} <- Run.run(%{config | routes: routes}) do
+         {:ok, report} <- Push.run(%{config | routes: routes}) do
       case report.outcomes do
-        [%Outcome{connected?: false, failures: [error | _]}] -> {:error, error}
-        _ -> Tally.of(report)
+        [%Result{connected?: false, failures: [error | _]}] -> {:error, error}
+        _ -> Counts.of(report)
       end
     end
   end
@@ -182,7 +188,7 @@ defmodule Hotpush do
       iex> Hotpush.push_changed([:"nobody@127.0.0.1"], Hotpush.snapshot_beams())
       {0, []}
   """
-  @spec push_changed([node()], Snapshot.t(), keyword()) :: Tally.t()
+  @spec push_changed([node()], Snapshot.t(), keyword()) :: Counts.t()
   def push_changed(nodes, snapshot, options \\ []) when is_map(snapshot) do
     case value!(Snapshot.changed(snapshot)) do
       [] -> {0, []}
@@ -219,7 +225,7 @@ defmodule Hotpush do
   end
 
   defp tally(:nobody, _), do: {0, []}
-  defp tally(config, options), do: config |> Run.run(options) |> value!() |> Tally.of()
+  defp tally(config, options), do: config |> Push.run(options) |> value!() |> Counts.of()
 
   # These have no place for an error in what they answer.
   defp value!({:ok, value}), do: value

@@ -7,7 +7,11 @@ defmodule Hotpush.Bench.Fleet do
 
   import Hotpush.Bench.{Measure, Results}
   alias Hotpush.Test.{Beams, Device, Run}
-  alias Hotpush.{Config, Inventory, Project, Push, Scanner, Scope, Target, Visit}
+  alias Hotpush.{Config, Project, Scanner}
+  alias Hotpush.Config.Target
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Push.{Fleet, Visit}
 
   @rounds 7
   # An idle scheduler spins for a while before it sleeps; twenty VMs on two cores would measure that.
@@ -64,11 +68,11 @@ defmodule Hotpush.Bench.Fleet do
   defp push(project, devices) do
     scanner = Scanner.default()
     inventory = Inventory.scan(project, scanner)
-    {:ok, scope} = Scope.resolve([], [], inventory)
+    {:ok, scope} = ModuleFilter.resolve([], [], inventory)
     config = %Config{timeout: 20_000}
     scanned = fn -> {:ok, inventory, scope} end
     visit = %Visit{config: config, project: project, scanner: scanner, inventory: scanned}
-    {ms, outcomes} = timed(fn -> Push.run(visit, Enum.map(devices, &target(&1, project))) end)
+    {ms, outcomes} = timed(fn -> Fleet.run(visit, Enum.map(devices, &target(&1, project))) end)
     for outcome <- outcomes, do: %{loaded: [_], failures: [], refusals: []} = outcome
     ms
   end
@@ -78,7 +82,7 @@ defmodule Hotpush.Bench.Fleet do
       name: to_string(device.node),
       transport: Hotpush.Transport.Dist,
       node: device.node,
-      cookie: Hotpush.Secret.wrap(device.cookie),
+      cookie: Hotpush.Config.Secret.wrap(device.cookie),
       state_dir: project.state_dir
     }
   end

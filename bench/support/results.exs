@@ -24,7 +24,7 @@ defmodule Hotpush.Bench.Results do
   @doc "Writes figures, machine facts and measures (`[name: number]`)."
   def write(path, figures, machine, measures) do
     lines =
-      [~s("machine": #{Hotpush.JSON.encode(machine)})] ++
+      [~s("machine": #{Hotpush.Report.JSON.encode(machine)})] ++
         [~s("figures": [\n#{Enum.map_join(figures, ",\n", &("    " <> line(&1)))}\n  ])] ++
         for {name, number} <- measures, do: ~s("#{name}": #{round2(number)})
 
@@ -40,7 +40,7 @@ defmodule Hotpush.Bench.Results do
   end
 
   defp line(f) do
-    Hotpush.JSON.encode(
+    Hotpush.Report.JSON.encode(
       figure: f.name,
       value: f.value,
       unit: f.unit,

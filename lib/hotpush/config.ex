@@ -6,8 +6,10 @@ defmodule Hotpush.Config do
   """
 
   alias Hotpush.Config.{Arguments, Cookie}
-  alias Hotpush.{Error, Route, Scope, Secret, Settings}
-  alias Hotpush.Settings.Selection
+  alias Hotpush.Error
+  alias Hotpush.Config.{Route, Secret, Toml}
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Config.Toml.Selection
 
   defstruct app_names: [],
             app_places: %{},
@@ -76,7 +78,7 @@ defmodule Hotpush.Config do
   A hotpush.toml that cannot be read for want of the native library is `:unread`, the error that
   says why; it is an error where a name of it is asked for, or no other device is named.
 
-  A cookie that cannot be had costs the devices that need it: see `Hotpush.Target.list/2`. Where
+  A cookie that cannot be had costs the devices that need it: see `Hotpush.Config.Target.list/2`. Where
   that is all of those named, it is an error.
   """
   @spec build([String.t()], env, %{atom() => keyword()}, atom(), [Path.t()]) ::
@@ -125,7 +127,7 @@ defmodule Hotpush.Config do
 
   # What only the native library reads costs, without it, those who need it.
   defp settings(dirs) do
-    case Settings.find(dirs) do
+    case Toml.find(dirs) do
       {:ok, settings} -> {:ok, settings, nil}
       {:error, %Error{reason: :settings_unread} = unread} -> {:ok, nil, unread}
       {:error, error} -> {:error, error}
@@ -153,7 +155,7 @@ defmodule Hotpush.Config do
         {:ok, own}
 
       [key | _] ->
-        near = Scope.near(to_string(key), Enum.map(@keys, &to_string/1))
+        near = ModuleFilter.near(to_string(key), Enum.map(@keys, &to_string/1))
         {:error, Error.new(:usage, key, {:unknown_config, Enum.take(near, 1), @keys})}
     end
   end
@@ -199,7 +201,7 @@ defmodule Hotpush.Config do
       case {Enum.map(hosts, &{:host, &1}) ++ named, settings, configured, target} do
         {[_ | _] = given, %Error{}, _, _} -> Selection.routes(given, nil)
         {[_ | _] = given, _, _, _} -> Selection.routes(given, settings)
-        {[], %Settings{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
+        {[], %Toml{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
         {[], _, [_ | _], _} -> Selection.routes(configured, nil)
         {[], _, [], _} when discover? -> {:ok, []}
         {[], %Error{} = unread, [], _} -> {:error, unread}
@@ -209,7 +211,7 @@ defmodule Hotpush.Config do
     end
   end
 
-  defp app_names(%Settings{app_names: [_ | _] = names}, _base), do: {:ok, names}
+  defp app_names(%Toml{app_names: [_ | _] = names}, _base), do: {:ok, names}
   defp app_names(_settings, base), do: atoms(base[:app_name], :app_name)
 
   defp atoms(nil, _key), do: {:ok, []}

@@ -5,7 +5,7 @@ defmodule Hotpush.Discovery do
       config :hotpush, discovery: [MyApp.Fleet]
 
   Nothing that only answered on a network is offered a cookie or a key here: who is *asked* is
-  decided by `Hotpush.Devices`.
+  decided by `Hotpush.Discovery.Devices`.
   """
 
   alias Hotpush.Discovery.Found
@@ -110,7 +110,7 @@ defmodule Hotpush.Discovery do
     is_atom(how) and is_binary(name) and (is_nil(found.host) or is_binary(found.host)) and
       Enum.all?(found.addresses, &is_binary/1) and Enum.all?(found.also, &is_atom/1) and
       (is_nil(found.notice) or is_struct(found.notice, Error)) and
-      Enum.all?(found.routes, &is_struct(&1, Hotpush.Route)) and
+      Enum.all?(found.routes, &is_struct(&1, Hotpush.Config.Route)) and
       Enum.all?(
         found.offers,
         &match?({kind, text} when kind in [:node, :ssh] and is_binary(text), &1)

@@ -1,7 +1,7 @@
 defmodule Hotpush.Native do
   @moduledoc """
   The functions of the native library, as they are. Use `Hotpush.Scanner.Native` and
-  `Hotpush.Settings`.
+  `Hotpush.Config.Toml`.
 
   A library that is missing or that does not load is no error: `loaded?/0` says so.
   `HOTPUSH_NATIVE=off` in the environment leaves it alone.

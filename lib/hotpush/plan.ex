@@ -1,7 +1,10 @@
 defmodule Hotpush.Plan do
   @moduledoc "What has to happen on one device, in order, and what speaks against it. Pure."
 
-  alias Hotpush.{Config, Device, Error, Inventory, Scope}
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.Device
   alias Hotpush.Plan.{Refusals, Removals}
 
   defmodule Action do
@@ -60,14 +63,14 @@ defmodule Hotpush.Plan do
 
   @doc """
   Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and
-  `Hotpush.Device.answers/1`; `host` is `%{otp: _, elixir: _}`.
+  `Hotpush.Protocol.Device.answers/1`; `host` is `%{otp: _, elixir: _}`.
   """
   @spec build(
           String.t(),
           Inventory.t(),
           Device.t(),
           Hotpush.Scanner.diff(),
-          Scope.t(),
+          ModuleFilter.t(),
           Config.t(),
           map()
         ) ::
@@ -106,7 +109,7 @@ defmodule Hotpush.Plan do
     |> Enum.map(fn {name, reason} ->
       action(Map.fetch!(inventory.beams, name), reason(reason, inventory))
     end)
-    |> Enum.filter(&(Scope.includes?(scope, &1.module) and wanted?(&1)))
+    |> Enum.filter(&(ModuleFilter.includes?(scope, &1.module) and wanted?(&1)))
     |> Enum.split_with(&(&1.beam.kind != :dev))
   end
 
@@ -122,9 +125,9 @@ defmodule Hotpush.Plan do
   defp counted?(%{kind: :dev}, _device, _scope), do: false
 
   defp counted?(%{kind: :elixir} = beam, device, scope),
-    do: Map.has_key?(device.modules, beam.module) and Scope.includes?(scope, beam.module)
+    do: Map.has_key?(device.modules, beam.module) and ModuleFilter.includes?(scope, beam.module)
 
-  defp counted?(beam, _device, scope), do: Scope.includes?(scope, beam.module)
+  defp counted?(beam, _device, scope), do: ModuleFilter.includes?(scope, beam.module)
 
   defp action(beam, reason) do
     %Action{module: beam.module, app: beam.app, reason: reason, beam: beam}

@@ -2,7 +2,7 @@ defmodule Hotpush.Project do
   @moduledoc """
   What Mix knows of the project: its applications, where their beams stand, what is kept in them.
 
-  Only this module, `Hotpush.Workspace` and `lib/mix` ask Mix.
+  Only this module, `Hotpush.Project.Workspace` and `lib/mix` ask Mix.
   """
 
   alias Hotpush.{Config, Error}
@@ -76,7 +76,7 @@ defmodule Hotpush.Project do
   @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
   @spec load(Config.t()) :: {:ok, t()} | {:error, Error.t()}
   def load(%Config{} = config) do
-    Hotpush.Workspace.consolidate()
+    Hotpush.Project.Workspace.consolidate()
     lib = Path.join(Mix.Project.build_path(), "lib")
     built = built_apps(lib)
     own = own_apps(config, built)
@@ -132,7 +132,9 @@ defmodule Hotpush.Project do
         {:error, Error.new(:usage, :hotpush, :itself)}
 
       name ->
-        near = Hotpush.Scope.near(to_string(name), Enum.map(Map.keys(built), &to_string/1))
+        near =
+          Hotpush.Plan.ModuleFilter.near(to_string(name), Enum.map(Map.keys(built), &to_string/1))
+
         error = Error.new(:usage, name, {:no_such_app, near})
         place = config.app_places[name]
         {:error, if(place, do: Error.new(:usage, place, {:settings_value, error}), else: error)}
@@ -234,7 +236,7 @@ defmodule Hotpush.Project do
   # Every application that the project may mean, whether or not it is pushed: its own, all of its
   # dependencies, OTP's and Elixir's. A child of an umbrella does not know its siblings.
   defp known_apps(own) do
-    if match?([_], Hotpush.Workspace.settings_dirs()) do
+    if match?([_], Hotpush.Project.Workspace.settings_dirs()) do
       names = own ++ Map.keys(Mix.Project.apps_paths() || %{}) ++ Mix.Project.deps_apps()
       Enum.map(names, &to_string/1) ++ Platform.names()
     end

@@ -1,12 +1,13 @@
 defmodule Hotpush.Report do
   @moduledoc "What came of a run, over all devices. Pure."
 
-  alias Hotpush.{Config, Error, Outcome}
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Report.Result
 
   defstruct [:outcomes, :verbosity, :dry_run?, ms: %{}]
 
   @type t :: %__MODULE__{
-          outcomes: [Outcome.t()],
+          outcomes: [Result.t()],
           verbosity: :quiet | :normal | :verbose,
           dry_run?: boolean(),
           ms: %{optional(atom()) => float()}
@@ -16,7 +17,7 @@ defmodule Hotpush.Report do
   Puts the outcomes together. `ms` has what all devices share: `:start`, `:compile`, `:scan`, and
   `:total`, all that was waited for.
   """
-  @spec new(Config.t(), [Outcome.t()], %{optional(atom()) => float()}) :: t()
+  @spec new(Config.t(), [Result.t()], %{optional(atom()) => float()}) :: t()
   def new(config, outcomes, ms) do
     %__MODULE__{
       outcomes: Enum.map(outcomes, &without_notices/1),
@@ -27,7 +28,7 @@ defmodule Hotpush.Report do
   end
 
   # They are about what is loaded, or would be.
-  defp without_notices(%Outcome{status: :refused} = outcome), do: %{outcome | notices: []}
+  defp without_notices(%Result{status: :refused} = outcome), do: %{outcome | notices: []}
   defp without_notices(outcome), do: outcome
 
   @phases [:start, :compile, :scan, :connect, :ask, :send, :load]
@@ -37,7 +38,7 @@ defmodule Hotpush.Report do
   the start of Mix to that of the command, dependencies that Mix compiles first included; `:rest`,
   what makes all of them the total: plans, other devices, the end.
   """
-  @spec ms(t(), Outcome.t()) :: [{atom(), float()}]
+  @spec ms(t(), Result.t()) :: [{atom(), float()}]
   def ms(report, outcome) do
     known = Map.merge(report.ms, outcome.ms, fn _phase, shared, own -> shared + own end)
     phases = for phase <- @phases, ms = known[phase], do: {phase, ms}

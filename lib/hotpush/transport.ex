@@ -1,13 +1,15 @@
 defmodule Hotpush.Transport do
   @moduledoc """
-  How a device is talked to. Every call is a `t:Hotpush.Question.t/0`, which the device's own
+  How a device is talked to. Every call is a `t:Hotpush.Protocol.Question.t/0`, which the device's own
   `erl_eval` carries out.
 
   Errors are `Hotpush.Error`s of the stage `:connect`, or reasons for the caller to complete:
   `{:timeout, ms}`, `:connection_lost`, `{:raised, text}`.
   """
 
-  alias Hotpush.{Error, Question, Target}
+  alias Hotpush.Error
+  alias Hotpush.Config.Target
+  alias Hotpush.Protocol.Question
 
   @type conn :: term()
   @type conversation :: term()
@@ -52,7 +54,7 @@ defmodule Hotpush.Transport do
   @doc "Says nothing more to such a program."
   @callback stop(conversation()) :: :ok
 
-  @doc "The device's address of what serves the visit, for `Hotpush.Question.settle/2`."
+  @doc "The device's address of what serves the visit, for `Hotpush.Protocol.Question.settle/2`."
   @callback served_by(conn()) :: charlist() | :none
 
   @doc "Bytes that went to the device and came from it so far, handshake included."

@@ -43,7 +43,7 @@ defmodule Hotpush.OutputTest do
 
   test "both outputs in one pipe keep their order", %{project: project} do
     code = ~S"""
-    Hotpush.Doorman.say(for n <- 1..300, level <- [:good, :error], do: {level, "#{level} #{n}"})
+    Hotpush.CLI.say(for n <- 1..300, level <- [:good, :error], do: {level, "#{level} #{n}"})
     """
 
     {output, 0} = Project.mix(project, ["run", "--no-start", "--no-compile", "-e", code])

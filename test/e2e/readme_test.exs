@@ -136,7 +136,7 @@ defmodule Hotpush.ReadmeTest do
     dir = Run.dir("readme")
     File.mkdir_p!(dir)
     File.write!(Path.join(dir, "hotpush.toml"), text)
-    assert {:ok, settings} = Hotpush.Settings.read(dir)
+    assert {:ok, settings} = Hotpush.Config.Toml.read(dir)
     assert Enum.map(settings.devices, & &1.nickname) == ["kitchen", "porch"]
     assert settings.groups == %{"all" => ["kitchen", "porch"]}
   end

@@ -2,15 +2,16 @@ defmodule Hotpush.AdbTest do
   @moduledoc "What adb prints, what is made of it, and an adb that is missing or hangs."
   use ExUnit.Case, async: false
 
-  alias Hotpush.Adb
-  alias Hotpush.Adb.{Command, Device}
+  alias Hotpush.Transport.Adb.Tunnel
+  alias Hotpush.Transport.Adb.Devices
+  alias Hotpush.Transport.Adb.{Command, Device}
   alias Hotpush.Error
   alias Hotpush.Test.{Run, Until}
 
-  doctest Hotpush.Adb
-  doctest Hotpush.Adb.Device
-  doctest Hotpush.Adb.Forward
-  doctest Hotpush.Adb.Origin
+  doctest Hotpush.Transport.Adb.Devices
+  doctest Hotpush.Transport.Adb.Device
+  doctest Hotpush.Transport.Adb.Forward
+  doctest Hotpush.Transport.Adb.Origin
 
   # Samples, in the form that adb's documentation and its source (transport.cpp) give these lines.
   # What real adb and adbd print is in transport/adb_test.exs.
@@ -53,28 +54,30 @@ defmodule Hotpush.AdbTest do
 
   test "a prefix names one device; what it cannot name is said" do
     devices = Device.parse(@sample)
-    assert {:ok, %{serial: "R5CT10ABCDE"}} = Adb.find("R5C", devices)
+    assert {:ok, %{serial: "R5CT10ABCDE"}} = Devices.find("R5C", devices)
     # The whole of one may begin another.
-    assert {:ok, %{serial: "R5"}} = Adb.find("R5", [%Device{serial: "R5"} | devices])
+    assert {:ok, %{serial: "R5"}} = Devices.find("R5", [%Device{serial: "R5"} | devices])
 
-    both = sentence(Adb.find("R5", devices))
+    both = sentence(Devices.find("R5", devices))
     assert both =~ "R5 is the beginning of several serial numbers: R5CT10ABCDE, R5XX."
 
-    near = sentence(Adb.find("R5CT10ABCDF", devices))
+    near = sentence(Devices.find("R5CT10ABCDF", devices))
     assert near =~ "Did you mean R5CT10ABCDE? It knows "
     assert near =~ "emulator-5554"
-    far = sentence(Adb.find("zzz", devices))
+    far = sentence(Devices.find("zzz", devices))
     refute far =~ "Did you mean"
 
     assert far =~
              "zzz: adb knows no device whose serial number begins so, it knows 0123, 10.0.0.7:5555"
 
-    assert sentence(Adb.find("R5", [])) =~ "Plug it in and allow USB debugging"
+    assert sentence(Devices.find("R5", [])) =~ "Plug it in and allow USB debugging"
   end
 
   test "every state but one has its next step" do
     steps =
-      for device <- Device.parse(@sample), {:error, error} <- [Adb.usable(device)], into: %{} do
+      for device <- Device.parse(@sample),
+          {:error, error} <- [Devices.usable(device)],
+          into: %{} do
         {device.state, Error.message(error)}
       end
 
@@ -105,7 +108,7 @@ defmodule Hotpush.AdbTest do
 
   test "adb is not installed" do
     with_path(Run.dir("empty"))
-    assert {:error, %Error{reason: :adb_missing} = error} = Adb.devices()
+    assert {:error, %Error{reason: :adb_missing} = error} = Devices.devices()
     assert Error.message(error) =~ "adb is not installed"
     assert {:error, ^error} = Hotpush.Discovery.Adb.discover(timeout: 1_000)
 
@@ -118,13 +121,13 @@ defmodule Hotpush.AdbTest do
     assert {false, true, true} == {missing.([]), missing.(only: [:adb]), missing.(needed: [:adb])}
 
     # Asked for by a serial number, it is needed.
-    assert {:error, error} = Adb.Tunnel.open("R5CT")
+    assert {:error, error} = Tunnel.open("R5CT")
     assert Error.message(error) =~ "R5CT is to be reached by adb, but adb is not installed"
   end
 
   test "an adb that hangs is killed" do
     dir = fake_adb("echo $$ >$(dirname $0)/pid\nexec sleep 600\n")
-    assert {:error, %Error{reason: {:adb_timeout, 300}} = error} = Adb.devices(300)
+    assert {:error, %Error{reason: {:adb_timeout, 300}} = error} = Devices.devices(300)
     assert Error.message(error) =~ "adb did not answer within 300 ms"
     pid = Path.join(dir, "pid") |> File.read!() |> String.trim()
     Until.until("adb to be gone", fn -> not File.exists?("/proc/#{pid}") end)
@@ -139,9 +142,9 @@ defmodule Hotpush.AdbTest do
     echo 'R5CT device usb:1-1 model:Pixel_7'
     """)
 
-    assert {:ok, [%{serial: "R5CT"}]} = Adb.devices()
+    assert {:ok, [%{serial: "R5CT"}]} = Devices.devices()
     fake_adb("echo 'adb: error: no such thing' >&2\nexit 1\n")
-    assert {:error, %{reason: {:adb_failed, "no such thing"}}} = Adb.devices()
+    assert {:error, %{reason: {:adb_failed, "no such thing"}}} = Devices.devices()
   end
 
   test "what adb complains of is passed on in one line" do

@@ -2,7 +2,7 @@ defmodule Hotpush.AgentsTest do
   @moduledoc "What travels with a push: its size, and that no more travels than is needed."
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Question.Agents, Stub}
+  alias Hotpush.Protocol.{Agents, Stub}
 
   defp erlang(source) do
     forms =

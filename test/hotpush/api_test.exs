@@ -3,7 +3,7 @@ defmodule Hotpush.ApiTest do
   use ExUnit.Case, async: false
 
   doctest Hotpush
-  doctest Hotpush.Options
+  doctest Hotpush.Config.Options
 
   # As a handler of the kernel's logger: what is logged comes here, and nowhere else.
   def log(event, %{config: %{test: test}}), do: send(test, {:logged, event.level, event.msg})

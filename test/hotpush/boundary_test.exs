@@ -21,34 +21,34 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Error.Prose.Tls,
     Hotpush.Error.Prose.Usage,
     Hotpush.Error.Prose.Waiting,
-    Hotpush.Route,
-    Hotpush.Scope,
-    Hotpush.Settings.Document,
-    Hotpush.Settings.Gitignore,
-    Hotpush.Settings.Selection,
-    Hotpush.Settings.Template,
-    Hotpush.Outcome,
-    Hotpush.Outcome.Lost,
+    Hotpush.Config.Route,
+    Hotpush.Plan.ModuleFilter,
+    Hotpush.Config.Toml.Document,
+    Hotpush.Config.Toml.Gitignore,
+    Hotpush.Config.Toml.Selection,
+    Hotpush.Config.Toml.Template,
+    Hotpush.Report.Result,
+    Hotpush.Report.LostAnswer,
     Hotpush.Text,
-    Hotpush.Tally,
-    Hotpush.SafeTerm,
+    Hotpush.Report.Counts,
+    Hotpush.Protocol.SafeTerm,
     Hotpush.Scanner.Problems,
     Hotpush.Transport.Ssh.Command,
     Hotpush.Transport.Ssh.Frame,
     Hotpush.Transport.Ssh.Diagnosis,
     Hotpush.Transport.Ssh.KnownHost,
-    Hotpush.JSON,
-    Hotpush.Adb.Device,
-    Hotpush.Devices.Arguments,
-    Hotpush.Devices.Document,
-    Hotpush.Devices.Row,
-    Hotpush.Devices.Table,
+    Hotpush.Report.JSON,
+    Hotpush.Transport.Adb.Device,
+    Hotpush.Config.DevicesArguments,
+    Hotpush.Discovery.Devices.Document,
+    Hotpush.Discovery.Devices.Row,
+    Hotpush.Discovery.Devices.Table,
     Hotpush.Discovery.Found,
     Hotpush.Discovery.Trust,
-    Hotpush.Fault
+    Hotpush.Error.Fault
   ]
   @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
-           [Hotpush.Native, Hotpush.Session, Hotpush.Transport.Dist, Mix]
+           [Hotpush.Native, Hotpush.Protocol.Session, Hotpush.Transport.Dist, Mix]
 
   setup_all do
     {:ok, modules} = :application.get_key(:hotpush, :modules)
@@ -73,7 +73,7 @@ defmodule Hotpush.BoundaryTest do
 
   test "Mix is asked by what is in lib/mix, Project and Workspace alone", %{calls: calls} do
     allowed = fn module ->
-      module in [Hotpush.Project, Hotpush.Workspace, Hotpush.Doorman] or
+      module in [Hotpush.Project, Hotpush.Project.Workspace, Hotpush.CLI] or
         inspect(module) =~ ~r/^Mix\.Tasks\./
     end
 
@@ -93,7 +93,14 @@ defmodule Hotpush.BoundaryTest do
 
   test "the native library is called by what wraps it alone", %{calls: calls} do
     callers = for {module, Hotpush.Native} <- pairs(calls), uniq: true, do: module
-    allowed = [Hotpush.Scanner.Native, Hotpush.Scanner, Hotpush.Settings, Hotpush.Discovery.Mdns]
+
+    allowed = [
+      Hotpush.Scanner.Native,
+      Hotpush.Scanner,
+      Hotpush.Config.Toml,
+      Hotpush.Discovery.Mdns
+    ]
+
     assert callers -- allowed == []
   end
 
@@ -107,7 +114,9 @@ defmodule Hotpush.BoundaryTest do
           {:erlang, :open_port}
         ] or
           {called, function} == {:os, :cmd} do
-      assert {module in [Hotpush.Child] or Hotpush.Child in Enum.map(list, &elem(&1, 0)), module} ==
+      assert {module in [Hotpush.Transport.ChildEnv] or
+                Hotpush.Transport.ChildEnv in Enum.map(list, &elem(&1, 0)),
+              module} ==
                {true, module}
     end
   end
@@ -115,7 +124,7 @@ defmodule Hotpush.BoundaryTest do
   test "what travels calls kernel and stdlib alone" do
     libraries = for app <- [:kernel, :stdlib], do: :code.lib_dir(app)
 
-    agents = for {module, _} <- Hotpush.Question.Agents.stage(), do: module
+    agents = for {module, _} <- Hotpush.Protocol.Agents.stage(), do: module
 
     for module <- [:hotpush_link, :hotpush_question | agents],
         {called, _, _} <- calls(module),

@@ -1,11 +1,12 @@
 defmodule Hotpush.ConfigTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error, Secret}
-  doctest Hotpush.Route
-  doctest Hotpush.Secret
-  doctest Hotpush.Target
-  doctest Hotpush.Waiting
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Config.Secret
+  doctest Hotpush.Config.Route
+  doctest Hotpush.Config.Secret
+  doctest Hotpush.Config.Target
+  doctest Hotpush.Push.Retry
   doctest Hotpush.Error.Prose.Waiting
 
   @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
@@ -96,8 +97,8 @@ defmodule Hotpush.ConfigTest do
                "--wait takes a positive number of seconds, or nothing (60), got #{value}."
     end
 
-    assert {:ok, ["--wait", "--node=a@b"]} = Hotpush.Options.argv(wait: true, node: "a@b")
-    assert {:ok, ["--wait=5"]} = Hotpush.Options.argv(wait: 5)
+    assert {:ok, ["--wait", "--node=a@b"]} = Hotpush.Config.Options.argv(wait: true, node: "a@b")
+    assert {:ok, ["--wait=5"]} = Hotpush.Config.Options.argv(wait: 5)
   end
 
   test "what is no host, and no node" do
@@ -210,7 +211,7 @@ defmodule Hotpush.ConfigTest do
   test "a cookie is never seen" do
     {:ok, config} = hidden(["--cookie", "sesame"], %{}, @own, [])
     refute inspect(config) =~ "sesame"
-    [target] = Hotpush.Target.list(config, "state")
+    [target] = Hotpush.Config.Target.list(config, "state")
     refute inspect(target) =~ "sesame"
     refute message(build(["--cookie", "sesame", "--bad"])) =~ "sesame"
 

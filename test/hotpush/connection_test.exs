@@ -2,7 +2,9 @@ defmodule Hotpush.ConnectionTest do
   @moduledoc "When a connection fails, why. Real nodes, real epmd."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Target, Transport.Dist}
+  alias Hotpush.Error
+  alias Hotpush.Config.Target
+  alias Hotpush.Transport.Dist
   alias Hotpush.Test.{Device, Link, Run, Until, Workbench}
 
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
@@ -21,7 +23,7 @@ defmodule Hotpush.ConnectionTest do
       name: to_string(node),
       transport: Dist,
       node: node,
-      cookie: Hotpush.Secret.wrap(cookie),
+      cookie: Hotpush.Config.Secret.wrap(cookie),
       state_dir: state_dir
     }
   end

@@ -1,8 +1,8 @@
 defmodule Hotpush.DeviceMemoryTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.Device
-  alias Hotpush.Device.Memory
+  alias Hotpush.Protocol.Device
+  alias Hotpush.Protocol.Memory
   alias Hotpush.Test.Run
 
   @print <<7::128>>

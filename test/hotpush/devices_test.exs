@@ -1,9 +1,12 @@
-defmodule Hotpush.Devices.TableTest do
+defmodule Hotpush.Discovery.Devices.TableTest do
   @moduledoc "What is listed, for people and for programs."
   use ExUnit.Case, async: true
 
-  alias Hotpush.Devices.{Document, Row, Table}
-  alias Hotpush.{Device, Error, Outcome, Plan, Route, Target}
+  alias Hotpush.Discovery.Devices.{Document, Row, Table}
+  alias Hotpush.{Error, Plan}
+  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Protocol.Device
+  alias Hotpush.Report.Result
   alias Hotpush.Discovery.Found
 
   defp text(rows, errors \\ []), do: Enum.map_join(Table.lines(rows, errors), "\n", &elem(&1, 1))
@@ -67,15 +70,15 @@ defmodule Hotpush.Devices.TableTest do
 
     plan = %Plan{load: [:one, :two], remove: [:three]}
     refusal = Error.new(:refusal, "kitchen", :no_elixir)
-    answered = %Outcome{device: device, plan: plan, refusals: [refusal]}
-    silent = Outcome.failed(%Outcome{}, Error.new(:connect, "a@h", {:timeout, 300}))
+    answered = %Result{device: device, plan: plan, refusals: [refusal]}
+    silent = Result.failed(%Result{}, Error.new(:connect, "a@h", {:timeout, 300}))
     routes = for %{route: route} when route != nil <- rows, do: route
     outcomes = Map.new(Enum.zip(routes, [answered, silent]))
     assert [one, two, three] = Row.answered(rows, outcomes, ["lamp", "desk"])
     assert %{state: :answered, differs: 3, app_version: "1.2.3", up_since: 1_700_000_000} = one
     assert %{state: :silent, differs: nil} = two
     bare = %{device | apps: %{"desk" => %{vsn: "", running?: false, known?: false}}}
-    assert [one_bare | _] = Row.answered(rows, %{hd(routes) => %Outcome{device: bare}}, ["desk"])
+    assert [one_bare | _] = Row.answered(rows, %{hd(routes) => %Result{device: bare}}, ["desk"])
     assert %{state: :answered, app_version: nil} = one_bare
     assert text([one_bare]) =~ "kitchen.local"
     assert %{state: :listed} = three
@@ -96,7 +99,7 @@ defmodule Hotpush.Devices.TableTest do
     {:ok, route} = Route.node("a@h")
     rows = Row.of(%{named: [{route, []}], confirmed: [], unknown: []})
     error = Error.new(:usage, "hotpush.toml:1:14", {:cookie_not_set, "IT"})
-    outcome = Outcome.failed(%Outcome{target: %Target{cookie_error: error}}, error)
+    outcome = Result.failed(%Result{target: %Target{cookie_error: error}}, error)
     assert [%{state: :listed} = row] = Row.answered(rows, %{route => outcome}, [])
     told = text([row])
     assert told =~ "a@h: hotpush.toml:1:14: the environment variable IT is not set"

@@ -2,7 +2,8 @@ defmodule Hotpush.DiscoveryTest do
   @moduledoc "The ways side by side, and what becomes of one that misbehaves."
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Discovery, Error, Route}
+  alias Hotpush.{Discovery, Error}
+  alias Hotpush.Config.Route
   alias Hotpush.Discovery.{Epmd, Found}
   alias Hotpush.Test.Device
 

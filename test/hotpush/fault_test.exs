@@ -2,11 +2,12 @@ defmodule Hotpush.FaultTest do
   @moduledoc "A fault of Hotpush's own costs one visit, and leaves nothing with the caller."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Config, Error, Report, Target}
+  alias Hotpush.{Config, Error, Report}
+  alias Hotpush.Config.Target
   alias Hotpush.Report.Document
   alias Hotpush.Test.{Hotswap, Run, Until, Workbench}
 
-  doctest Hotpush.Fault
+  doctest Hotpush.Error.Fault
 
   # A transport with faults, each of another kind.
   defmodule Faulty do
@@ -62,7 +63,7 @@ defmodule Hotpush.FaultTest do
       transport: Hotpush.Transport.Dist,
       node: device.node,
       way: {:node, device.node},
-      cookie: Hotpush.Secret.wrap(device.cookie),
+      cookie: Hotpush.Config.Secret.wrap(device.cookie),
       state_dir: bench.state_dir
     }
 
@@ -124,12 +125,12 @@ defmodule Hotpush.FaultTest do
       assert {:error, %{stage: :usage}} = Hotpush.push([module: NoSuchModuleAnywhere] ++ options)
     end
 
-    {:ok, config} = Hotpush.Options.config(options)
-    {:ok, report} = Hotpush.Run.run(config, scanner: NoScanner)
+    {:ok, config} = Hotpush.Config.Options.config(options)
+    {:ok, report} = Hotpush.Push.run(config, scanner: NoScanner)
     assert [%{status: :failed, failures: [error]}] = report.outcomes
     assert Error.message(error) =~ "a fault of Hotpush's own"
     {:ok, _} = Hotpush.push(options)
-    assert catch_error(Hotpush.Run.run(%{config | routes: [:no_route]}))
+    assert catch_error(Hotpush.Push.run(%{config | routes: [:no_route]}))
     Hotpush.connect(options)
     :net_kernel.stop()
     Until.until("the node to go", fn -> not Node.alive?() end)

@@ -4,12 +4,17 @@ defmodule Hotpush.HostileTest do
   this VM keeps its memory and its atoms.
 
   A stub in the place of a transport answers here, since no real device can be had that does; the
-  answers go the way of those over ssh, through `Hotpush.SafeTerm`.
+  answers go the way of those over ssh, through `Hotpush.Protocol.SafeTerm`.
   """
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Answer, Config, Error, Inventory, Outcome, Project, Report, SafeTerm, Scanner}
-  alias Hotpush.{Tally, Target, Visit}
+  alias Hotpush.{Config, Error, Project, Report, Scanner}
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.{Answer, SafeTerm}
+  alias Hotpush.Report.Result
+  alias Hotpush.Config.Target
+  alias Hotpush.Push.Visit
+  alias Hotpush.Report.Counts
   alias Hotpush.Report.{Document, Lines}
   alias Hotpush.Test.{Run, Workbench}
   doctest Answer
@@ -138,7 +143,7 @@ defmodule Hotpush.HostileTest do
   defp readable(report) do
     for {_, line} <- Lines.of(report), do: refute(line =~ ~r/[\x00-\x1f\x7f]/)
     assert Document.of(report) =~ ~r/\A{"version":1,/
-    {_count, failed} = Tally.of(report)
+    {_count, failed} = Counts.of(report)
     for {_, _, error} <- failed, do: assert(is_binary(Error.message(error)))
     Report.exit_status(report)
   end
@@ -312,7 +317,7 @@ defmodule Hotpush.HostileTest do
     gone = Enum.map_join(1..500, "\0", &"never_here_#{&1}")
     shown = {gone, String.duplicate("1234567", 500), [], ""}
     answer = %{ask() | apps: [{"desk", "0.1.0", true, true, shown}]}
-    {%Outcome{plan: plan}, _} = visit(context, [packed(answer), {:busy, "", 0}])
+    {%Result{plan: plan}, _} = visit(context, [packed(answer), {:busy, "", 0}])
     assert length(plan.remove) == 500
     assert_raise ArgumentError, fn -> String.to_existing_atom("never_here_7") end
   end

@@ -2,7 +2,8 @@ defmodule Hotpush.LivingTest do
   @moduledoc "Who lives by a module though nobody runs its code. Real nodes in their own processes."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Test.Device, Test.Until, Test.Workbench}
+  alias Hotpush.Error
+  alias Hotpush.Test.{Device, Until, Workbench}
 
   @source """
   defmodule Garden.Server do

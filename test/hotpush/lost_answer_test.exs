@@ -5,7 +5,8 @@ defmodule Hotpush.LostAnswerTest do
   """
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Config, Error, Outcome, Report, Tally}
+  alias Hotpush.{Config, Error, Report}
+  alias Hotpush.Report.{Counts, Result}
   alias Hotpush.Report.{Document, Lines}
   alias Hotpush.Test.{Device, Hotswap, Link, Run, SshDevice, Until, Workbench}
 
@@ -106,7 +107,7 @@ defmodule Hotpush.LostAnswerTest do
     {added, deleted} = edit(bench, version, size)
     cut = at_loading(fn -> Link.cut_open_after(device.link, :to_host, whole - 400) end)
     outcome = push(bench, device, progress: cut)
-    assert %Outcome{status: :done, failures: [], added: [^added], deleted: [^deleted]} = outcome
+    assert %Result{status: :done, failures: [], added: [^added], deleted: [^deleted]} = outcome
     assert length(outcome.loaded) == 6
     assert v(device) == version
 
@@ -123,7 +124,7 @@ defmodule Hotpush.LostAnswerTest do
     before = v(device)
     cut = at_loading(fn -> Link.cut_open_after(device.link, :to_device, 900) end)
     outcome = push(bench, device, progress: cut)
-    assert %Outcome{status: :failed, loaded: [], added: [], deleted: []} = outcome
+    assert %Result{status: :failed, loaded: [], added: [], deleted: []} = outcome
     assert v(device) == before
     {lines, node, 1} = report(outcome)
     assert lines =~ ~r/^failed: the connection to \S+ was lost while it was to /m
@@ -145,13 +146,13 @@ defmodule Hotpush.LostAnswerTest do
       end)
 
     outcome = push(bench, device, progress: cut, timeout: 2_000)
-    assert %Outcome{status: :unknown, loaded: [], added: [], deleted: []} = outcome
+    assert %Result{status: :unknown, loaded: [], added: [], deleted: []} = outcome
     {lines, node, 1} = report(outcome)
     assert lines =~ ~r/^It is unknown whether 8 changes took effect on \S+$/m
     assert lines =~ ~r/was lost while it was to load the code, and it could not be asked again:/
     refute lines =~ ~r/Successfully deployed|modules to load run/
     assert %{"status" => "unknown", "failed" => [%{"kind" => "unknown"}]} = node
-    assert {0, [{nil, _, _}]} = Tally.of(Report.new(%Config{}, [outcome], %{}))
+    assert {0, [{nil, _, _}]} = Counts.of(Report.new(%Config{}, [outcome], %{}))
     Until.until("the device to be done", fn -> v(device) == version end)
     Link.resume(device.link)
     again(bench, device)
@@ -192,7 +193,7 @@ defmodule Hotpush.LostAnswerTest do
     end
 
     outcome = push(bench, device, progress: steps, timeout: 2_000)
-    assert %Outcome{status: :failed, loaded: [], added: [], deleted: []} = outcome
+    assert %Result{status: :failed, loaded: [], added: [], deleted: []} = outcome
     {lines, _, 1} = report(outcome)
     assert lines =~ ~r/^failed: \S+ restarted while it was to load the code/m
     assert v(device) == 1
@@ -212,7 +213,7 @@ defmodule Hotpush.LostAnswerTest do
     end
 
     outcome = Workbench.push(bench, device, timeout: 2_000, progress: steps)
-    assert %Outcome{status: :done, added: ["Elixir.Desk.Slow"]} = outcome
+    assert %Result{status: :done, added: ["Elixir.Desk.Slow"]} = outcome
     assert {:answer_lost, 1, :soft} in outcome.notices
     assert Workbench.push(bench, device).round_trips == 1
   end
@@ -238,7 +239,7 @@ defmodule Hotpush.LostAnswerTest do
     end
 
     outcome = push(bench, device, progress: steps)
-    assert %Outcome{status: :failed, added: ["Elixir.Desk.New"]} = outcome
+    assert %Result{status: :failed, added: ["Elixir.Desk.New"]} = outcome
     assert outcome.loaded == for(n <- [1, 2, 4, 5, 6], do: "Elixir.Desk.M#{n}")
     {lines, _, 1} = report(outcome)
     assert lines =~ ~r/^failed: Elixir.Desk.M3 was not loaded: the answer was lost/m
@@ -247,6 +248,6 @@ defmodule Hotpush.LostAnswerTest do
 
   defp again(bench, device) do
     outcome = push(bench, device)
-    assert %Outcome{status: :done, round_trips: 1, loaded: [], deleted: []} = outcome
+    assert %Result{status: :done, round_trips: 1, loaded: [], deleted: []} = outcome
   end
 end

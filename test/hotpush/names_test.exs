@@ -5,7 +5,8 @@ defmodule Hotpush.NamesTest do
   """
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Report, Test.Device, Test.Until, Test.Workbench}
+  alias Hotpush.{Error, Report}
+  alias Hotpush.Test.{Device, Until, Workbench}
 
   @module """
   defmodule NAME do

@@ -2,17 +2,18 @@ defmodule Hotpush.NamingTest do
   @moduledoc "A device goes by one name in all that is said of it."
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error, Outcome, Route, Settings, Target}
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Config.{Route, Target, Toml}
+  alias Hotpush.Report.Result
   alias Hotpush.Report.Lines
-  alias Hotpush.Settings.Selection
+  alias Hotpush.Config.Toml.Selection
 
   @here %{user: nil, host: "a.local", port: nil}
 
   defp target(route), do: hd(Target.list(%Config{routes: [route]}, "state"))
 
   defp said(route, subject, reason) do
-    outcome =
-      Outcome.failed(%Outcome{target: target(route)}, Error.new(:connect, subject, reason))
+    outcome = Result.failed(%Result{target: target(route)}, Error.new(:connect, subject, reason))
 
     report = Hotpush.Report.new(%Config{}, [outcome], %{compile: 1.0, scan: 1.0})
     [{:error, "failed: " <> text}] = Lines.of(report)
@@ -66,7 +67,7 @@ defmodule Hotpush.NamingTest do
   end
 
   test "a host that does not resolve, and resembles a nickname" do
-    settings = %Settings{shown: "hotpush.toml", devices: [ssh("k.local", "kitchen")]}
+    settings = %Toml{shown: "hotpush.toml", devices: [ssh("k.local", "kitchen")]}
     {:ok, [route]} = Selection.routes([{:host, "kichten"}], settings)
     lost = %{@here | host: "kichten"}
     assert said(route, "kichten", {:unresolved, lost}) =~ ~r/ Did you mean kitchen\?\z/

@@ -2,8 +2,9 @@ defmodule Hotpush.OnLoadTest do
   @moduledoc "Modules with on_load, and those with native code. Real nodes."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Question, Report}
-  alias Hotpush.Question.Agents
+  alias Hotpush.{Error, Report}
+  alias Hotpush.Protocol.Question
+  alias Hotpush.Protocol.Agents
   alias Hotpush.Test.{Device, Run, Until, Workbench}
 
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"

@@ -1,7 +1,9 @@
 defmodule Hotpush.PlanTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Device, Error, Inventory, Plan, Project}
+  alias Hotpush.{Config, Error, Plan, Project}
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.Device
   alias Hotpush.Scanner.Portable
 
   @host %{otp: "27", elixir: "1.18.3"}

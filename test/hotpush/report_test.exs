@@ -1,7 +1,9 @@
 defmodule Hotpush.ReportTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error, Outcome, Plan, Report, Target}
+  alias Hotpush.{Config, Error, Plan, Report}
+  alias Hotpush.Config.Target
+  alias Hotpush.Report.Result
   alias Hotpush.Report.{Document, Lines}
 
   @target %Target{name: "a@b"}
@@ -15,7 +17,7 @@ defmodule Hotpush.ReportTest do
     }
   end
 
-  defp outcome(fields), do: struct!(%Outcome{target: @target, connected?: true}, fields)
+  defp outcome(fields), do: struct!(%Result{target: @target, connected?: true}, fields)
 
   defp report(outcomes, config \\ %Config{}) do
     Report.new(config, List.wrap(outcomes), %{compile: 1.0, scan: 2.0})
@@ -120,7 +122,7 @@ defmodule Hotpush.ReportTest do
 
   test "one device that failed is enough for the status" do
     good = outcome(status: :done, plan: plan([]))
-    bad = Outcome.failed(%Outcome{target: @target}, Error.new(:connect, "a@b", :no_home))
+    bad = Result.failed(%Result{target: @target}, Error.new(:connect, "a@b", :no_home))
     assert Report.exit_status(report([good, bad])) == 1
     assert Report.exit_status(report([good, outcome(status: :planned, plan: plan([]))])) == 0
   end
@@ -183,7 +185,7 @@ defmodule Hotpush.ReportTest do
   test "--quiet leaves what went wrong" do
     quiet = %Config{verbosity: :quiet}
     assert lines(outcome([plan: plan([])] ++ @done), quiet) == []
-    bad = Outcome.failed(outcome([]), Error.new(:connect, "a@b", :no_home))
+    bad = Result.failed(outcome([]), Error.new(:connect, "a@b", :no_home))
     assert [{:error, "failed: " <> _}] = lines(bad, quiet)
   end
 
@@ -229,8 +231,8 @@ defmodule Hotpush.ReportTest do
           Map.new(options)
         )
 
-      outcome = Outcome.planned(outcome([]), plan([{"m", :code}, {"n", :new}], ["o"]))
-      Outcome.read_back(outcome, {:done, result}, @packed)
+      outcome = Result.planned(outcome([]), plan([{"m", :code}, {"n", :new}], ["o"]))
+      Result.read_back(outcome, {:done, result}, @packed)
     end
 
     test "only what the device then runs is deployed" do

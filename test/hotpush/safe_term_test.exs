@@ -2,7 +2,7 @@ defmodule Hotpush.SafeTermTest do
   @moduledoc "What somebody else wrote is read without harm, or not at all."
   use ExUnit.Case, async: true
 
-  alias Hotpush.SafeTerm
+  alias Hotpush.Protocol.SafeTerm
   doctest SafeTerm
 
   defp encode(term, options \\ []), do: :erlang.term_to_binary(term, options)

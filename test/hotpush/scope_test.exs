@@ -1,8 +1,10 @@
 defmodule Hotpush.ScopeTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Error, Inventory, Scope}
-  alias Hotpush.Inventory.Beam
+  alias Hotpush.Error
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Project.Inventory.Beam
 
   @names [
     {"Elixir.Example", :example},
@@ -17,14 +19,14 @@ defmodule Hotpush.ScopeTest do
   }
 
   defp resolve(patterns, apps \\ []) do
-    with {:ok, scope} <- Scope.resolve(patterns, apps, @inventory) do
-      for {name, _} <- @names, Scope.includes?(scope, name), do: name
+    with {:ok, scope} <- ModuleFilter.resolve(patterns, apps, @inventory) do
+      for {name, _} <- @names, ModuleFilter.includes?(scope, name), do: name
     end
   end
 
   test "no pattern means all" do
-    assert Scope.resolve([], [], @inventory) == {:ok, :all}
-    assert Scope.includes?(:all, "anything")
+    assert ModuleFilter.resolve([], [], @inventory) == {:ok, :all}
+    assert ModuleFilter.includes?(:all, "anything")
   end
 
   test "a module may be named as people name it" do

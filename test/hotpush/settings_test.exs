@@ -1,7 +1,8 @@
 defmodule Hotpush.SettingsTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error, Secret, Settings}
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Config.{Secret, Toml}
   alias Hotpush.Test.Run
 
   # Only the native library reads it.
@@ -38,7 +39,7 @@ defmodule Hotpush.SettingsTest do
 
   defp read(dir, text) do
     write(dir, text)
-    Settings.read(dir)
+    Toml.read(dir)
   end
 
   defp told(dir, text) do
@@ -57,8 +58,8 @@ defmodule Hotpush.SettingsTest do
   defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
 
   test "a folder without the file", %{dir: dir} do
-    assert Settings.read(dir) == {:ok, nil}
-    assert Settings.read(dir, false) == {:ok, nil}
+    assert Toml.read(dir) == {:ok, nil}
+    assert Toml.read(dir, false) == {:ok, nil}
   end
 
   test "everything that it can say", %{dir: dir} do
@@ -125,15 +126,15 @@ defmodule Hotpush.SettingsTest do
 
   test "one that cannot be read", %{dir: dir} do
     File.ln_s!("nowhere", Path.join(dir, "hotpush.toml"))
-    assert message(Settings.read(dir)) =~ "hotpush.toml cannot be read: no such file"
+    assert message(Toml.read(dir)) =~ "hotpush.toml cannot be read: no such file"
     File.rm!(Path.join(dir, "hotpush.toml"))
     File.mkdir_p!(Path.join(dir, "hotpush.toml"))
-    assert message(Settings.read(dir)) =~ "hotpush.toml is a directory, and should be"
+    assert message(Toml.read(dir)) =~ "hotpush.toml is a directory, and should be"
   end
 
   test "without the native library it is an error, with the next step", %{dir: dir} do
     write(dir, @whole)
-    message = message(Settings.read(dir, false))
+    message = message(Toml.read(dir, false))
     assert message =~ ~r/hotpush.toml was not read, .*HOTPUSH_NATIVE.*rustup.rs.*--force/
   end
 
@@ -141,10 +142,10 @@ defmodule Hotpush.SettingsTest do
     near = Path.join(dir, "near")
     File.mkdir_p!(near)
     write(dir, "app = 'far'")
-    assert {:ok, %{app_names: [:far]}} = Settings.find([near, dir])
+    assert {:ok, %{app_names: [:far]}} = Toml.find([near, dir])
     write(near, "app = 'near'")
-    assert {:ok, %{app_names: [:near]}} = Settings.find([near, dir])
-    assert Settings.find([]) == {:ok, nil}
+    assert {:ok, %{app_names: [:near]}} = Toml.find([near, dir])
+    assert Toml.find([]) == {:ok, nil}
   end
 
   describe "which devices are meant" do
@@ -219,7 +220,7 @@ defmodule Hotpush.SettingsTest do
 
       {:ok, config} = config(dir, ["--node", "porch"], %{}, own)
       refute inspect(config) =~ "its-own"
-      assert [target] = Hotpush.Target.list(config, "state")
+      assert [target] = Hotpush.Config.Target.list(config, "state")
       assert Secret.unwrap(target.cookie) == :"its-own"
     end
 
@@ -236,7 +237,7 @@ defmodule Hotpush.SettingsTest do
         {:ok, config} = config(dir, [], env)
 
         assert [%{name: "a", cookie_error: %Error{} = error}, %{name: "b", cookie_error: nil}] =
-                 Hotpush.Target.list(config, "state")
+                 Hotpush.Config.Target.list(config, "state")
 
         assert Error.message(error) == message
       end
@@ -256,7 +257,10 @@ defmodule Hotpush.SettingsTest do
       )
 
       {:ok, config} = config(dir, [])
-      assert [%{cookie_error: %Error{}}, %{cookie_error: nil}] = Hotpush.Target.list(config, "s")
+
+      assert [%{cookie_error: %Error{}}, %{cookie_error: nil}] =
+               Hotpush.Config.Target.list(config, "s")
+
       assert message(config(dir, ["a"])) =~ "hotpush.toml:4:14"
       # Whoever has yet to be found may need none.
       assert {:ok, _} = config(dir, ["--discover", "a"])
@@ -269,7 +273,7 @@ defmodule Hotpush.SettingsTest do
       for {text, place} <- [{of_one, "3:10"}, {"cookie = 'sesame'\n" <> of_one, "1:10"}],
           mode <- [0o640, 0o604, 0o644] do
         write(dir, text)
-        assert {:ok, %Settings{}} = Settings.read(dir)
+        assert {:ok, %Toml{}} = Toml.read(dir)
         File.chmod!(path, mode)
         # Whatever other cookie counts.
         message = message(config(dir, ["--cookie", "other"]))
@@ -280,7 +284,7 @@ defmodule Hotpush.SettingsTest do
 
       write(dir, "cookie_env = 'IT'\n[device.a]\nnode = 'a@b'")
       File.chmod!(path, 0o644)
-      assert {:ok, %Settings{}} = Settings.read(dir)
+      assert {:ok, %Toml{}} = Toml.read(dir)
     end
 
     test "in a file that nobody else may read", %{dir: dir} do

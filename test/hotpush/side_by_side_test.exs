@@ -4,7 +4,8 @@ defmodule Hotpush.SideBySideTest do
 
   alias Hotpush.Test.{Device, Netns, Run, Until, Workbench}
   alias Hotpush.Discovery.Names
-  alias Hotpush.{Secret, Target, Transport.Dist}
+  alias Hotpush.Config.{Secret, Target}
+  alias Hotpush.Transport.Dist
 
   setup do
     on_exit(fn ->

@@ -2,8 +2,9 @@ defmodule Hotpush.StagingTest do
   @moduledoc "Large pushes: in chunks, all or nothing, forgotten when the host goes away."
   use ExUnit.Case, async: false
 
-  alias Hotpush.{Error, Question, Session}
-  alias Hotpush.Question.Agents
+  alias Hotpush.Error
+  alias Hotpush.Protocol.{Question, Session}
+  alias Hotpush.Protocol.Agents
   alias Hotpush.Test.{Device, Link, SshDevice, Until, Workbench}
 
   # Big enough to be staged: incompressible text in each module.

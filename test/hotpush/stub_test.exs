@@ -1,7 +1,7 @@
 defmodule Hotpush.StubTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.Stub
+  alias Hotpush.Protocol.Stub
 
   test "a stub is an empty module of any name, stamped as removed" do
     for name <-

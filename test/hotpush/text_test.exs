@@ -1,13 +1,13 @@
 defmodule Hotpush.TextTest do
   use ExUnit.Case, async: true
   doctest Hotpush.Text
-  doctest Hotpush.JSON
+  doctest Hotpush.Report.JSON
 
   test "what shows nothing is shown, on a terminal and in a document" do
     for char <- [0x7, 0x1B, 0x7F, 0x85, 0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0x202E, 0x2066] do
       for text <- [
             Hotpush.Text.printable(<<"a", char::utf8>>),
-            Hotpush.JSON.encode(<<char::utf8>>)
+            Hotpush.Report.JSON.encode(<<char::utf8>>)
           ] do
         refute String.contains?(text, <<char::utf8>>), Integer.to_string(char, 16)
       end
@@ -17,7 +17,7 @@ defmodule Hotpush.TextTest do
   test "a long text takes little more than its own size" do
     text = String.duplicate("a\n", 2_000_000)
 
-    for {name, fun} <- [printable: &Hotpush.Text.printable/1, json: &Hotpush.JSON.encode/1] do
+    for {name, fun} <- [printable: &Hotpush.Text.printable/1, json: &Hotpush.Report.JSON.encode/1] do
       caller = self()
 
       # In words: 64 MB. As a list of characters it would take five times that.
@@ -33,7 +33,7 @@ defmodule Hotpush.TextTest do
 
   test "JSON that Python reads back" do
     value = "quote \" back \\ tab \t bell \a line \n é 漢 \u2028 \u202E del \x7F"
-    json = Hotpush.JSON.encode(text: value, list: [1, -2, 0.1, 1.0e300], bad: <<"a", 255>>)
+    json = Hotpush.Report.JSON.encode(text: value, list: [1, -2, 0.1, 1.0e300], bad: <<"a", 255>>)
     refute json =~ "\n"
 
     script =

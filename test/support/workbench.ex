@@ -6,7 +6,12 @@ defmodule Hotpush.Test.Workbench do
   The device has a copy of the folder as it was when it started: that is its firmware.
   """
 
-  alias Hotpush.{Config, Inventory, Outcome, Project, Push, Route, Scanner, Scope, Target, Visit}
+  alias Hotpush.{Config, Project, Scanner}
+  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Push.{Fleet, Visit}
+  alias Hotpush.Report.Result
   alias Hotpush.Test.{Device, Run, SshDevice}
   alias Hotpush.Transport
 
@@ -102,7 +107,7 @@ defmodule Hotpush.Test.Workbench do
       name: to_string(device.node),
       transport: Transport.Dist,
       node: device.node,
-      cookie: Hotpush.Secret.wrap(device.cookie),
+      cookie: Hotpush.Config.Secret.wrap(device.cookie),
       state_dir: bench.state_dir
     }
   end
@@ -119,20 +124,20 @@ defmodule Hotpush.Test.Workbench do
   end
 
   @doc "Pushes to one device. Options: fields of `Hotpush.Config`, and `:scanner`."
-  @spec push(t(), Device.t(), keyword()) :: Outcome.t()
+  @spec push(t(), Device.t(), keyword()) :: Result.t()
   def push(bench, device, options \\ []) do
     [outcome] = push_all(bench, [device], options)
     outcome
   end
 
   @doc "Pushes to devices side by side."
-  @spec push_all(t(), [Device.t()], keyword()) :: [Outcome.t()]
+  @spec push_all(t(), [Device.t()], keyword()) :: [Result.t()]
   def push_all(bench, devices, options \\ []) do
     push_targets(bench, Enum.map(devices, &target(bench, &1)), options)
   end
 
   @doc "As `push_all/3`, to targets."
-  @spec push_targets(t(), [Target.t()], keyword()) :: [Outcome.t()]
+  @spec push_targets(t(), [Target.t()], keyword()) :: [Result.t()]
   def push_targets(bench, targets, options \\ []) do
     {scanner, options} = Keyword.pop(options, :scanner, Scanner.default())
     {progress, options} = Keyword.pop(options, :progress, &Function.identity/1)
@@ -146,12 +151,12 @@ defmodule Hotpush.Test.Workbench do
       progress: progress,
       inventory: fn ->
         inventory = Inventory.scan(project, scanner)
-        {:ok, scope} = Scope.resolve(config.modules, config.apps, inventory)
+        {:ok, scope} = ModuleFilter.resolve(config.modules, config.apps, inventory)
         {:ok, inventory, scope}
       end
     }
 
-    Push.run(visit, targets)
+    Fleet.run(visit, targets)
   end
 
   defp project(bench) do

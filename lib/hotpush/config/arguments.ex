@@ -1,7 +1,8 @@
 defmodule Hotpush.Config.Arguments do
   @moduledoc "The command line, strictly: what it may say, and what is wrong with what it says."
 
-  alias Hotpush.{Error, Scope}
+  alias Hotpush.Error
+  alias Hotpush.Plan.ModuleFilter
 
   @switches [
     node: [:string, :keep],
@@ -105,7 +106,7 @@ defmodule Hotpush.Config.Arguments do
 
   defp meant("--" <> name, known) do
     names = Enum.map(known, &String.trim_leading(&1, "-"))
-    for near <- Enum.take(Scope.near(name, names), 1), do: "--" <> near
+    for near <- Enum.take(ModuleFilter.near(name, names), 1), do: "--" <> near
   end
 
   defp meant(_short, _known), do: []

@@ -4,8 +4,9 @@ defmodule Hotpush.Config.Cookie do
   `hotpush.toml`, that file's for all, the Mix config's.
   """
 
-  alias Hotpush.{Config, Error, Route, Secret, Settings}
-  alias Hotpush.Settings.Cookie
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Config.{Route, Secret, Toml}
+  alias Hotpush.Config.Toml.Cookie
 
   @doc """
   The routes with their own cookies, and the cookie for the rest. In the place of one that cannot
@@ -14,10 +15,10 @@ defmodule Hotpush.Config.Cookie do
   `given` is what the command line or the environment says, which counts for every device; then
   nothing is looked up. `configured` is the Mix config's.
   """
-  @spec put([Route.t()], term(), Settings.t() | nil, term(), %{String.t() => String.t()}) ::
+  @spec put([Route.t()], term(), Toml.t() | nil, term(), %{String.t() => String.t()}) ::
           {:ok, [Route.t()], %{value: Secret.t() | nil, error: Error.t() | nil}}
           | {:error, Error.t()}
-  def put(routes, nil, %Settings{} = settings, configured, env) do
+  def put(routes, nil, %Toml{} = settings, configured, env) do
     with {:ok, configured} <- checked(configured) do
       {value, error} = resolved(settings.cookie, settings, env)
       value = if settings.cookie, do: value, else: configured

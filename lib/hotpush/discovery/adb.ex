@@ -6,12 +6,13 @@ defmodule Hotpush.Discovery.Adb do
 
   @behaviour Hotpush.Discovery
 
-  alias Hotpush.{Adb, Route}
+  alias Hotpush.Config.Route
+  alias Hotpush.Transport.Adb.Devices
   alias Hotpush.Discovery.Found
 
   @impl true
   def discover(options) do
-    with {:ok, devices} <- Adb.devices(Keyword.fetch!(options, :timeout)) do
+    with {:ok, devices} <- Devices.devices(Keyword.fetch!(options, :timeout)) do
       {:ok, Enum.map(devices, &found/1)}
     end
   end
@@ -19,7 +20,7 @@ defmodule Hotpush.Discovery.Adb do
   defp found(device) do
     found = %Found{how: :adb, name: device.serial}
 
-    with :ok <- Adb.usable(device), {:ok, route} <- Route.adb(device.serial) do
+    with :ok <- Devices.usable(device), {:ok, route} <- Route.adb(device.serial) do
       %{found | routes: [route]}
     else
       {:error, error} -> %{found | notice: error}

@@ -4,8 +4,9 @@ defmodule Hotpush.Discovery.Choice do
   confirmed before, and those that the developer confirms now, at a terminal.
   """
 
-  alias Hotpush.{Config, Devices, Error, Text}
-  alias Hotpush.Devices.Row
+  alias Hotpush.{Config, Error, Text}
+  alias Hotpush.Discovery.Devices
+  alias Hotpush.Discovery.Devices.Row
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Trust}
 
   @doc """

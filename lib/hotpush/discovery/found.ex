@@ -12,7 +12,8 @@ defmodule Hotpush.Discovery.Found do
     * `:notice` - why it cannot be reached, with the next step
   """
 
-  alias Hotpush.{Error, Route}
+  alias Hotpush.Error
+  alias Hotpush.Config.Route
 
   defstruct [:how, :name, :host, also: [], addresses: [], routes: [], offers: [], notice: nil]
 
@@ -45,7 +46,7 @@ defmodule Hotpush.Discovery.Found do
   @doc """
   The same ways as text, without making anything of them: `{:node | :ssh | :adb, name}`.
 
-      iex> {:ok, route} = Hotpush.Route.node("b@a.local")
+      iex> {:ok, route} = Hotpush.Config.Route.node("b@a.local")
       iex> Hotpush.Discovery.Found.ways(%Hotpush.Discovery.Found{routes: [route], offers: [ssh: "a"]})
       [node: "b@a.local", ssh: "a"]
   """

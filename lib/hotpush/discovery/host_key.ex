@@ -6,7 +6,8 @@ defmodule Hotpush.Discovery.HostKey do
   mDNS has heard of it.
   """
 
-  alias Hotpush.{Child, Route}
+  alias Hotpush.Config.Route
+  alias Hotpush.Transport.ChildEnv
   alias Hotpush.Discovery.Names
   alias Hotpush.Transport.Ssh.{Client, Command}
 
@@ -53,7 +54,7 @@ defmodule Hotpush.Discovery.HostKey do
 
       sh ->
         args = ["-c", @script, "sh", "#{@seconds}", "#{port}", host, "#{@most}"]
-        {output, _status} = System.cmd(sh, args, env: Child.env())
+        {output, _status} = System.cmd(sh, args, env: ChildEnv.env())
         parse(output)
     end
   end

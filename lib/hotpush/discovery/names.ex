@@ -7,7 +7,7 @@ defmodule Hotpush.Discovery.Names do
   """
 
   alias Hotpush.Discovery.{Found, Ledger, Mdns}
-  alias Hotpush.{Route, Target}
+  alias Hotpush.Config.{Route, Target}
 
   # Such a resolver says no soon, or waits for servers that do not answer.
   @resolver_ms 500
@@ -94,8 +94,8 @@ defmodule Hotpush.Discovery.Names do
   @doc """
   The hosts that routes, or targets, lead to.
 
-      iex> {:ok, node} = Hotpush.Route.node("example@nerves.local")
-      iex> {:ok, ssh} = Hotpush.Route.ssh("root@nerves-1a2b.local")
+      iex> {:ok, node} = Hotpush.Config.Route.node("example@nerves.local")
+      iex> {:ok, ssh} = Hotpush.Config.Route.ssh("root@nerves-1a2b.local")
       iex> Hotpush.Discovery.Names.hosts([node, ssh])
       ["nerves.local", "nerves-1a2b.local"]
   """

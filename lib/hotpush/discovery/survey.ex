@@ -4,7 +4,10 @@ defmodule Hotpush.Discovery.Survey do
   has not answered. What hangs is ended, wherever it hangs. Devices may join while others are asked.
   """
 
-  alias Hotpush.{Error, Outcome, Target, Visit}
+  alias Hotpush.Error
+  alias Hotpush.Config.Target
+  alias Hotpush.Push.Visit
+  alias Hotpush.Report.Result
 
   defstruct [:visit, :tag, :deadline, :preparer, :task] ++
               [closed?: false, targets: %{}, workers: [], outcomes: %{}]
@@ -15,7 +18,7 @@ defmodule Hotpush.Discovery.Survey do
   @spare_ms 50
 
   @doc "An outcome per target, in their order, within `timeout` ms. See `start/3`."
-  @spec ask(Visit.t(), [Target.t()], pos_integer()) :: [Outcome.t()]
+  @spec ask(Visit.t(), [Target.t()], pos_integer()) :: [Result.t()]
   def ask(visit, targets, timeout), do: visit |> start(targets, timeout) |> outcomes()
 
   @doc """
@@ -38,7 +41,7 @@ defmodule Hotpush.Discovery.Survey do
   def add(%__MODULE__{} = survey, targets), do: tell(survey, {:add, targets})
 
   @doc "An outcome per target, in the order in which they joined."
-  @spec outcomes(t()) :: [Outcome.t()]
+  @spec outcomes(t()) :: [Result.t()]
   def outcomes(%__MODULE__{} = survey) do
     tell(survey, :no_more)
     Task.await(survey.task, :infinity)
@@ -97,7 +100,7 @@ defmodule Hotpush.Discovery.Survey do
         survey |> work(&visit(survey, index, target, &1)) |> collect()
 
       {^tag, index, {:prepared, {:error, error}}} ->
-        outcome = Outcome.failed(%Outcome{target: survey.targets[index]}, error)
+        outcome = Result.failed(%Result{target: survey.targets[index]}, error)
         collect(put_in(survey.outcomes[index], outcome))
 
       {^tag, index, {:asked, outcome}} ->
@@ -142,7 +145,7 @@ defmodule Hotpush.Discovery.Survey do
   defp failed(survey, index, reason) do
     target = survey.targets[index]
     stage = if match?({:raised, _}, reason), do: :ask, else: :connect
-    Outcome.failed(%Outcome{target: target}, Error.new(stage, target.name, reason))
+    Result.failed(%Result{target: target}, Error.new(stage, target.name, reason))
   end
 
   # What somebody can do something about is the time that he gave, not what was left of it.

@@ -5,7 +5,8 @@ defmodule Hotpush.Discovery.Trust do
   """
 
   alias Hotpush.Discovery.{Confirmed, Found, HostKey}
-  alias Hotpush.{Error, Route}
+  alias Hotpush.Error
+  alias Hotpush.Config.Route
 
   @typedoc "What was found beside what is configured, each with the way that counts for it."
   @type sorted :: %{

@@ -7,11 +7,14 @@ defmodule Hotpush.Plan.LineTables do
   when that dependency differs in some other way.
   """
 
-  alias Hotpush.{Device, Inventory, Project, Scope}
+  alias Hotpush.Project
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.Device
 
   @doc """
   The applications to ask for at first: those that are edited here, and those that this device
-  was asked for before. `remembered` is from `Hotpush.Device.Memory.recall/2`.
+  was asked for before. `remembered` is from `Hotpush.Protocol.Memory.recall/2`.
   """
   @spec asked([Project.App.t()], map()) :: [atom()]
   def asked(apps, remembered) do
@@ -29,7 +32,7 @@ defmodule Hotpush.Plan.LineTables do
   version, a module or an earlier push shows that the device has another build than this one, and
   which have modules with code as here, of whose line tables the device said nothing.
   """
-  @spec lacking(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), Scope.t(), [atom()]) ::
+  @spec lacking(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), ModuleFilter.t(), [atom()]) ::
           [atom()]
   def lacking(inventory, device, diff, scope, asked) do
     changed = Map.new(diff.changed)
@@ -40,7 +43,7 @@ defmodule Hotpush.Plan.LineTables do
         name = to_string(app.name),
         name in other or version_differs?(app, device.apps[name]),
         Enum.any?(inventory.beams, fn {_, beam} ->
-          beam.app == app.name and Scope.includes?(scope, beam.module) and
+          beam.app == app.name and ModuleFilter.includes?(scope, beam.module) and
             not is_map_key(changed, beam.module) and untold?(device.modules[beam.module])
         end),
         do: app.name

@@ -1,7 +1,9 @@
 defmodule Hotpush.Plan.Refusals do
   @moduledoc "What we will not do to a device, and why. Pure."
 
-  alias Hotpush.{Config, Device, Error, Inventory, Plan}
+  alias Hotpush.{Config, Error, Plan}
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.Device
 
   @doc "The refusals that stand: those that can be forced do not, with `--force`."
   @spec of(String.t(), Plan.t(), Inventory.t(), Device.t(), Config.t(), map()) :: [Error.t()]

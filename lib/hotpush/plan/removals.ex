@@ -5,7 +5,9 @@ defmodule Hotpush.Plan.Removals do
   Never by a narrowed view, and never from a build for something else.
   """
 
-  alias Hotpush.{Device, Inventory, Scope}
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.Device
   alias Hotpush.Plan.{Action, Refusals}
 
   @doc """
@@ -14,7 +16,7 @@ defmodule Hotpush.Plan.Removals do
   the project nor the device's firmware has. Where one has the name of a module of Elixir's or
   Erlang/OTP's, the device gets its own back.
   """
-  @spec of(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), Scope.t()) :: [Action.t()]
+  @spec of(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), ModuleFilter.t()) :: [Action.t()]
   def of(inventory, device, diff, scope) do
     if of_all?(inventory, device, scope) do
       ours =
@@ -56,7 +58,7 @@ defmodule Hotpush.Plan.Removals do
   end
 
   @doc "What is left on the device of applications that the project no longer has."
-  @spec notices(Inventory.t(), Device.t(), Scope.t()) :: [{:left_apps, [String.t()]}]
+  @spec notices(Inventory.t(), Device.t(), ModuleFilter.t()) :: [{:left_apps, [String.t()]}]
   def notices(%{known: %MapSet{} = known} = inventory, device, scope) do
     left = Enum.reject(device.others, &MapSet.member?(known, &1))
     own = for app <- inventory.apps, app.kind == :own, do: device.apps[to_string(app.name)]

@@ -1,7 +1,8 @@
 defmodule Hotpush.Report.Document do
   @moduledoc "A report as the JSON document of `--json`. Its schema is `priv/report.schema.json`. Pure."
 
-  alias Hotpush.{Error, JSON, Outcome, Plan, Report}
+  alias Hotpush.{Error, Plan, Report}
+  alias Hotpush.Report.{JSON, Result}
   alias Hotpush.Error.Prose
   alias Hotpush.Report.Lines
 
@@ -22,7 +23,7 @@ defmodule Hotpush.Report.Document do
     JSON.encode(version: 1, ok: false, dry_run: false, nodes: [], error: error(error))
   end
 
-  defp node(%Outcome{} = outcome, report) do
+  defp node(%Result{} = outcome, report) do
     plan = outcome.plan || %Plan{}
 
     [

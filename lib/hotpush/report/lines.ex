@@ -4,7 +4,8 @@ defmodule Hotpush.Report.Lines do
   Control characters are escaped here, in one place, whoever they came from. Pure.
   """
 
-  alias Hotpush.{Error, Outcome, Report, Text}
+  alias Hotpush.{Error, Report, Text}
+  alias Hotpush.Report.Result
   alias Hotpush.Error.Prose
 
   @reasons %{
@@ -41,7 +42,7 @@ defmodule Hotpush.Report.Lines do
       summary(outcome, name) ++ verbose(outcome, report)
   end
 
-  defp connected(%Outcome{connected?: false}), do: []
+  defp connected(%Result{connected?: false}), do: []
   defp connected(outcome), do: [{:good, "Successfully connected to #{outcome.target.name}"}]
 
   # The list of files that cannot be used has its own end.
@@ -60,7 +61,7 @@ defmodule Hotpush.Report.Lines do
 
   defp some(lines, _report), do: lines
 
-  defp modules(%Outcome{status: status, plan: %{} = plan} = outcome, name, report)
+  defp modules(%Result{status: status, plan: %{} = plan} = outcome, name, report)
        when status in [:planned, :refused] do
     if listed?(outcome, report) do
       load = &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}
@@ -88,28 +89,28 @@ defmodule Hotpush.Report.Lines do
         do: {:info, notice(notice, outcome)}
   end
 
-  defp summary(%Outcome{plan: nil}, _name), do: []
+  defp summary(%Result{plan: nil}, _name), do: []
 
-  defp summary(%Outcome{plan: %{load: [], remove: []}} = outcome, name) do
+  defp summary(%Result{plan: %{load: [], remove: []}} = outcome, name) do
     [
       {:good,
        "Nothing differs on #{name}: #{Text.count(outcome.checked, "module")} checked (#{cost(outcome)})"}
     ]
   end
 
-  defp summary(%Outcome{status: :done, plan: plan} = outcome, name) do
+  defp summary(%Result{status: :done, plan: plan} = outcome, name) do
     # Not known where the answer was lost.
     load = if ms = outcome.ms[:load], do: " in #{Text.ms(ms)}", else: ""
     verb = if Enum.any?(plan.load, &(&1.reason != :forced)), do: "loaded", else: "done"
     [{:good, "#{differed(outcome)} on #{name}: #{verb}#{load} (#{cost(outcome)})"}]
   end
 
-  defp summary(%Outcome{status: :planned} = outcome, name),
+  defp summary(%Result{status: :planned} = outcome, name),
     do: [{:info, "#{differed(outcome)} on #{name}: nothing was changed there (--dry-run)"}]
 
-  defp summary(%Outcome{status: :refused}, name), do: [{:error, "Nothing was changed on #{name}"}]
+  defp summary(%Result{status: :refused}, name), do: [{:error, "Nothing was changed on #{name}"}]
 
-  defp summary(%Outcome{status: :unknown, plan: plan}, name) do
+  defp summary(%Result{status: :unknown, plan: plan}, name) do
     count = Text.count(length(plan.load) + length(plan.remove), "change")
     [{:error, "It is unknown whether #{count} took effect on #{name}"}]
   end
@@ -120,7 +121,7 @@ defmodule Hotpush.Report.Lines do
   end
 
   # What was done, or (planned) what would be.
-  defp differed(%Outcome{plan: plan, status: status, checked: checked}) do
+  defp differed(%Result{plan: plan, status: status, checked: checked}) do
     {forced, other} = Enum.split_with(plan.load, &(&1.reason == :forced))
     planned? = status == :planned
     verb = if planned?, do: "to load", else: "loaded"
@@ -179,17 +180,17 @@ defmodule Hotpush.Report.Lines do
   end
 
   # The one line that matters of a refused push is the refusal.
-  defp listed?(%Outcome{status: :planned}, _report), do: true
+  defp listed?(%Result{status: :planned}, _report), do: true
 
   # Of another project's device, not even what would have been done.
-  defp listed?(%Outcome{status: :refused} = outcome, report) do
+  defp listed?(%Result{status: :refused} = outcome, report) do
     (report.dry_run? or report.verbosity == :verbose) and
       not Enum.any?(outcome.refusals, &match?({:other_project, _, _}, &1.reason))
   end
 
   @doc "A notice of an outcome, as a sentence."
-  @spec notice(Hotpush.Plan.notice(), Outcome.t()) :: String.t()
-  def notice(notice, %Outcome{status: status, target: target}),
+  @spec notice(Hotpush.Plan.notice(), Result.t()) :: String.t()
+  def notice(notice, %Result{status: status, target: target}),
     do: notice(notice, target.name, if(status == :planned, do: "would be", else: "are"))
 
   defp notice({:new_app, app}, name, are) do

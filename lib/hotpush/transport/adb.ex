@@ -2,13 +2,13 @@ defmodule Hotpush.Transport.Adb do
   @moduledoc """
   A device behind adb: the tunnels are set up before it is visited, and all else is distribution.
 
-  They are not taken down after it, see `Hotpush.Adb.Tunnel`.
+  They are not taken down after it, see `Hotpush.Transport.Adb.Tunnel`.
   """
 
   @behaviour Hotpush.Transport
 
-  alias Hotpush.Adb.Tunnel
-  alias Hotpush.Target
+  alias Hotpush.Transport.Adb.Tunnel
+  alias Hotpush.Config.Target
   alias Hotpush.Transport.Dist
 
   @impl true

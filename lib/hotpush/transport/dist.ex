@@ -8,7 +8,8 @@ defmodule Hotpush.Transport.Dist do
 
   @behaviour Hotpush.Transport
 
-  alias Hotpush.{Error, Secret, Steward, Target}
+  alias Hotpush.{Error, Steward}
+  alias Hotpush.Config.{Secret, Target}
   alias Hotpush.Transport.Dist.{Diagnosis, Owner, Speaker}
 
   # How long before its end an attempt is looked into, at most.

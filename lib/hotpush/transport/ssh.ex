@@ -10,7 +10,9 @@ defmodule Hotpush.Transport.Ssh do
   @behaviour Hotpush.Transport
 
   alias Hotpush.Discovery.Names
-  alias Hotpush.{Error, Question, Target}
+  alias Hotpush.Error
+  alias Hotpush.Config.Target
+  alias Hotpush.Protocol.Question
   alias Hotpush.Transport.Ssh.{Channel, Client, Command, Diagnosis}
   alias Hotpush.Transport.Ssh.{Keys, KnownHost}
 

@@ -46,14 +46,17 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Devices, Doorman, Project, Workspace}
-  alias Hotpush.Devices.{Arguments, Document, Table}
+  alias Hotpush.{CLI, Config, Project}
+  alias Hotpush.Discovery.Devices
+  alias Hotpush.Project.Workspace
+  alias Hotpush.Config.DevicesArguments
+  alias Hotpush.Discovery.Devices.{Document, Table}
   alias Hotpush.Discovery.Confirmed
 
   @impl true
   def run(argv) do
-    Doorman.attended(fn ->
-      Doorman.command(Arguments.json(argv), &Document.of_error/1, fn -> list(argv) end)
+    CLI.attended(fn ->
+      CLI.command(DevicesArguments.json(argv), &Document.of_error/1, fn -> list(argv) end)
     end)
   end
 
@@ -61,20 +64,20 @@ defmodule Mix.Tasks.Hotpush.Devices do
     Workspace.consolidate()
     env = System.get_env()
 
-    with {:ok, asked} <- Arguments.parse(argv),
+    with {:ok, asked} <- DevicesArguments.parse(argv),
          :ok <- Workspace.check(),
          {:ok, config} <- config(["--discover", "--no-compile"]),
-         :ok <- Doorman.left_out(config),
+         :ok <- CLI.left_out(config),
          {:ok, project} <- Project.load(config),
          :ok <- Workspace.load_ways(config) do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
       config = %{config | timeout: asked.timeout}
       {rows, more} = Devices.list(config, project, confirmed, asked.only)
-      unless asked.json == "-", do: Doorman.say(Table.lines(rows, errors ++ more))
+      unless asked.json == "-", do: CLI.say(Table.lines(rows, errors ++ more))
       {0, Document.of(rows, errors ++ more)}
     else
       {:error, error} ->
-        Doorman.complain(error)
+        CLI.complain(error)
         {2, Document.of_error(error)}
     end
   end

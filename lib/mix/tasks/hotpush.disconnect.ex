@@ -28,19 +28,21 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
 
   use Mix.Task
 
-  alias Hotpush.{Disconnect, Doorman, Error, Text, Workspace}
+  alias Hotpush.{CLI, Error, Text}
+  alias Hotpush.Project.Workspace
+  alias Hotpush.Push.Disconnect
 
   @impl true
-  def run(argv), do: Doorman.attended(fn -> leave_devices(argv) end)
+  def run(argv), do: CLI.attended(fn -> leave_devices(argv) end)
 
   defp leave_devices(argv) do
     Workspace.consolidate()
 
     with {:ok, ids} <- ids(argv), {:ok, left} <- disconnect(ids) do
-      Doorman.say(lines(Enum.filter(left, & &1.adb?)))
-      Doorman.leave(if(Enum.any?(left, & &1.error), do: 1, else: 0))
+      CLI.say(lines(Enum.filter(left, & &1.adb?)))
+      CLI.leave(if(Enum.any?(left, & &1.error), do: 1, else: 0))
     else
-      {:error, error} -> Doorman.fail(error)
+      {:error, error} -> CLI.fail(error)
     end
   end
 

@@ -30,21 +30,23 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   use Mix.Task
 
-  alias Hotpush.{Discovery, Doorman, Error, Settings, Text, Workspace}
+  alias Hotpush.{CLI, Discovery, Error, Text}
+  alias Hotpush.Config.Toml
+  alias Hotpush.Project.Workspace
   alias Hotpush.Discovery.Found
-  alias Hotpush.Settings.{Gitignore, Template, Writer}
+  alias Hotpush.Config.Toml.{Gitignore, Template, Writer}
 
   @switches [force: :boolean, discover: :boolean, timeout: :integer]
 
   @impl true
-  def run(argv), do: Doorman.attended(fn -> init(argv) end)
+  def run(argv), do: CLI.attended(fn -> init(argv) end)
 
   defp init(argv) do
     Workspace.consolidate()
 
     with {:ok, options} <- options(argv),
          {:ok, dir} <- project(),
-         path = Path.join(dir, Settings.file_name()),
+         path = Path.join(dir, Toml.file_name()),
          :ok <- readable(path),
          :ok <- check(path, options),
          entries = entries(options),
@@ -53,7 +55,7 @@ defmodule Mix.Tasks.Hotpush.Init do
          :ok <- ignore(Path.join(dir, ".gitignore")) do
       :ok
     else
-      {:error, error} -> Doorman.fail(error)
+      {:error, error} -> CLI.fail(error)
     end
   end
 
@@ -85,14 +87,14 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   # A file that nothing here could read would only be in the way.
   defp readable(path) do
-    if Settings.readable?(),
+    if Toml.readable?(),
       do: :ok,
       else: usage(Path.relative_to_cwd(path), :settings_useless)
   end
 
   # In a child of an umbrella there may be one for all.
   defp check(path, options) do
-    above = tl(Workspace.settings_dirs()) |> Enum.map(&Path.join(&1, Settings.file_name()))
+    above = tl(Workspace.settings_dirs()) |> Enum.map(&Path.join(&1, Toml.file_name()))
 
     cond do
       force?(options) ->
@@ -161,7 +163,7 @@ defmodule Mix.Tasks.Hotpush.Init do
     old = File.read(path)
 
     with {:ok, text} <- if(old == {:error, :enoent}, do: {:ok, ""}, else: old),
-         {:ok, new} <- Gitignore.add(text, Settings.file_name()),
+         {:ok, new} <- Gitignore.add(text, Toml.file_name()),
          :ok <- File.write(path, new) do
       verb = if text == "", do: "creating", else: "updating"
       Mix.shell().info("* #{verb} #{Path.relative_to_cwd(path)}")

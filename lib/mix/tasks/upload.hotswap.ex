@@ -172,16 +172,18 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{Config, Doorman, Error, Report, Run, Stopwatch, Workspace}
-  alias Hotpush.Devices.Table
+  alias Hotpush.{CLI, Config, Error, Push, Report}
+  alias Hotpush.Project.Workspace
+  alias Hotpush.Push.Stopwatch
+  alias Hotpush.Discovery.Devices.Table
   alias Hotpush.Discovery.{Choice, Confirmed}
   alias Hotpush.Report.{Document, Lines}
 
   @impl true
-  def run(argv), do: Doorman.attended(fn -> upload(argv) end)
+  def run(argv), do: CLI.attended(fn -> upload(argv) end)
 
   defp upload(argv) do
-    Doorman.command(Config.Arguments.json(argv), &Document.of_error/1, fn ->
+    CLI.command(Config.Arguments.json(argv), &Document.of_error/1, fn ->
       case Workspace.config(argv) do
         {:ok, config} -> start(config)
         {:error, error} -> fail(error)
@@ -190,7 +192,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   end
 
   defp start(config) do
-    Doorman.left_out(config)
+    CLI.left_out(config)
     if config.discover?, do: discover(config), else: push(config)
   end
 
@@ -203,8 +205,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
          :ok <- Workspace.load_ways(config),
          {:ok, confirmed} <- Confirmed.read(Confirmed.path(System.get_env())) do
       {config, rows, errors} = Choice.make(config, confirmed, ask)
-      unless config.json == "-", do: Doorman.say(Table.add(rows))
-      Enum.each(errors, &Doorman.complain/1)
+      unless config.json == "-", do: CLI.say(Table.add(rows))
+      Enum.each(errors, &CLI.complain/1)
 
       if config.routes == [],
         do: fail(Error.new(:usage, "--discover", :none_confirmed)),
@@ -216,8 +218,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   defp push(config) do
     with :ok <- Workspace.check(),
-         {:ok, report} <- Run.run(config, since()) do
-      Doorman.say(Lines.of(report))
+         {:ok, report} <- Push.run(config, since()) do
+      CLI.say(Lines.of(report))
       {Report.exit_status(report), Document.of(report)}
     else
       {:error, error} -> fail(error)
@@ -232,7 +234,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   # Perhaps before anything was compiled.
   defp fail(error) do
     Workspace.consolidate()
-    Doorman.complain(error)
+    CLI.complain(error)
     {Report.exit_status(error), Document.of_error(error)}
   end
 end

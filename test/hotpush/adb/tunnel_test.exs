@@ -1,12 +1,13 @@
-defmodule Hotpush.Adb.TunnelTest do
+defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
   @moduledoc """
   Real adb, real adbd and real nodes, each phone in a network namespace of its own: its node
   listens on loopback there, so what reaches it goes through adb's tunnels.
   """
   use ExUnit.Case, async: false
 
-  alias Hotpush.Adb.Tunnel
-  alias Hotpush.{Error, Route, Target, Transport}
+  alias Hotpush.Transport.Adb.Tunnel
+  alias Hotpush.{Error, Transport}
+  alias Hotpush.Config.{Route, Target}
   alias Hotpush.Test.{Adb, Device, Netns, Run, Until, Workbench}
 
   @moduletag :adb
@@ -105,17 +106,19 @@ defmodule Hotpush.Adb.TunnelTest do
     Tunnel.close(serial)
     assert length(forwards() ++ reverses(phone)) == 4
 
-    assert {:ok, tunnels, nil} = Hotpush.Adb.Teardown.run(String.trim_trailing(serial, "5"))
+    assert {:ok, tunnels, nil} =
+             Hotpush.Transport.Adb.Teardown.run(String.trim_trailing(serial, "5"))
+
     assert tunnels == [{"forward", "tcp:#{port}"}, {"reverse", "tcp:4369"}]
     assert forwards() == ["#{serial} tcp:#{free} tcp:#{free}"]
     assert [reverse] = reverses(phone)
     assert reverse =~ "tcp:8081 tcp:8081"
-    assert Hotpush.Adb.Teardown.run(serial) == {:ok, [], nil}
+    assert Hotpush.Transport.Adb.Teardown.run(serial) == {:ok, [], nil}
 
     # What this VM has set up, and its connection.
     assert Tunnel.open(serial) == {:ok, device.node}
     {:ok, route} = Route.adb(serial)
-    cookie = Hotpush.Secret.wrap(device.cookie)
+    cookie = Hotpush.Config.Secret.wrap(device.cookie)
     state_dir = Run.dir("state")
     target = %Target{name: "phone", way: route.way, cookie: cookie, state_dir: state_dir}
     {:ok, target} = Transport.Adb.prepare(target)
@@ -128,7 +131,7 @@ defmodule Hotpush.Adb.TunnelTest do
     assert Hotpush.disconnect(device: serial) == []
 
     Adb.adb(["forward", "--remove", "tcp:#{free}"])
-    assert {:error, error} = Hotpush.Adb.Teardown.run("R5CT")
+    assert {:error, error} = Hotpush.Transport.Adb.Teardown.run("R5CT")
     assert {:adb_no_device, _, _} = error.reason
   end
 
@@ -267,7 +270,7 @@ defmodule Hotpush.Adb.TunnelTest do
         name: Route.title(route),
         transport: Transport.Adb,
         way: route.way,
-        cookie: Hotpush.Secret.wrap(cookie),
+        cookie: Hotpush.Config.Secret.wrap(cookie),
         state_dir: bench.state_dir
       }
     end

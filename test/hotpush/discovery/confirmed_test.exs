@@ -2,13 +2,14 @@ defmodule Hotpush.Discovery.ConfirmedTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Trust}
-  alias Hotpush.{Error, Route}
+  alias Hotpush.Error
+  alias Hotpush.Config.Route
   alias Hotpush.Test.Run
 
   doctest Confirmed
   doctest HostKey
   doctest Trust
-  doctest Hotpush.Devices.Arguments
+  doctest Hotpush.Config.DevicesArguments
 
   defp path, do: Path.join(Run.dir("state"), "hotpush/confirmed")
   defp key(name), do: %HostKey{fingerprint: "SHA256:#{name}", public: "ssh-ed25519 #{name}"}

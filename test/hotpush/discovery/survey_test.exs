@@ -2,7 +2,9 @@ defmodule Hotpush.Discovery.SurveyTest do
   @moduledoc "The timeout is honoured by how asking is built: nothing here measures time."
   use ExUnit.Case
 
-  alias Hotpush.{Config, Project, Scanner, Target, Visit}
+  alias Hotpush.{Config, Project, Scanner}
+  alias Hotpush.Config.Target
+  alias Hotpush.Push.Visit
   alias Hotpush.Discovery.Survey
   alias Hotpush.Test.{Device, Until}
 
@@ -173,7 +175,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     target = %{
       target(node)
       | transport: Hotpush.Transport.Dist,
-        cookie: Hotpush.Secret.wrap(:any),
+        cookie: Hotpush.Config.Secret.wrap(:any),
         state_dir: Hotpush.Test.Run.dir("state")
     }
 
@@ -200,7 +202,7 @@ defmodule Hotpush.Discovery.SurveyTest do
       name: to_string(frozen.node),
       node: frozen.node,
       way: {:node, frozen.node},
-      cookie: Hotpush.Secret.wrap(frozen.cookie),
+      cookie: Hotpush.Config.Secret.wrap(frozen.cookie),
       transport: Hotpush.Transport.Dist,
       state_dir: Hotpush.Test.Run.dir("state")
     }

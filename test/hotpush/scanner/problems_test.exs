@@ -1,7 +1,10 @@
 defmodule Hotpush.Scanner.ProblemsTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Inventory, Outcome, Plan, Project, Report, Target}
+  alias Hotpush.{Config, Plan, Project, Report}
+  alias Hotpush.Config.Target
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Report.Result
   alias Hotpush.Scanner.{Native, Portable}
   alias Hotpush.Scanner.Portable.{Beam, Source}
 
@@ -57,7 +60,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
           load: [%Plan.Action{module: "Desk", reason: :new}]
         }
 
-        outcome = Outcome.planned(%Outcome{target: %Target{name: "a@b"}}, plan)
+        outcome = Result.planned(%Result{target: %Target{name: "a@b"}}, plan)
         report = Report.new(%Config{}, [outcome], %{compile: 0.0, scan: 0.0})
         failed = for {:error, "failed: " <> line} <- Report.Lines.of(report), do: line
         assert length(failed) == 21

@@ -1,8 +1,8 @@
-defmodule Hotpush.Settings.TemplateTest do
+defmodule Hotpush.Config.Toml.TemplateTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.Settings
-  alias Hotpush.Settings.{Gitignore, Template}
+  alias Hotpush.Config.Toml
+  alias Hotpush.Config.Toml.{Gitignore, Template}
   alias Hotpush.Test.Run
 
   doctest Template
@@ -14,7 +14,7 @@ defmodule Hotpush.Settings.TemplateTest do
   defp read(text) do
     dir = Run.dir("template_settings")
     File.write!(Path.join(dir, "hotpush.toml"), text)
-    assert {:ok, settings} = Settings.read(dir)
+    assert {:ok, settings} = Toml.read(dir)
     settings
   end
 

@@ -1,7 +1,7 @@
-defmodule Hotpush.Settings.WriterTest do
+defmodule Hotpush.Config.Toml.WriterTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.Settings.Writer
+  alias Hotpush.Config.Toml.Writer
   alias Hotpush.Test.Run
 
   setup do

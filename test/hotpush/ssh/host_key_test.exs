@@ -6,7 +6,8 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
   use ExUnit.Case, async: false
 
   alias Hotpush.Discovery.{Found, HostKey, Names}
-  alias Hotpush.{Error, Route, Target, Transport}
+  alias Hotpush.{Error, Transport}
+  alias Hotpush.Config.{Route, Target}
   alias Hotpush.Test.{Run, SshDevice, Until}
   alias Hotpush.Transport.Ssh.{Command, Keys}
 

@@ -6,7 +6,8 @@ defmodule Hotpush.Transport.Ssh.LengthTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Run, SshDevice}
-  alias Hotpush.{Route, Target, Transport}
+  alias Hotpush.Transport
+  alias Hotpush.Config.{Route, Target}
 
   @moduletag :ssh
 

@@ -1,7 +1,7 @@
 defmodule Hotpush.Test.Cuts.Verdict do
   @moduledoc "What is wrong with what a push over a broken link said and left. Pure."
 
-  alias Hotpush.Outcome
+  alias Hotpush.Report.Result
 
   @typedoc """
   One push over a broken link. `:runs` is what the device was seen to run when all had come to
@@ -18,7 +18,7 @@ defmodule Hotpush.Test.Cuts.Verdict do
   def passing, do: [:cut_once, :stall_once]
 
   @doc "What must not be, as sentences."
-  @spec of(trial(), Outcome.t()) :: [String.t()]
+  @spec of(trial(), Result.t()) :: [String.t()]
   def of(%{runs: :half}, _outcome), do: ["half old and half new"]
   def of(%{runs: :old}, %{status: :done}), do: ["said done, runs the old code"]
   def of(%{runs: :new}, %{status: :failed}), do: ["said failed, runs the new code"]
@@ -35,7 +35,7 @@ defmodule Hotpush.Test.Cuts.Verdict do
   def of(_trial, _outcome), do: []
 
   @doc "What must not be of the two pushes after it, when the link is whole."
-  @spec afterwards(Outcome.t(), Outcome.t()) :: [String.t()]
+  @spec afterwards(Result.t(), Result.t()) :: [String.t()]
   def afterwards(%{status: status}, _) when status != :done, do: ["the next push is #{status}"]
   def afterwards(_, %{round_trips: 1, loaded: [], added: []}), do: []
   def afterwards(_, _), do: ["the push after the next one has something to do"]

@@ -43,7 +43,7 @@ defmodule Hotpush.Transport.Dist.Epmd do
 
       epmd ->
         # It goes on when this VM has ended.
-        options = [stderr_to_stdout: true, env: Hotpush.Child.env()]
+        options = [stderr_to_stdout: true, env: Hotpush.Transport.ChildEnv.env()]
         System.cmd(epmd, ["-port", "#{port()}", "-daemon"], options)
         :ok
     end

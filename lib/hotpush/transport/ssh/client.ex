@@ -4,7 +4,7 @@ defmodule Hotpush.Transport.Ssh.Client do
   outlive this VM.
   """
 
-  alias Hotpush.Child
+  alias Hotpush.Transport.ChildEnv
   alias Hotpush.Transport.Ssh.Command
 
   # What is read of ssh's own words; it can write 2 MB, and is ended by its system then.
@@ -39,7 +39,7 @@ defmodule Hotpush.Transport.Ssh.Client do
 
   defp sh(args, env, options) do
     sh = System.find_executable("sh")
-    options = [:binary, args: ["-c" | args], env: Child.port_env() ++ env] ++ options
+    options = [:binary, args: ["-c" | args], env: ChildEnv.port_env() ++ env] ++ options
     Port.open({:spawn_executable, sh}, options)
   end
 
@@ -47,9 +47,9 @@ defmodule Hotpush.Transport.Ssh.Client do
   What `ssh -G` prints of a host: the developer's own config as it counts for it. `address` as in
   `Command.new/3`. Offers nothing to anybody.
   """
-  @spec settled(Hotpush.Route.ssh(), String.t() | nil) :: String.t()
+  @spec settled(Hotpush.Config.Route.ssh(), String.t() | nil) :: String.t()
   def settled(ssh, address \\ nil) do
-    options = [stderr_to_stdout: true, env: Child.env()]
+    options = [stderr_to_stdout: true, env: ChildEnv.env()]
 
     with program when is_binary(program) <- System.find_executable("ssh"),
          {output, 0} <- System.cmd(program, Command.asking(ssh, address), options) do

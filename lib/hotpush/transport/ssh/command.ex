@@ -1,7 +1,8 @@
 defmodule Hotpush.Transport.Ssh.Command do
   @moduledoc "How the system's `ssh` is called. Pure."
 
-  alias Hotpush.{Route, Transport}
+  alias Hotpush.Transport
+  alias Hotpush.Config.Route
 
   defstruct [:arguments, :timeout, env: []]
 

@@ -5,7 +5,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
   The phrases are those of OpenSSH, which are the same in every language.
   """
 
-  alias Hotpush.Route
+  alias Hotpush.Config.Route
   alias Hotpush.Transport.Ssh.Channel
 
   @phrases [

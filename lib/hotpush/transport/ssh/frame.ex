@@ -3,10 +3,10 @@ defmodule Hotpush.Transport.Ssh.Frame do
   Frames as they go over ssh's standard input and output: see `src/hotpush_link.erl`. Pure.
 
   What comes in is from a device that may be anything: lines that are no frame are noise, kept
-  apart up to a bound, and a frame is read by `Hotpush.SafeTerm`.
+  apart up to a bound, and a frame is read by `Hotpush.Protocol.SafeTerm`.
   """
 
-  alias Hotpush.SafeTerm
+  alias Hotpush.Protocol.SafeTerm
 
   # A terminal driver between would like lines no longer than this, and so does the daemon's reader.
   @line 12_288

@@ -1,0 +1,129 @@
+defmodule Hotpush.CLI do
+  @moduledoc "What all tasks do at the door: say, write the JSON document, leave with a status."
+
+  alias Hotpush.CLI.{JsonFile, Output}
+  alias Hotpush.{Config, Error, Text}
+  alias Hotpush.CLI.Terminal
+  alias Hotpush.Error.Fault
+  alias Hotpush.Project.Workspace
+
+  @doc """
+  Runs a command that `--json` may want a document of, at `json`, and leaves with its status.
+
+  `fun` answers the status and the document; `of_error` makes the document of an error. There is a
+  document in every case: from the start, a file has one that says that the run has not ended.
+  Where the file cannot be written, `fun` does not run. With `-`, standard output is the document
+  and nothing else.
+  """
+  @spec command(Path.t() | nil, (Error.t() -> iodata()), (() -> {non_neg_integer(), iodata()})) ::
+          :ok
+  def command(json, of_error, fun) do
+    stdout = Process.group_leader()
+    trapped = if json == "-", do: System.trap_signal(:sigterm, fn -> cut(of_error, stdout) end)
+
+    try do
+      command(json, of_error, stdout, fun)
+    after
+      with {:ok, id} <- trapped, do: System.untrap_signal(:sigterm, id)
+    end
+  end
+
+  defp command(json, of_error, stdout, fun) do
+    with :ok <- JsonFile.begin(json, of_error),
+         {status, document} = apart(json, fn -> documented(json, of_error, stdout, fun) end),
+         :ok <- JsonFile.write(json, document, stdout) do
+      leave(status)
+    else
+      {:error, error} ->
+        Workspace.consolidate()
+        fail(error)
+    end
+  end
+
+  # What was trapped last comes first: `attended/1` ends the VM after this. Who does not read what
+  # is written is not waited for.
+  defp cut(of_error, stdout) do
+    document = of_error.(Error.new(:usage, "-", :unfinished))
+    task = Task.async(fn -> JsonFile.write("-", document, stdout) end)
+    Task.yield(task, 500)
+    :ok
+  end
+
+  defp apart("-", fun), do: Output.diverted(fun)
+  defp apart(_json, fun), do: fun.()
+
+  # What nobody has caught ends Mix as ever, but not without a document.
+  defp documented(json, of_error, stdout, fun) do
+    fun.()
+  catch
+    kind, reason ->
+      error = Fault.error("mix", kind, reason, __STACKTRACE__)
+      JsonFile.write(json, of_error.(error), stdout)
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  end
+
+  # As of a program that the signal has ended: 128 and its number.
+  @terminated 143
+
+  @doc """
+  Runs a task; SIGTERM ends it at once, as it ends other programs. (The VM's own handler would shut
+  down in order, with status 0, which says that all went well.)
+  """
+  @spec attended((() -> result)) :: result when result: term()
+  def attended(task) do
+    # What waits to be written to an ssh that takes nothing is not waited for.
+    halt = fn -> :erlang.halt(@terminated, flush: false) end
+    trapped = System.trap_signal(:sigterm, halt)
+
+    try do
+      task.()
+    after
+      with {:ok, id} <- trapped, do: System.untrap_signal(:sigterm, id)
+    end
+  end
+
+  @doc "Prints lines, in order: to standard output, or to standard error what went wrong."
+  @spec say([{:good | :info | :error, String.t()}]) :: :ok
+  def say(lines) do
+    for {level, line} <- lines do
+      # Both may lead to one pipe.
+      Output.flush(if(level == :error, do: :user, else: :standard_error))
+      say(level, line, Terminal.color?())
+    end
+
+    :ok
+  end
+
+  defp say(:good, line, true), do: Mix.shell().info([:green, line])
+
+  # Mix writes an error in red wherever there is a terminal.
+  defp say(:error, line, color?) do
+    if color? or not IO.ANSI.enabled?(),
+      do: Mix.shell().error(line),
+      else: IO.puts(:stderr, line)
+  end
+
+  defp say(_level, line, _color?), do: Mix.shell().info(line)
+
+  @doc "Prints the sentence of an error."
+  @spec complain(Error.t()) :: :ok
+  def complain(error), do: say(error: Text.printable(Error.message(error)))
+
+  @doc "Says, to standard error, which file of the configuration was not read."
+  @spec left_out(Config.t()) :: :ok
+  def left_out(%Config{unread: nil}), do: :ok
+  def left_out(%Config{verbosity: :quiet}), do: :ok
+  def left_out(%Config{unread: error}), do: complain(%{error | reason: :settings_left_out})
+
+  @doc "Tells an error, and leaves with 2."
+  @spec fail(Error.t()) :: :ok
+  def fail(error) do
+    complain(error)
+    leave(2)
+  end
+
+  @doc "Ends the task; for a status other than 0, Mix with it."
+  @spec leave(non_neg_integer()) :: :ok
+  def leave(0), do: :ok
+  def leave(status), do: exit({:shutdown, status})
+end

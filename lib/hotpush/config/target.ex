@@ -1,0 +1,93 @@
+defmodule Hotpush.Config.Target do
+  @moduledoc "One device as it was asked for, and how it is reached."
+
+  alias Hotpush.{Config, Error, Transport}
+  alias Hotpush.Config.{Route, Secret}
+  alias Hotpush.Config.Cookie
+
+  defstruct [
+    :name,
+    :address,
+    :transport,
+    :way,
+    :node,
+    :cookie,
+    :cookie_error,
+    :host_keys,
+    :state_dir,
+    similar: []
+  ]
+
+  @typedoc """
+    * `:name` - what the device is called in what people read
+    * `:address` - what it was asked for by, where that is not its name; `:similar` - nicknames that
+      this resembles
+    * `:node` - its node, `nil` where it is reached without distribution
+    * `:cookie_error` - why the cookie that it needs cannot be had: then it is not visited
+    * `:host_keys` - the only public keys that its host may have, where they were confirmed
+    * `:state_dir` - where a transport may keep small things
+  """
+  @type t :: %__MODULE__{
+          name: String.t(),
+          address: String.t() | nil,
+          similar: [String.t()],
+          transport: module(),
+          way: Route.way(),
+          node: node() | nil,
+          cookie: Secret.t() | nil,
+          cookie_error: Error.t() | nil,
+          host_keys: [String.t(), ...] | nil,
+          state_dir: Path.t()
+        }
+
+  @doc "The targets of a run."
+  @spec list(Config.t(), Path.t()) :: [t()]
+  def list(%Config{} = config, state_dir) do
+    for route <- config.routes do
+      reach(route.way, %__MODULE__{
+        name: Route.title(route),
+        address: route.name,
+        similar: route.similar,
+        way: route.way,
+        # A device's own outweighs the one for all.
+        cookie: route.cookie || config.cookie,
+        cookie_error: Cookie.missing(route, config),
+        host_keys: route.host_keys,
+        state_dir: state_dir
+      })
+    end
+  end
+
+  @doc "As `c:Hotpush.Transport.prepare/1`; one that cannot be offered its cookie is not even begun with."
+  @spec prepare(t()) :: {:ok, t()} | {:error, Error.t()}
+  def prepare(%__MODULE__{cookie_error: nil} = target), do: target.transport.prepare(target)
+  def prepare(%__MODULE__{cookie_error: error}), do: {:error, error}
+
+  @doc """
+  An error of the way to a device, with the device's name, and beside it what it goes by there.
+
+      iex> target = %Hotpush.Config.Target{name: "porch", address: "example@nerves.local"}
+      iex> error = Hotpush.Error.new(:connect, :"example@nerves.local", :handshake_refused)
+      iex> target |> Hotpush.Config.Target.named(error) |> Hotpush.Error.message() |> String.slice(0, 37)
+      "porch (example@nerves.local) answers,"
+  """
+  @spec named(t() | nil, Error.t()) :: Error.t()
+  def named(%__MODULE__{name: name} = target, %Error{stage: :connect} = error) do
+    there = if to_string(error.subject) == name, do: target.address, else: error.subject
+    called = if to_string(there) not in ["", name], do: "#{name} (#{there})"
+    %{error | called: called, reason: meant(error.reason, target.similar)}
+  end
+
+  def named(_target, error), do: error
+
+  defp meant({:unresolved, ssh}, [_ | _] = similar) when is_map(ssh),
+    do: {:unresolved, ssh, similar}
+
+  defp meant(reason, _similar), do: reason
+
+  defp reach({:node, node}, target), do: %{target | transport: Transport.Dist, node: node}
+  defp reach({:ssh, _}, target), do: %{target | transport: Transport.Ssh}
+
+  # Its node may be found out only when its tunnels stand.
+  defp reach({:adb, _, node}, target), do: %{target | transport: Transport.Adb, node: node}
+end

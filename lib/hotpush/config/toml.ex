@@ -1,0 +1,130 @@
+defmodule Hotpush.Config.Toml do
+  @moduledoc """
+  `hotpush.toml`: one developer's devices, which no firmware knows of.
+
+      app = "example"
+      cookie_env = "EXAMPLE_COOKIE"
+
+      [device.kitchen]
+      ssh = "nerves-1a2b.local"
+      [group.all]
+      devices = ["kitchen"]
+
+  Read by the native library. Cookies are not looked up until they are needed: a variable that is
+  not set is no mistake where another cookie counts, or none.
+
+    * `:path` - of the file; `:shown` - the same, as messages call it
+    * `:app_names` - the project's applications; empty where Mix knows best; `:app_places` - where
+      each stands, as messages say it
+    * `:cookie` - the cookie of devices that have none of their own in `:cookies`, by nickname
+    * `:devices` - in the order of the file, each with a nickname
+    * `:groups` - nicknames by group
+  """
+
+  import Bitwise
+
+  alias Hotpush.{Error, Native}
+  alias Hotpush.Config.Route
+  alias Hotpush.Config.Toml.{Cookie, Document}
+
+  defstruct [:path, :shown, :cookie, app_names: [], app_places: %{}] ++
+              [cookies: %{}, devices: [], groups: %{}]
+
+  @type t :: %__MODULE__{
+          path: Path.t(),
+          shown: String.t(),
+          app_names: [atom()],
+          app_places: %{atom() => String.t()},
+          cookie: Cookie.t() | nil,
+          cookies: %{String.t() => Cookie.t()},
+          devices: [Route.t()],
+          groups: %{String.t() => [String.t()]}
+        }
+
+  @file_name "hotpush.toml"
+  # One byte above what the native library takes: it tells the mistake.
+  @most 64 * 1024 + 1
+  @of_others 0o077
+
+  @doc "The file's name."
+  @spec file_name() :: String.t()
+  def file_name, do: @file_name
+
+  @doc "Whether the native library is there, which reads it."
+  @spec readable?() :: boolean()
+  def readable?, do: Native.loaded?()
+
+  @doc """
+  Reads the `hotpush.toml` of a folder; `nil` where there is none.
+
+  Errors: one that cannot be read, a mistake in it, a cookie in one that others may read, a native
+  library that is not there (`:settings_unread`).
+  """
+  @spec read(Path.t(), boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
+  def read(dir, native? \\ Native.loaded?()) do
+    path = Path.join(dir, @file_name)
+    shown = Path.relative_to_cwd(path)
+
+    # Of the open file, so that what is asked and what is read are one.
+    case File.open(path, [:read, :binary], &{:file.read_file_info(&1), IO.binread(&1, @most)}) do
+      {:error, :enoent} -> none(path, shown)
+      {:error, reason} -> unreadable(shown, reason)
+      {:ok, {{:error, reason}, _}} -> unreadable(shown, reason)
+      {:ok, {_, {:error, reason}}} -> unreadable(shown, reason)
+      {:ok, _} when not native? -> {:error, Error.new(:usage, shown, :settings_unread)}
+      {:ok, {{:ok, info}, bytes}} -> path |> parse(shown, bytes) |> private(info)
+    end
+  end
+
+  @doc "As `read/2`, of the first of the folders that has one."
+  @spec find([Path.t()], boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
+  def find(dirs, native? \\ Native.loaded?()) do
+    Enum.reduce_while(dirs, {:ok, nil}, fn dir, none ->
+      case read(dir, native?) do
+        {:ok, nil} -> {:cont, none}
+        found -> {:halt, found}
+      end
+    end)
+  end
+
+  # A link to nothing was meant to be one.
+  defp none(path, shown) do
+    case File.lstat(path) do
+      {:ok, _link} -> unreadable(shown, :enoent)
+      {:error, _} -> {:ok, nil}
+    end
+  end
+
+  # An empty file answers no bytes.
+  defp parse(path, shown, :eof), do: parse(path, shown, "")
+
+  defp parse(path, shown, bytes) do
+    case Native.settings(bytes) do
+      {:ok, terms} ->
+        Document.settings(%__MODULE__{path: path, shown: shown}, terms)
+
+      {:error, {line, column, message, meant}} ->
+        {:error, Document.error(shown, {line, column}, {:settings_mistake, message, meant})}
+    end
+  end
+
+  # Whatever cookie counts in the end: one that stands here is open to them.
+  defp private({:ok, settings}, info) do
+    mode = File.Stat.from_record(info).mode &&& 0o777
+    written = for {:text, _, place} <- [settings.cookie | Map.values(settings.cookies)], do: place
+
+    if written != [] and (mode &&& @of_others) != 0,
+      do: open_to_others(settings, Enum.min(written), mode),
+      else: {:ok, settings}
+  end
+
+  defp private(error, _info), do: error
+
+  defp open_to_others(settings, place, mode) do
+    reason = {:settings_open, settings.path, mode}
+    {:error, Document.error(settings.shown, place, reason)}
+  end
+
+  defp unreadable(shown, reason),
+    do: {:error, Error.new(:usage, shown, {:settings_unreadable, reason})}
+end

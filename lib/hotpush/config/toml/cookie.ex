@@ -1,0 +1,79 @@
+defmodule Hotpush.Config.Toml.Cookie do
+  @moduledoc "Where `hotpush.toml` says that a cookie is, and the cookie that is there."
+
+  import Bitwise
+
+  alias Hotpush.Error
+  alias Hotpush.Config.{Secret, Toml}
+  alias Hotpush.Config.Cookie
+  alias Hotpush.Config.Toml.Document
+
+  @typedoc "The cookie itself, a variable's name or a file's path, and where the file says it."
+  @type t :: {:text | :variable | :file, Secret.text(), {pos_integer(), pos_integer()}}
+
+  # More is no cookie; at most 255 characters of two bytes each, and a line's end, are one.
+  @most 1024
+
+  @doc """
+  The cookie. `env` is the environment; a file's path is relative to `hotpush.toml`.
+
+  Errors: a variable that is not set, a file that is not there or that others may read, and what
+  cannot be a cookie.
+  """
+  @spec resolve(t(), Toml.t(), %{String.t() => String.t()}) ::
+          {:ok, Secret.t()} | {:error, Error.t()}
+  def resolve({kind, value, place}, settings, env) do
+    with {:ok, text} <- found(kind, value.(), settings, env),
+         {:ok, cookie} <- Cookie.check(text) do
+      {:ok, cookie}
+    else
+      {:error, expected} when is_binary(expected) ->
+        error(settings, place, {:bad_cookie, key(kind), expected})
+
+      {:error, reason} ->
+        error(settings, place, reason)
+    end
+  end
+
+  defp error(settings, place, reason),
+    do: {:error, Document.error(settings.shown, place, reason)}
+
+  defp key(:text), do: "cookie"
+  defp key(:variable), do: "cookie_env"
+  defp key(:file), do: "cookie_file"
+
+  defp found(:text, cookie, _settings, _env), do: {:ok, cookie}
+
+  defp found(:variable, name, _settings, env) do
+    case env[name] do
+      none when none in [nil, ""] -> {:error, {:cookie_not_set, name}}
+      cookie -> {:ok, cookie}
+    end
+  end
+
+  defp found(:file, name, settings, _env) do
+    path = Path.expand(name, Path.dirname(settings.path))
+
+    # Of the open file, so that what is asked and what is read are one.
+    case File.open(path, [:read, :binary], &{:file.read_file_info(&1), IO.binread(&1, @most)}) do
+      {:error, reason} -> {:error, {:cookie_unreadable, path, reason}}
+      {:ok, {{:error, reason}, _bytes}} -> {:error, {:cookie_unreadable, path, reason}}
+      {:ok, {_info, {:error, reason}}} -> {:error, {:cookie_unreadable, path, reason}}
+      {:ok, {{:ok, info}, bytes}} -> private(path, mode(info), bytes)
+    end
+  end
+
+  defp mode(info), do: File.Stat.from_record(info).mode
+
+  defp private(path, mode, _bytes) when (mode &&& 0o077) != 0,
+    do: {:error, {:cookie_file_open, path, mode &&& 0o777}}
+
+  defp private(path, _mode, :eof), do: {:error, {:cookie_file_empty, path}}
+
+  defp private(path, _mode, bytes) do
+    case String.trim_trailing(bytes, "\n") |> String.trim_trailing("\r") do
+      "" -> {:error, {:cookie_file_empty, path}}
+      cookie -> {:ok, cookie}
+    end
+  end
+end

@@ -1,0 +1,138 @@
+defmodule Hotpush.Discovery.Devices.Row do
+  @moduledoc """
+  One line of `mix hotpush.devices`. Pure.
+
+    * `:nickname` - what hotpush.toml calls it
+    * `:how` - `:config`, and the ways that found it
+    * `:name` - its node or host, or its serial number; `:way` - how it is reached, as text
+    * `:state` - `:answered`, `:silent` (asked in vain) or `:listed` (not asked: it must
+      not be, or its cookie is missing)
+    * `:otp`, `:elixir`, `:app_version` - text, where it answered
+    * `:differs` - how many modules differ from this build; `nil` where that is not known
+    * `:up_since` - seconds since 1970
+    * `:problems` - errors: why it does not answer, or would be refused
+    * `:route` - how it is asked; `nil` where it must not be
+  """
+
+  alias Hotpush.Discovery.{Found, Trust}
+  alias Hotpush.Error
+  alias Hotpush.Config.Route
+  alias Hotpush.Protocol.Device
+  alias Hotpush.Report.Result
+
+  defstruct [:nickname, :name, :way, :host, :route, :otp, :elixir, :app_version] ++
+              [:differs, :up_since, how: [], addresses: [], state: :listed, problems: []]
+
+  @type t :: %__MODULE__{
+          nickname: String.t() | nil,
+          how: [atom()],
+          name: String.t(),
+          way: {:node | :ssh | :adb, String.t()} | nil,
+          host: String.t() | nil,
+          addresses: [String.t()],
+          route: Route.t() | nil,
+          state: :answered | :silent | :listed,
+          otp: String.t() | nil,
+          elixir: String.t() | nil,
+          app_version: String.t() | nil,
+          differs: non_neg_integer() | nil,
+          up_since: integer() | nil,
+          problems: [Error.t()]
+        }
+
+  @doc "The rows of what was sorted: first those of configuration, then confirmed ones."
+  @spec of(Trust.sorted()) :: [t()]
+  def of(sorted) do
+    Enum.map(sorted.named, fn {route, found} -> named(route, found) end) ++
+      Enum.map(sorted.confirmed, fn {found, way, keys} ->
+        %{found(found, way, []) | route: Trust.route(found, way, keys)}
+      end) ++
+      Enum.map(sorted.unknown, fn {found, way, error} -> found(found, way, List.wrap(error)) end)
+  end
+
+  defp named(route, found) do
+    %__MODULE__{
+      nickname: route.nickname,
+      name: route.name,
+      way: {elem(route.way, 0), route.name},
+      route: route,
+      host: Enum.find_value(found, & &1.host),
+      how: [:config | found |> Enum.flat_map(&[&1.how | &1.also]) |> Enum.uniq()],
+      addresses: found |> Enum.flat_map(& &1.addresses) |> Enum.uniq(),
+      problems: for(%{notice: %Error{} = notice} <- found, do: notice)
+    }
+  end
+
+  defp found(found, way, problems) do
+    %__MODULE__{
+      name: if(way, do: elem(way, 1), else: found.name),
+      way: way,
+      host: found.host,
+      how: [found.how | found.also],
+      addresses: found.addresses,
+      problems: problems ++ List.wrap(found.notice)
+    }
+  end
+
+  @doc """
+  The rows with what came of asking, by route. `own` are the project's own applications: the version of
+  the first that the device has is shown.
+  """
+  @spec answered([t()], %{Route.t() => Result.t()}, [String.t()]) :: [t()]
+  def answered(rows, outcomes, own) do
+    Enum.map(rows, &answer(&1, &1.route && outcomes[&1.route], own))
+  end
+
+  defp answer(row, nil, _own), do: row
+
+  # Without its cookie it was not asked.
+  defp answer(row, %Result{target: %{cookie_error: %Error{}}} = outcome, _own),
+    do: %{row | problems: problems(row, outcome)}
+
+  defp answer(row, %Result{device: nil} = outcome, _own),
+    do: %{row | state: :silent, problems: problems(row, outcome)}
+
+  defp answer(row, %Result{device: device, plan: plan} = outcome, own) do
+    %{
+      row
+      | state: :answered,
+        otp: device.otp,
+        elixir: device.elixir,
+        app_version: Enum.find_value(own, &version(device, &1)),
+        differs: plan && length(plan.load) + length(plan.remove),
+        up_since: Device.up_since(device),
+        problems: problems(row, outcome)
+    }
+  end
+
+  defp version(%{apps: apps}, app) do
+    case apps[app] do
+      %{vsn: vsn} when vsn != "" -> vsn
+      # It does not have it, or not as an application.
+      _ -> nil
+    end
+  end
+
+  # What a search had to say counts where asking said nothing better.
+  defp problems(row, outcome) do
+    case outcome.refusals ++ outcome.failures do
+      [] -> []
+      told -> Enum.uniq(row.problems ++ told)
+    end
+  end
+
+  @doc "Whether it was found but must not be asked: it is listed with what would add it."
+  @spec addable?(t()) :: boolean()
+  def addable?(row), do: row.route == nil and row.way != nil
+
+  @doc """
+  Whether it is a node of this computer that epmd alone knows of: what runs here for other reasons,
+  most likely.
+  """
+  @spec bystander?(t()) :: boolean()
+  def bystander?(row), do: addable?(row) and row.how == [:epmd] and Found.here?(row)
+
+  @doc "What the device is called in what people read."
+  @spec title(t()) :: String.t()
+  def title(row), do: row.nickname || row.name
+end

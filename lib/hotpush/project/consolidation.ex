@@ -1,0 +1,35 @@
+defmodule Hotpush.Project.Consolidation do
+  @moduledoc """
+  Consolidates protocols as Mix does, from what was compiled already.
+
+  Mix 1.19 and 1.20 delete a project's consolidated protocols whenever a task of a dependency runs
+  in a project with a path dependency, and write them again only when they compile. A push without
+  a compilation would then find plain protocols, as no firmware has them.
+  """
+
+  @doc """
+  Writes the consolidated form of each protocol on `code_path` into the folder `path`, which
+  appears whole or not at all.
+  """
+  @spec write(Path.t(), [charlist()]) :: :ok
+  def write(path, code_path) do
+    beside = "#{path}.#{System.unique_integer([:positive])}-#{System.pid()}"
+    File.mkdir_p!(beside)
+    paths = Enum.reject(code_path, &:lists.prefix(:code.lib_dir(), &1))
+    for protocol <- Protocol.extract_protocols(paths), do: write(protocol, paths, beside)
+
+    # Another command may have been quicker, and its folder is the same.
+    with {:error, _} <- File.rename(beside, path), do: File.rm_rf!(beside)
+    :ok
+  end
+
+  defp write(protocol, paths, dir) do
+    implementations = Protocol.extract_impls(protocol, paths)
+    # What is loaded may be of the folder that is gone; its file would be read.
+    :code.purge(protocol)
+    :code.delete(protocol)
+
+    with {:ok, beam} <- Protocol.consolidate(protocol, implementations),
+         do: File.write!(Path.join(dir, "#{protocol}.beam"), beam)
+  end
+end

@@ -1,0 +1,163 @@
+defmodule Hotpush.Project.Inventory do
+  @moduledoc "What this project would run: every module of its applications, and its identity."
+
+  alias Hotpush.{Error, Project}
+  alias Hotpush.Scanner.Problems
+
+  defmodule Beam do
+    @moduledoc "One module of the project: what the scanner read, and whose it is."
+    defstruct [:module, :app, :kind, :entry, consolidated?: false]
+
+    @type t :: %__MODULE__{
+            module: String.t(),
+            app: atom(),
+            kind: :own | :dep | :dev | :elixir,
+            entry: Hotpush.Scanner.entry(),
+            consolidated?: boolean()
+          }
+  end
+
+  defstruct beams: %{},
+            apps: [],
+            problems: [],
+            broken: MapSet.new(),
+            system: MapSet.new(),
+            platform: MapSet.new(),
+            siblings: MapSet.new(),
+            dispatched: %{},
+            ways: MapSet.new(),
+            target: nil,
+            consolidate?: false,
+            docs?: false,
+            known: nil
+
+  @typedoc """
+    * `:beams` - by module name
+    * `:problems` - files that could not be used: the first ones, and a count
+    * `:broken` - names of those files: such a module is not "gone"
+    * `:siblings` - modules of own applications that were left out
+    * `:dispatched` - of consolidated protocols, the implementations that they know: `dispatching/2`
+    * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
+    * `:system` - modules of Elixir's own applications, and others that consolidation here knew
+    * `:platform` - modules of Elixir and of Erlang/OTP: a device has its own
+    * `:docs?` - whether docs are kept in what is pushed
+    * `:known` - the applications that the project may mean; `nil` where it cannot know all
+    * `:consolidate?` - whether the project wants its protocols consolidated
+  """
+  @type t :: %__MODULE__{
+          beams: %{String.t() => Beam.t()},
+          apps: [Project.App.t()],
+          problems: [Error.t()],
+          broken: MapSet.t(String.t()),
+          system: MapSet.t(String.t()),
+          platform: MapSet.t(String.t()),
+          siblings: MapSet.t(String.t()),
+          dispatched: %{String.t() => [String.t()]},
+          ways: MapSet.t(String.t()),
+          target: atom(),
+          consolidate?: boolean(),
+          docs?: boolean(),
+          known: MapSet.t(String.t()) | nil
+        }
+
+  @doc "Scans the project's folders. Consolidated protocols win over the plain ones."
+  @spec scan(Project.t(), module()) :: t()
+  def scan(%Project{} = project, scanner) do
+    overlay = List.wrap(project.consolidated)
+    dirs = overlay ++ Enum.map(project.apps, & &1.ebin)
+    File.mkdir_p(project.state_dir)
+
+    scan =
+      scanner.scan(dirs,
+        keep: project.keep,
+        overlay: length(overlay),
+        manifest: Path.join(project.state_dir, "scan.manifest")
+      )
+
+    from_scan(project, length(overlay), scan)
+  end
+
+  @doc "Names the owner of every entry. Pure."
+  @spec from_scan(Project.t(), non_neg_integer(), Hotpush.Scanner.scan()) :: t()
+  def from_scan(project, overlay, scan) do
+    apps = List.to_tuple(project.apps)
+    owners = owners(project.apps)
+    ways = MapSet.new(project.ways)
+
+    beams =
+      for entry <- scan.entries,
+          entry.module not in ways,
+          beam = beam(entry, overlay, apps, owners),
+          into: %{},
+          do: {beam.module, beam}
+
+    %__MODULE__{
+      beams: beams,
+      apps: project.apps,
+      problems: Problems.errors(scan.problems),
+      broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
+      system: MapSet.new(project.system),
+      platform: MapSet.new(project.platform),
+      siblings: MapSet.new(project.siblings),
+      ways: ways,
+      target: project.target,
+      consolidate?: project.consolidate?,
+      docs?: "Docs" in project.keep,
+      known: project.known && MapSet.new(project.known)
+    }
+  end
+
+  @doc "The consolidated protocols that belong to Elixir itself."
+  @spec elixir_protocols(t()) :: [Beam.t()]
+  def elixir_protocols(inventory) do
+    for {_, %Beam{kind: :elixir} = beam} <- inventory.beams, do: beam
+  end
+
+  @doc """
+  Adds which implementations the consolidated protocols among these modules know: read from their
+  files, since what was consolidated last may be more, or less, than what stands in the build.
+  """
+  @spec dispatching(t(), [String.t()]) :: t()
+  def dispatching(inventory, names) do
+    dispatched =
+      for name <- names,
+          %Beam{consolidated?: true, entry: entry} <- [inventory.beams[name]],
+          into: %{},
+          do: {name, implementations(name, entry.path)}
+
+    %{inventory | dispatched: dispatched}
+  end
+
+  # It names them in its code, so that they stand in its table of atoms.
+  defp implementations(protocol, path) do
+    case :beam_lib.chunks(String.to_charlist(path), [:atoms]) do
+      {:ok, {_, [atoms: atoms]}} ->
+        for {_, atom} <- atoms,
+            name = to_string(atom),
+            String.starts_with?(name, protocol <> "."),
+            do: name
+
+      # Somebody is writing it: packing it will say so.
+      {:error, :beam_lib, _} ->
+        []
+    end
+  end
+
+  defp owners(apps),
+    do: for(app <- apps, module <- app.modules, into: %{}, do: {to_string(module), app})
+
+  # A consolidated protocol stands in no application's folder: the .app files name its owner.
+  defp beam(%{dir: dir} = entry, overlay, _apps, owners) when dir < overlay do
+    case Map.fetch(owners, entry.module) do
+      {:ok, app} -> %{beam(entry, app.name, app.kind) | consolidated?: true}
+      :error -> %{beam(entry, :elixir, :elixir) | consolidated?: true}
+    end
+  end
+
+  defp beam(entry, overlay, apps, _owners) do
+    app = elem(apps, entry.dir - overlay)
+    beam(entry, app.name, app.kind)
+  end
+
+  defp beam(entry, app, kind), do: %Beam{module: entry.module, app: app, kind: kind, entry: entry}
+end

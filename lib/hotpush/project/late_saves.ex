@@ -1,0 +1,106 @@
+defmodule Hotpush.Project.LateSaves do
+  @moduledoc """
+  Sources that were saved in the very second in which they were compiled.
+
+  Mix knows that a source changed by its size and its time in whole seconds. A save of equal size
+  in the second of the compilation, but after it, changes neither. Such a source gets a later
+  time: Mix then compares its content with what it compiled.
+  """
+
+  alias Hotpush.Project.LateSaves.Record
+
+  @typedoc "Folders with sources, the folder of their beams, and the compilers' manifests."
+  @type place :: {sources :: [Path.t()], ebin :: Path.t(), manifests :: [Path.t()]}
+
+  @typedoc "A place, what of it got a later time, and the digests of what was saved just now."
+  @type shown :: %{place: place(), late: [Path.t()], digests: Record.digests()}
+
+  @doc """
+  Gives a later time to each source of which the second cannot tell and the record does not.
+
+  No time is set back or into the future: what is saved meanwhile is seen all the same. Where the
+  second in question is not over, this waits for its end.
+  """
+  @spec show(place(), Record.t()) :: shown()
+  def show({sources, ebin, manifests} = place, record) do
+    compiled = seconds(manifests ++ beams(ebin))
+    candidates = for {path, time} <- times(sources), MapSet.member?(compiled, time), do: path
+    known = unchanged(candidates, place, record)
+
+    late =
+      case Enum.reject(candidates, &Map.has_key?(known, &1)) do
+        [] -> []
+        late -> touch(late, Enum.max(compiled))
+      end
+
+    # Before the compiler reads them. What is saved after this differs from it.
+    now = System.os_time(:second)
+    recent = for {path, time} <- times(sources), time >= now, do: path
+    %{place: place, late: late, digests: Map.merge(known, Record.digests(recent))}
+  end
+
+  @doc "The record, once all these places have been compiled."
+  @spec record([shown()]) :: Record.t()
+  def record(shown) do
+    for %{place: {_, ebin, manifests}, digests: digests} <- shown, reduce: %{} do
+      record -> Map.merge(record, Record.entry(ebin, manifests, digests))
+    end
+  end
+
+  defp unchanged([], _place, _record), do: %{}
+
+  defp unchanged(candidates, {_, ebin, manifests}, record) do
+    said = Record.of(record, ebin, manifests)
+    now = candidates |> Enum.filter(&Map.has_key?(said, &1)) |> Record.digests()
+    for {path, digest} <- now, said[path] == digest, into: %{}, do: {path, digest}
+  end
+
+  defp touch(late, last) do
+    if over?(last),
+      do: Enum.filter(late, &(File.touch(&1, last + 1) == :ok)),
+      else: []
+  end
+
+  defp beams(ebin) do
+    case :file.list_dir(ebin) do
+      {:ok, names} ->
+        for name <- names, :filename.extension(name) == ~c".beam", do: :filename.join(ebin, name)
+
+      _ ->
+        []
+    end
+  end
+
+  defp seconds(paths),
+    do: for({:ok, info} <- Enum.map(paths, &info/1), into: MapSet.new(), do: mtime(info))
+
+  # All files: a template is a source of the module that it is compiled into.
+  defp times(paths) do
+    Enum.flat_map(paths, fn path ->
+      case info(path) do
+        {:ok, info} ->
+          if elem(info, 2) == :directory, do: times(inside(path)), else: [{path, mtime(info)}]
+
+        _ ->
+          []
+      end
+    end)
+  end
+
+  defp inside(dir) do
+    case :file.list_dir(dir) do
+      {:ok, names} -> for name <- names, do: Path.join(dir, name)
+      _ -> []
+    end
+  end
+
+  defp info(path), do: :file.read_file_info(path, [:raw, time: :posix])
+  defp mtime(info), do: elem(info, 5)
+
+  # A clock that was set back is nothing to wait for.
+  defp over?(second) do
+    left = (second + 1) * 1000 - System.os_time(:millisecond)
+    if left in 1..1000, do: Process.sleep(left)
+    left <= 1000
+  end
+end

@@ -1,0 +1,71 @@
+defmodule Hotpush.Project.LateSaves.Record do
+  @moduledoc """
+  What the sources held when they were compiled in the second of their last save.
+
+  A source that still holds the same has not changed since, whatever its time says. The record is a
+  file in the build folder. What it says of a place holds while the compilers' manifests there are
+  those that our compilation left.
+  """
+
+  @typedoc "For each folder of beams the digest of its manifests, and the digests of sources."
+  @type t :: %{optional(Path.t()) => {binary(), digests()}}
+  @type digests :: %{optional(Path.t()) => binary()}
+
+  @doc "Reads the record. A file that is missing or damaged is an empty one."
+  @spec read(Path.t()) :: t()
+  def read(file) do
+    with {:ok, binary} <- File.read(file),
+         {:ok, %{} = record} <- decode(binary),
+         true <- Enum.all?(record, &match?({_ebin, {<<_::binary>>, %{}}}, &1)) do
+      record
+    else
+      _ -> %{}
+    end
+  end
+
+  defp decode(binary) do
+    {:ok, :erlang.binary_to_term(binary, [:safe])}
+  rescue
+    ArgumentError -> :error
+  end
+
+  @doc "What it says of the sources whose beams are in the folder `ebin`."
+  @spec of(t(), Path.t(), [Path.t()]) :: digests()
+  def of(record, ebin, manifests) do
+    case record do
+      %{^ebin => {digest, digests}} -> if digest == digest(manifests), do: digests, else: %{}
+      _ -> %{}
+    end
+  end
+
+  @doc "What the record says once `digests` were compiled into `ebin`."
+  @spec entry(Path.t(), [Path.t()], digests()) :: t()
+  def entry(_ebin, _manifests, digests) when digests == %{}, do: %{}
+  def entry(ebin, manifests, digests), do: %{ebin => {digest(manifests), digests}}
+
+  @doc "The digests of files; one that cannot be read has none."
+  @spec digests([Path.t()]) :: digests()
+  def digests(files) do
+    for file <- files, {:ok, binary} <- [File.read(file)], into: %{} do
+      {file, :erlang.md5(binary)}
+    end
+  end
+
+  defp digest(manifests), do: manifests |> digests() |> :erlang.term_to_binary() |> :erlang.md5()
+
+  @doc "Writes the record beside the old one, and renames it. Where that fails, there is none."
+  @spec write(t(), Path.t()) :: :ok
+  def write(record, file) do
+    File.mkdir_p(Path.dirname(file))
+    beside = "#{file}.#{System.pid()}"
+
+    with :ok <- File.write(beside, :erlang.term_to_binary(record)),
+         :ok <- File.rename(beside, file) do
+      :ok
+    else
+      _ -> File.rm(file)
+    end
+
+    :ok
+  end
+end

@@ -1,0 +1,142 @@
+defmodule Hotpush.Project.Workspace do
+  @moduledoc """
+  The Mix project as a place to work in: what surrounds it, and compiling it.
+
+  What it is made of says `Hotpush.Project`.
+  """
+
+  alias Hotpush.{Config, Error}
+  alias Hotpush.Project.{Consolidation, LateSaves}
+  alias Hotpush.Project.LateSaves.Record
+
+  @doc "Whether there is a project at all."
+  @spec check() :: :ok | {:error, Error.t()}
+  def check do
+    if Code.ensure_loaded?(Mix.Project) and Mix.Project.get() != nil,
+      do: :ok,
+      else: {:error, Error.new(:usage, nil, :no_project)}
+  end
+
+  @doc "The config that a command line makes with the environment, hotpush.toml and the Mix config."
+  @spec config([String.t()]) :: {:ok, Config.t()} | {:error, Error.t()}
+  def config(argv) do
+    app_envs = Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
+    Config.build(argv, System.get_env(), app_envs, Mix.target(), settings_dirs())
+  end
+
+  @doc """
+  The folders in which `hotpush.toml` may stand, nearest first: that of the project's `mix.exs`,
+  and that of the lock file, which a child of an umbrella shares with its root.
+  """
+  @spec settings_dirs() :: [Path.t()]
+  def settings_dirs do
+    files = [Mix.Project.project_file(), Mix.Project.config()[:lockfile] || "mix.lock"]
+    files |> Enum.reject(&is_nil/1) |> Enum.map(&Path.dirname(Path.expand(&1))) |> Enum.uniq()
+  end
+
+  @doc "Compiles the project, unless told not to; also if this VM has compiled it before."
+  @spec compile(Config.t()) :: :ok | {:error, Error.t()}
+  def compile(%Config{compile?: false}), do: consolidate()
+
+  def compile(%Config{}) do
+    shown = show_late_saves()
+    # A task runs once in a VM.
+    compilers = Mix.Project.config()[:compilers] || Mix.compilers()
+
+    names =
+      ["compile", "compile.all", "compile.protocols"] ++ Enum.map(compilers, &"compile.#{&1}")
+
+    Enum.each(names, &Mix.Task.reenable/1)
+    Mix.Task.run("compile", [])
+    shown |> LateSaves.record() |> Record.write(record())
+  rescue
+    error in Mix.Error -> {:error, Error.new(:compile, nil, {:compile, Exception.message(error)})}
+  catch
+    # So it ends where the compiler has said what is wrong.
+    :exit, {:shutdown, status} -> {:error, Error.new(:compile, nil, {:compile, status})}
+  end
+
+  # Path dependencies were compiled on the way to this task: those with such a source once more.
+  defp show_late_saves do
+    record = Record.read(record())
+    own = own_places()
+    deps = for {_app, place} <- dependencies(Keyword.keys(own)), do: LateSaves.show(place, record)
+    if Enum.any?(deps, &(&1.late != [])), do: Mix.Task.clear()
+    deps ++ for {_app, place} <- own, do: LateSaves.show(place, record)
+  end
+
+  defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])
+
+  defp own_places do
+    case Mix.Project.apps_paths() do
+      nil -> [{Mix.Project.config()[:app], place()}]
+      paths -> for {app, path} <- paths, do: {app, Mix.Project.in_project(app, path, &place/1)}
+    end
+  end
+
+  # What Mix does not fetch is edited here.
+  defp dependencies(own) do
+    paths = Mix.Project.deps_paths()
+
+    for {app, scm} <- Mix.Project.deps_scms(),
+        not scm.fetchable?() and app not in own and app != :hotpush,
+        File.exists?(Path.join(paths[app], "mix.exs")) do
+      build = Path.join([Mix.Project.build_path(), "lib", "#{app}"])
+      {sources, _, _} = Mix.Project.in_project(app, paths[app], &place/1)
+      {app, {sources, Path.join(build, "ebin"), manifests(Path.join(build, ".mix"))}}
+    end
+  end
+
+  defp place(_project \\ nil) do
+    config = Mix.Project.config()
+    dirs = [config[:elixirc_paths], config[:erlc_paths], config[:erlc_include_path]]
+
+    {dirs |> List.flatten() |> Enum.reject(&is_nil/1) |> Enum.uniq() |> Enum.map(&Path.expand/1),
+     Mix.Project.compile_path(), manifests(Mix.Project.manifest_path())}
+  end
+
+  defp manifests(dir),
+    do: for(name <- ["elixir", "erlang"], do: Path.join(dir, "compile.#{name}"))
+
+  @code_path_alone [
+    "--no-compile",
+    "--no-deps-check",
+    "--no-validate-compile-env",
+    "--no-protocol-consolidation"
+  ]
+
+  @doc "Makes the consolidated protocols again where Mix has deleted them: see `Hotpush.Project.Consolidation`."
+  @spec consolidate() :: :ok
+  def consolidate do
+    path = Mix.Project.get() && Mix.Project.consolidation_path()
+
+    if path && Mix.Project.config()[:consolidate_protocols] && not File.dir?(path) && compiled?() do
+      # Compiles nothing: it makes the code path that a compilation has. Mix itself would consolidate
+      # only what has changed by its own record, which is of the folder that is gone.
+      Mix.Task.run("compile", @code_path_alone)
+      unless File.dir?(path), do: Consolidation.write(path, :code.get_path())
+    end
+
+    :ok
+  end
+
+  defp compiled? do
+    apps =
+      case Mix.Project.apps_paths() do
+        nil -> [Mix.Project.config()[:app]]
+        paths -> Map.keys(paths)
+      end
+
+    lib = Path.join(Mix.Project.build_path(), "lib")
+    Enum.any?(apps, &File.exists?(Path.join([lib, "#{&1}", "ebin", "#{&1}.app"])))
+  end
+
+  @doc "Makes the project's own ways to find devices known to this VM, as they were compiled last."
+  @spec load_ways(Config.t()) :: :ok
+  def load_ways(%Config{discovery: []}), do: :ok
+
+  def load_ways(%Config{}) do
+    Mix.Task.run("loadpaths", ["--no-compile", "--no-deps-check"])
+    :ok
+  end
+end

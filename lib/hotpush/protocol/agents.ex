@@ -1,0 +1,44 @@
+defmodule Hotpush.Protocol.Agents do
+  @moduledoc """
+  The modules of the agent, and which of them travel with what. The one whose function is called
+  comes first.
+  """
+
+  # All that the loader needs.
+  @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]
+
+  @typedoc "A module with what the loader needs of it, compressed."
+  @type packed :: {module(), binary()}
+
+  @doc "What carries out this work, and no more: on a slow link, each kilobyte counts."
+  @spec run(Hotpush.Protocol.Session.work()) :: [packed(), ...]
+  def run(%{load: load, remove: remove}) do
+    on_load = if on_load?(load), do: [:hotpush_on_load], else: []
+    lives = if remove == [], do: [], else: [:hotpush_lives]
+    pack([:hotpush_agent] ++ on_load ++ lives)
+  end
+
+  @doc "What carries out work that comes in pieces: everything, as that is little beside the modules."
+  @spec stage() :: [packed(), ...]
+  def stage, do: pack([:hotpush_stage, :hotpush_agent, :hotpush_on_load, :hotpush_lives])
+
+  @doc "What says who lives by a module."
+  @spec lives() :: [packed(), ...]
+  def lives, do: pack([:hotpush_lives])
+
+  defp pack(modules), do: Enum.map(modules, &{&1, small(&1)})
+
+  defp small(module) do
+    {^module, beam, _} = :code.get_object_code(module)
+    {:ok, ^module, chunks} = :beam_lib.all_chunks(beam)
+    {:ok, small} = :beam_lib.build_module(Enum.filter(chunks, fn {id, _} -> id in @loaded end))
+    :zlib.gzip(small)
+  end
+
+  # Only the loader knows: no chunk but the code tells. It loads nothing here. The names are those
+  # of the project's own files, so they become atoms. A module that it does not take may have one.
+  defp on_load?(load) do
+    modules = for {name, _, beam} <- load, do: {String.to_atom(name), ~c"", beam}
+    modules != [] and match?({:error, _}, :code.prepare_loading(modules))
+  end
+end

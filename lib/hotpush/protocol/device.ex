@@ -1,0 +1,167 @@
+defmodule Hotpush.Protocol.Device do
+  @moduledoc "What a device said of itself. Pure."
+
+  alias Hotpush.Protocol.{Answer, SafeTerm}
+
+  defmodule Module do
+    @moduledoc """
+    One module on the device. Digests are prefixes, `""` where there is none.
+
+    `:removed?` says that an earlier push put an empty module in its place.
+    """
+    defstruct [:name, :app, md5: "", stamp: "", line: "", loaded?: false, removed?: false]
+
+    @type t :: %__MODULE__{
+            name: String.t(),
+            app: String.t(),
+            md5: binary(),
+            stamp: binary(),
+            line: binary(),
+            loaded?: boolean(),
+            removed?: boolean()
+          }
+  end
+
+  defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform] ++
+              [apps: %{}, modules: %{}, files: %{}, others: [], impls: [], nifs: [], old: []]
+
+  @typedoc """
+    * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
+      four and `:elixir` are `nil` where the device cannot say. `:target` is what its code was
+      compiled for, `:platform` what its firmware says in its metadata
+    * `:mode` - `:interactive` or `:embedded`
+    * `:apps` - name => `%{vsn, running?, known?}`
+    * `:others` - applications there, running or in its firmware, that were not asked about
+    * `:files` - what the device's files were: for `Hotpush.Protocol.Memory`
+    * `:impls` - consolidated protocols it runs, with the types that they dispatch
+    * `:nifs` - modules with native code
+    * `:old` - `{pid, who, module}` of processes that run old code
+  """
+  @type t :: %__MODULE__{}
+
+  @doc """
+  Reads the answer to `Hotpush.Protocol.Question.ask/5`. `remembered` gives the identities of files for
+  which the device only answered "as you know them": `%{{app, fingerprint} => files}`.
+  """
+  @spec decode(term(), map()) :: {:ok, t()} | {:error, String.t()}
+  def decode(binary, remembered) do
+    with true <- is_binary(binary),
+         {:ok, answer} <- SafeTerm.decode(binary),
+         true <- Answer.ask?(answer),
+         {:ok, files} <- files(answer.files, remembered),
+         true <- paired?([answer.pushed | Enum.map(answer.apps, &elem(&1, 4))], answer.cut) do
+      {:ok, build(answer, files)}
+    else
+      {:error, :too_large} -> {:error, "too much of it"}
+      {:error, :not_remembered} -> {:error, "files that are not remembered here"}
+      _ -> {:error, "no description of a device"}
+    end
+  end
+
+  defp files(answered, remembered) do
+    files = Map.new(answered, &files_of(&1, remembered))
+    if Enum.all?(files, &elem(&1, 1)), do: {:ok, files}, else: {:error, :not_remembered}
+  end
+
+  defp files_of({app, fingerprint, :known}, remembered) do
+    case remembered do
+      %{{^app, ^fingerprint} => list} -> {app, {fingerprint, list}}
+      _ -> {app, nil}
+    end
+  end
+
+  defp files_of({app, fingerprint, list}, _), do: {app, {fingerprint, list}}
+
+  # As many digests as names, or the answer is not one.
+  defp paired?(shown, cut) do
+    Enum.all?(shown, fn {names, md5s, _, _} -> byte_size(md5s) == cut * length(names(names)) end)
+  end
+
+  defp build(answer, files) do
+    on_disk =
+      for {_, {_, list}} <- files, {name, md5, line} <- list, into: %{}, do: {name, {md5, line}}
+
+    # What the device's own .app files list of the project counts before what is Elixir's or OTP's.
+    modules =
+      Enum.flat_map(Enum.sort_by(answer.apps, &(elem(&1, 0) != "")), fn {app, _, _, _, shown} ->
+        modules(shown, app, on_disk, answer)
+      end) ++ modules(answer.pushed, nil, on_disk, answer)
+
+    %__MODULE__{
+      otp: answer.otp,
+      erts: answer.erts,
+      elixir: maybe(answer.elixir),
+      arch: answer.arch,
+      mode: answer.mode,
+      boot: answer.boot,
+      target: maybe(answer.target),
+      firmware: maybe(answer.firmware),
+      platform: maybe(answer.platform),
+      apps:
+        for({name, vsn, running?, known?, _} <- answer.apps, name != "", into: %{}) do
+          {name, %{vsn: vsn, running?: running?, known?: known?}}
+        end,
+      modules: Map.new(modules, &{&1.name, &1}),
+      files: files,
+      others: answer.others,
+      impls: answer.impls,
+      nifs: answer.nifs,
+      old: answer.old
+    }
+  end
+
+  defp maybe(text) when is_binary(text), do: text
+  defp maybe(_none), do: nil
+
+  defp modules({names, md5s, stamped, not_loaded}, app, on_disk, answer) do
+    plain =
+      for {name, md5} <- Enum.zip(names(names), cut(md5s, answer.cut)) do
+        {_, line} = Map.get(on_disk, name, {"", ""})
+        %Module{name: name, app: app, md5: md5, line: line, loaded?: true}
+      end
+
+    pushed =
+      for {name, md5, stamp_app, stamp} <- stamped do
+        module = %Module{name: name, app: stamp_app, md5: md5, loaded?: true}
+        if stamp == :removed, do: %{module | removed?: true}, else: %{module | stamp: stamp}
+      end
+
+    # A module that is not loaded counts by its file, where it would be loaded on demand.
+    waiting =
+      for name <- names(not_loaded),
+          answer.mode == :interactive,
+          {md5, line} = on_disk[name] || {"", ""} do
+        %Module{name: name, app: app, md5: md5, line: line}
+      end
+
+    plain ++ pushed ++ Enum.reject(waiting, &(&1.md5 == ""))
+  end
+
+  defp names(""), do: []
+  defp names(joined), do: :binary.split(joined, <<0>>, [:global])
+
+  defp cut(binary, size) do
+    for at <- 0..(byte_size(binary) - size)//size, do: binary_part(binary, at, size)
+  end
+
+  @doc """
+  When it started, in seconds since 1970 by its own clock; `nil` where it does not say.
+
+      iex> Hotpush.Protocol.Device.up_since(%Hotpush.Protocol.Device{boot: {"4711", 1_700_000_000_123_456_789}})
+      1_700_000_000
+  """
+  @spec up_since(t()) :: integer() | nil
+  # In nanoseconds, the native unit of every system that it runs on.
+  def up_since(%__MODULE__{boot: {_pid, native}}) when is_integer(native),
+    do: div(native, 1_000_000_000)
+
+  def up_since(_device), do: nil
+
+  @doc "The modules as the scanner's `diff` takes them."
+  @spec answers(t()) :: [Hotpush.Scanner.answer()]
+  def answers(device) do
+    for {_, module} <- device.modules, not module.removed? do
+      {module.name, module.md5, module.stamp, module.line}
+    end
+  end
+end

@@ -1,0 +1,64 @@
+defmodule Hotpush.Protocol.Question do
+  @moduledoc """
+  The programs that a device evaluates, as parsed terms.
+
+  They are the bodies of the functions in `src/hotpush_question.erl`, read when this module is
+  compiled: `:erl_eval` runs them on a device where nothing of ours is installed.
+  """
+
+  @source Path.expand("../../../src/hotpush_question.erl", __DIR__)
+  @external_resource @source
+  @external_resource Path.expand("../../../src/hotpush_look.hrl", __DIR__)
+
+  @link Path.expand("../../../src/hotpush_link.erl", __DIR__)
+  @external_resource @link
+
+  @programs Hotpush.Protocol.Program.read(@source, [~c"src"])
+  @links Hotpush.Protocol.Program.read(@link, [])
+
+  # What unpacks a program there. `erl_eval:expr/5` with `value` answers no bindings: they would
+  # send everything back.
+  {:ok, tokens, _} = :erl_scan.string(~c"erl_eval:expr(binary_to_term(P), B, none, none, value).")
+  {:ok, [unpack]} = :erl_parse.parse_exprs(tokens)
+  @unpack unpack
+
+  @type t :: {:erl_eval, :expr, [term()]}
+
+  @doc "The call that asks for facts and identities: see `hotpush_question:ask/5`."
+  @spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) :: t()
+  def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
+
+  @doc """
+  The call that brings the agent's modules (see `Hotpush.Protocol.Agents`) and has the first one
+  work: see `hotpush_question:transact/4`. `who` is what others are told who find the device busy.
+  """
+  @spec transact(
+          [Hotpush.Protocol.Agents.packed(), ...],
+          :run | :stage | :lives | :orphaned,
+          term(),
+          String.t()
+        ) :: t()
+  def transact(agents, function, argument, who),
+    do: program(:transact, [agents, function, argument, who])
+
+  @doc "The call that waits until nothing of a broken visit runs: see `hotpush_question:settle/2`."
+  @spec settle(charlist() | :none, pos_integer()) :: t()
+  def settle(link, ms), do: program(:settle, [link, ms])
+
+  @doc """
+  The program that serves a visit over ssh, as an expression without variables: see
+  `hotpush_link:serve/1`. `silence` (ms) is how long it waits for a word of the host.
+  """
+  @spec link(pos_integer()) :: tuple()
+  def link(silence) do
+    {packed, [variable]} = Map.fetch!(@links, :serve)
+    {:block, 1, body} = :erlang.binary_to_term(packed)
+    {:block, 1, [{:match, 1, {:var, 1, variable}, {:integer, 1, silence}} | body]}
+  end
+
+  defp program(name, arguments) do
+    {packed, variables} = Map.fetch!(@programs, name)
+    bindings = Map.new(Enum.zip(variables, arguments))
+    {:erl_eval, :expr, [@unpack, [B: bindings, P: packed], :none, :none, :value]}
+  end
+end

@@ -1,0 +1,154 @@
+defmodule Hotpush.Push.Connect do
+  @moduledoc """
+  Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
+  """
+
+  alias Hotpush.{Config, Error, Project}
+  alias Hotpush.Config.{Options, Route, Target}
+  alias Hotpush.Error.Fault
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Push.{Isolation, Preparation}
+  alias Hotpush.Transport.Adb.Devices
+  alias Hotpush.Text
+  alias Hotpush.Discovery.Names
+  alias Hotpush.Transport
+
+  @at_once 32
+
+  @doc """
+  The nodes of the devices that run and could be reached, of those that configuration names (or,
+  if it names none, that are attached by adb). What is reached by ssh is no node. Why a device could
+  not be reached is logged.
+  """
+  @spec run(keyword()) :: {:ok, [node()]} | {:error, Error.t()}
+  def run(options) do
+    {id, options} = Keyword.pop(options, :device)
+
+    with {:ok, config} <- Options.config(options),
+         {:ok, project} <- Project.load(config),
+         {:ok, routes} <- routes(config, id) do
+      targets = Target.list(%{config | routes: routes}, project.state_dir)
+      Isolation.run("connect", fn -> connect(targets, config.timeout) end)
+    end
+  end
+
+  @doc """
+  The routes that are meant by an id: a nickname, a node name, a host name, an adb serial number or
+  a unique prefix of one. Those that configuration names come before what else it may be; a host that
+  is not configured is reached by ssh.
+  """
+  @spec routes(Config.t(), String.t() | atom() | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
+  def routes(%Config{routes: []}, nil), do: attached()
+  def routes(%Config{routes: routes}, nil), do: {:ok, routes}
+
+  def routes(config, id) do
+    with {:ok, text} <- Options.id(id) do
+      case Enum.filter(config.routes, &called?(&1, text)) do
+        [] -> with {:ok, route} <- other(text, config), do: {:ok, [route]}
+        routes -> {:ok, routes}
+      end
+    end
+  end
+
+  defp called?(%Route{nickname: text}, text), do: true
+  defp called?(%Route{name: text}, text), do: true
+  defp called?(%Route{way: {:node, node}}, text), do: named?(node, text)
+  defp called?(%Route{way: {:ssh, %{host: host}}}, text), do: host == text
+
+  defp called?(%Route{way: {:adb, serial, node}}, text),
+    do: String.starts_with?(serial, text) or (node != nil and named?(node, text))
+
+  defp named?(node, text) do
+    [name, host] = String.split(to_string(node), "@", parts: 2)
+    text in ["#{name}@#{host}", host]
+  end
+
+  # Not configured: a node by its full name, what adb knows, or a host as on the command line.
+  defp other(text, config) do
+    if text =~ "@", do: Route.node(text), else: attached(text, config)
+  end
+
+  defp attached(text, config) do
+    {:ok, devices} = with {:error, _no_adb} <- Devices.devices(10_000, text), do: {:ok, []}
+
+    case Devices.find(text, devices) do
+      {:ok, device} ->
+        Route.adb(device.serial)
+
+      {:error, %Error{reason: {:adb_ambiguous, _}} = error} ->
+        {:error, error}
+
+      {:error, _none} ->
+        if text =~ ~r/[.:]/, do: Route.ssh(text), else: {:error, unknown(text, config, devices)}
+    end
+  end
+
+  defp unknown(text, config, devices) do
+    names = Enum.map(config.routes, &Route.title/1) ++ Enum.map(devices, & &1.serial)
+    Error.new(:connect, text, {:no_such_id, ModuleFilter.near(text, names)})
+  end
+
+  defp attached do
+    case Devices.devices() do
+      {:ok, devices} ->
+        {:ok, for(%{state: :device} = d <- devices, {:ok, r} <- [Route.adb(d.serial)], do: r)}
+
+      {:error, _no_adb} ->
+        {:ok, []}
+    end
+  end
+
+  defp connect(targets, timeout) do
+    targets = Enum.reject(targets, &(&1.transport == Transport.Ssh))
+
+    Preparation.prepared(targets, timeout, fn prepared ->
+      ready = for {target, result} <- prepared, {:ok, ready} <- [told(result, target)], do: ready
+      nodes = ready |> open_all(timeout) |> Enum.uniq()
+      if nodes != [], do: Transport.Dist.stay()
+      nodes
+    end)
+  end
+
+  defp open_all(targets, timeout) do
+    targets
+    |> Task.async_stream(&open(&1, timeout),
+      max_concurrency: @at_once,
+      timeout: timeout + 10_000,
+      on_timeout: :kill_task
+    )
+    |> Enum.zip(targets)
+    |> Enum.flat_map(fn {opened, target} ->
+      with {:ok, connection} <- told(opened(opened, target, timeout), target) do
+        # The name stays known for as long as the connection that was made by it.
+        [target] |> Names.hosts() |> Names.hand_over(connection)
+        [target.node]
+      else
+        _ -> []
+      end
+    end)
+  end
+
+  defp open(target, timeout) do
+    Isolation.caught(target.name, fn ->
+      with {:ok, conn} <- target.transport.open(target, timeout),
+           do: {:ok, Transport.Dist.keep(conn)}
+    end)
+  end
+
+  defp opened({:ok, {:ok, result}}, _target, _timeout), do: result
+  defp opened({:ok, error}, _target, _timeout), do: error
+
+  defp opened({:exit, :timeout}, target, timeout),
+    do: {:error, Error.new(:connect, target.name, {:timeout, timeout})}
+
+  defp opened({:exit, reason}, target, _timeout),
+    do: {:error, Fault.error(target.name, :exit, reason, [])}
+
+  # What is answered has no place for why a device is missing.
+  defp told({:error, error} = result, target) do
+    :logger.warning("~ts", [Text.printable(Error.message(Target.named(target, error)))])
+    result
+  end
+
+  defp told(result, _target), do: result
+end

@@ -1,0 +1,55 @@
+defmodule Hotpush.Push.Disconnect do
+  @moduledoc """
+  Leaves devices: what `Hotpush.Push.Connect` connected is connected no more, and what stands for devices
+  behind adb is taken down, also if another VM has set it up.
+  """
+
+  alias Hotpush.Transport.Adb.Teardown
+  alias Hotpush.{Error, Transport}
+  alias Hotpush.Config.{Options, Route}
+  alias Hotpush.Push.Connect
+
+  defstruct [:name, :adb?, :error, nodes: [], tunnels: []]
+
+  @typedoc "What became of one device: the nodes that were left, and the tunnels that were taken down."
+  @type t :: %__MODULE__{
+          name: String.t(),
+          adb?: boolean(),
+          nodes: [node()],
+          tunnels: [Teardown.tunnel()],
+          error: Error.t() | nil
+        }
+
+  @doc """
+  What became of each device that is meant, as for `Hotpush.Push.Connect.run/1`: those of configuration,
+  or the one of `:device`.
+  """
+  @spec run(keyword()) :: {:ok, [t()]} | {:error, Error.t()}
+  def run(options) do
+    {id, options} = Keyword.pop(options, :device)
+    # Nobody is offered a cookie here, so none is looked for.
+    options = Keyword.put_new(options, :cookie, "none")
+
+    with {:ok, config} <- Options.config(options),
+         {:ok, routes} <- Connect.routes(config, id),
+         do: {:ok, Enum.map(routes, &leave/1)}
+  end
+
+  defp leave(%Route{way: {:adb, serial, node}} = route) do
+    one = %__MODULE__{name: Route.title(route), adb?: true, nodes: left(node)}
+
+    case Teardown.run(serial) do
+      {:ok, tunnels, known} -> %{one | tunnels: tunnels, nodes: one.nodes ++ left(known)}
+      {:error, error} -> %{one | error: error}
+    end
+  end
+
+  defp leave(%Route{way: {:node, node}} = route),
+    do: %__MODULE__{name: Route.title(route), adb?: false, nodes: left(node)}
+
+  # Of ssh nothing stays.
+  defp leave(route), do: %__MODULE__{name: Route.title(route), adb?: false}
+
+  defp left(nil), do: []
+  defp left(node), do: if(Transport.Dist.leave(node), do: [node], else: [])
+end

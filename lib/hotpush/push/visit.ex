@@ -1,0 +1,231 @@
+defmodule Hotpush.Push.Visit do
+  @moduledoc "One device from connecting to reading back. Decides nothing: see `Hotpush.Plan`."
+
+  alias Hotpush.Report.LostAnswer
+  alias Hotpush.{Config, Error, Plan, Project}
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.Inventory
+  alias Hotpush.Protocol.{Session, Stub}
+  alias Hotpush.Push.Recovery
+  alias Hotpush.Report.Result
+  alias Hotpush.Config.Target
+  alias Hotpush.Protocol.Memory
+  alias Hotpush.Scanner.Problems
+  alias Hotpush.Plan.LineTables
+  import Hotpush.Push.Stopwatch, only: [timed: 1]
+
+  defstruct [:config, :project, :inventory, :scanner, progress: &Function.identity/1]
+
+  @typedoc """
+  What all visits of a run share. `:inventory` is a function that waits for the scan, which goes
+  on while devices are reached and asked; it answers `{:ok, inventory, scope}` or an error.
+  """
+  @type t :: %__MODULE__{
+          config: Config.t(),
+          project: Project.t(),
+          inventory: (() -> {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}),
+          scanner: module(),
+          progress: (term() -> any())
+        }
+
+  @doc "Visits a device."
+  @spec run(t(), Target.t()) :: Result.t()
+  def run(%__MODULE__{} = visit, %Target{} = target) do
+    outcome = %Result{target: target}
+    visit.progress.({:connecting, target.name})
+
+    case timed(fn -> Session.open(target, visit.config.timeout) end) do
+      {{:ok, session}, ms} ->
+        try do
+          visit.progress.({:asking, target.name})
+          visit_open(visit, %{put_ms(outcome, :connect, ms) | connected?: true}, session)
+        after
+          Session.close(session)
+        end
+        |> recovered(visit, target)
+
+      {{:error, error}, ms} ->
+        outcome |> put_ms(:connect, ms) |> Result.failed(error)
+    end
+  end
+
+  defp visit_open(visit, outcome, session) do
+    served_by = Session.served_by(session)
+    {outcome, session} = asked(visit, outcome, session)
+    {sent, received} = Session.bytes(session)
+    {%{outcome | round_trips: session.round_trips, sent: sent, received: received}, served_by}
+  end
+
+  # The broken visit is closed by now: what it had under way must not be carried out any more.
+  defp recovered({%Result{lost: nil} = outcome, _served_by}, _visit, _target), do: outcome
+
+  defp recovered({%Result{lost: lost} = outcome, served_by}, visit, target) do
+    visit.progress.({:asking_again, target.name})
+
+    {{result, {trips, sent, received}}, ms} =
+      timed(fn ->
+        Recovery.run(target, served_by, visit.config.timeout, &asked_again(visit, &1))
+      end)
+
+    outcome = %{
+      outcome
+      | lost: nil,
+        round_trips: outcome.round_trips + trips,
+        sent: outcome.sent + sent,
+        received: outcome.received + received,
+        ms: Map.update(outcome.ms, :send, ms, &(&1 + ms))
+    }
+
+    case result do
+      {:ok, device} -> LostAnswer.seen(outcome, lost, device)
+      {:error, error} -> LostAnswer.unknown(outcome, lost, Target.named(target, error))
+    end
+  end
+
+  # Line tables are none of its business.
+  defp asked_again(visit, session) do
+    %{apps: apps, protocols: protocols, state_dir: state_dir} = visit.project
+    remembered = Memory.recall(state_dir, session.target.name)
+    Session.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
+  end
+
+  defp asked(visit, outcome, session) do
+    remembered = Memory.recall(visit.project.state_dir, session.target.name)
+    lines = LineTables.asked(visit.project.apps, remembered)
+
+    with {:ok, device, outcome, session} <- ask(visit, outcome, session, lines, remembered),
+         {:ok, inventory, scope, outcome} <- inventory(visit, outcome, session),
+         diff = diff(visit, inventory, device),
+         more = LineTables.lacking(inventory, device, diff, scope, lines),
+         {:ok, device, outcome, session} <-
+           ask_again(visit, outcome, session, device, lines, more) do
+      diff = if more == [], do: diff, else: diff(visit, inventory, device)
+      planned(visit, outcome, session, device, diff, inventory, scope)
+    end
+  end
+
+  defp ask(visit, outcome, session, lines, remembered) do
+    %{apps: apps, protocols: protocols, taken: taken, state_dir: state_dir} = visit.project
+    apps = Enum.map(apps, & &1.name)
+
+    case timed(fn -> Session.ask(session, apps, lines, protocols ++ taken, remembered) end) do
+      {{:ok, device, session}, ms} ->
+        Memory.remember(state_dir, session.target.name, remembered, device)
+        {:ok, device, add_ms(%{outcome | device: device}, :ask, ms), session}
+
+      {{:error, error, session}, ms} ->
+        {outcome |> add_ms(:ask, ms) |> Result.failed(error), session}
+    end
+  end
+
+  defp ask_again(_visit, outcome, session, device, _lines, []),
+    do: {:ok, device, outcome, session}
+
+  # At first contact only: what it answers is remembered.
+  defp ask_again(visit, outcome, session, device, lines, more),
+    do: ask(visit, outcome, session, lines ++ more, Memory.of(device))
+
+  # The scan goes on meanwhile: what counts is how long it is waited for.
+  defp inventory(visit, outcome, session) do
+    {result, ms} = timed(fn -> visit.inventory.() end)
+    outcome = put_ms(outcome, :scan, ms)
+
+    case result do
+      {:ok, inventory, scope} -> {:ok, inventory, scope, outcome}
+      {:error, error} -> {Result.failed(outcome, error), session}
+    end
+  end
+
+  defp diff(visit, inventory, device) do
+    entries = for {_, beam} <- inventory.beams, do: beam.entry
+    visit.scanner.diff(entries, Hotpush.Protocol.Device.answers(device))
+  end
+
+  defp planned(visit, outcome, session, device, diff, inventory, scope) do
+    inventory = Inventory.dispatching(inventory, Enum.map(diff.changed, &elem(&1, 0)))
+    plan = Plan.build(session.target.name, inventory, device, diff, scope, visit.config, host())
+    outcome = Result.planned(outcome, plan)
+
+    cond do
+      visit.config.dry_run? and plan.refusals == [] -> dry(visit, outcome, session, plan)
+      plan.refusals != [] or Plan.empty?(plan) -> {outcome, session}
+      true -> load(visit, outcome, session, plan)
+    end
+  end
+
+  # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
+  defp dry(%{config: %{force?: false} = config}, outcome, session, %{remove: [_ | _]} = plan) do
+    outcome = %{outcome | status: :planned}
+    names = for %{restore?: false, module: name} <- plan.remove, do: name
+
+    case timed(fn -> Session.lives(session, names, config.who) end) do
+      {{:ok, living, session}, ms} ->
+        {outcome |> put_ms(:ask, outcome.ms.ask + ms) |> Result.lived_by(living), session}
+
+      {{:error, error, session}, _ms} ->
+        {Result.failed(outcome, error), session}
+    end
+  end
+
+  defp dry(_visit, outcome, session, _plan), do: {%{outcome | status: :planned}, session}
+
+  defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
+
+  defp load(visit, outcome, session, plan) do
+    case pack(visit, plan) do
+      {packed, []} ->
+        work = work(visit.config, plan, packed)
+        visit.progress.({:loading, session.target.name, length(plan.load)})
+
+        case timed(fn -> Session.push(session, work, visit.progress) end) do
+          {{:ok, answer, session}, ms} ->
+            outcome = Result.read_back(outcome, answer, packed)
+            {put_ms(outcome, :send, ms - Map.get(outcome.ms, :load, 0)), session}
+
+          {{:error, error, %{committed?: true} = session}, ms} ->
+            lost = %LostAnswer{error: error, packed: packed, purge: work.purge}
+            {put_ms(%{outcome | lost: lost}, :send, ms), session}
+
+          {{:error, error, session}, ms} ->
+            {outcome |> put_ms(:send, ms) |> Result.failed(error), session}
+        end
+
+      {_, problems} ->
+        {Enum.reduce(problems, outcome, &Result.failed(&2, &1)), session}
+    end
+  end
+
+  defp pack(visit, plan) do
+    files = for action <- plan.load, do: {action.beam.entry.path, to_string(action.app)}
+    results = visit.scanner.pack(files, keep: visit.project.keep)
+
+    packed = for {:ok, packed} <- results, into: %{}, do: {packed.module, packed}
+    problems = for {:error, problem} <- results, do: problem
+    {packed, Problems.errors(problems ++ rewritten(plan, packed, problems))}
+  end
+
+  # Between scan and pack another module took a file's place.
+  defp rewritten(plan, packed, []) do
+    for action <- plan.load, not Map.has_key?(packed, action.module) do
+      %{path: action.beam.entry.path, kind: :changed_while_reading, detail: ""}
+    end
+  end
+
+  defp rewritten(_plan, _packed, _problems), do: []
+
+  defp work(config, plan, packed) do
+    %{
+      load: for(a <- plan.load, do: {a.module, a.app, packed[a.module].beam}),
+      remove: for(a <- plan.remove, do: {a.module, a.app, stub(a)}),
+      purge: config.purge,
+      force: config.force?,
+      who: config.who
+    }
+  end
+
+  defp stub(%{restore?: true}), do: ""
+  defp stub(action), do: Stub.beam(action.module, action.app)
+
+  defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}
+  defp add_ms(outcome, key, ms), do: %{outcome | ms: Map.update(outcome.ms, key, ms, &(&1 + ms))}
+end

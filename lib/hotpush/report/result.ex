@@ -1,0 +1,163 @@
+defmodule Hotpush.Report.Result do
+  @moduledoc """
+  What became of one device.
+
+    * `:status` - `:done` (it runs the code, also when nothing differed), `:planned` (`--dry-run`),
+      `:refused`, `:failed`, `:unknown` (the answer was lost, and it cannot be asked: see
+      `Hotpush.Report.LostAnswer`)
+    * `:loaded`, `:added`, `:deleted` - names of modules that the device was seen to run, or not to
+      run, after the push
+    * `:device` - what it said of itself, if it did
+    * `:failures` - errors; `:refusals` - errors; `:notices` - see `t:Hotpush.Plan.notice/0`
+    * `:ms` - milliseconds by step
+    * `:lost` - while an answer is missing: the reason, and what was sent
+  """
+
+  alias Hotpush.Report.LostAnswer
+  alias Hotpush.{Error, Plan}
+  alias Hotpush.Config.Target
+  alias Hotpush.Protocol.Device
+
+  defstruct [
+              :target,
+              :plan,
+              :device,
+              status: :failed,
+              loaded: [],
+              added: [],
+              deleted: [],
+              unchanged: 0
+            ] ++
+              [checked: 0, connected?: false, refusals: [], failures: [], notices: []] ++
+              [sent: 0, received: 0, round_trips: 0, ms: %{}, lost: nil]
+
+  @type t :: %__MODULE__{
+          target: Target.t(),
+          plan: Plan.t() | nil,
+          device: Device.t() | nil,
+          status: :done | :planned | :refused | :failed | :unknown,
+          loaded: [String.t()],
+          added: [String.t()],
+          deleted: [String.t()],
+          unchanged: non_neg_integer(),
+          checked: non_neg_integer(),
+          connected?: boolean(),
+          refusals: [Error.t()],
+          failures: [Error.t()],
+          notices: [Plan.notice()],
+          sent: non_neg_integer(),
+          received: non_neg_integer(),
+          round_trips: non_neg_integer(),
+          ms: %{optional(atom()) => float()},
+          lost: LostAnswer.t() | nil
+        }
+
+  @doc "An outcome that failed with one error."
+  @spec failed(t(), Error.t()) :: t()
+  def failed(outcome, error) do
+    error = Target.named(outcome.target, error)
+    %{outcome | status: :failed, failures: outcome.failures ++ [error]}
+  end
+
+  @doc "Takes a plan over: refused, or nothing to do, or planned."
+  @spec planned(t(), Plan.t()) :: t()
+  def planned(outcome, plan) do
+    %{
+      outcome
+      | plan: plan,
+        unchanged: plan.unchanged,
+        checked: plan.checked,
+        refusals: plan.refusals,
+        failures: plan.problems,
+        notices: plan.notices,
+        status: status(plan)
+    }
+  end
+
+  defp status(%{refusals: [_ | _]}), do: :refused
+  defp status(%{problems: [_ | _]}), do: :failed
+  defp status(_plan), do: :done
+
+  @doc """
+  Reads back: compares what the device says it runs now with what was sent (`packed`, by name).
+  Only what it then runs counts as deployed.
+  """
+  @spec read_back(
+          t(),
+          {:done, map()} | {:refused, term()} | {:busy, String.t(), integer()},
+          map()
+        ) :: t()
+  def read_back(outcome, {:busy, _who, _seconds} = busy, _packed), do: refused(outcome, busy)
+  def read_back(outcome, {:refused, :silent}, _packed), do: refused(outcome, :silent)
+
+  def read_back(outcome, {:refused, {:held, held}}, _), do: refused(outcome, {:held, held})
+
+  def read_back(outcome, {:refused, {kind, list}}, _) do
+    refused(outcome, {kind, list})
+  end
+
+  def read_back(outcome, {:done, result}, packed) do
+    runs = Map.new(result.identities)
+    reasons = Map.new(result.failed)
+    other = if result.error == :none, do: :other_code, else: {:not_loaded, other(result.error)}
+
+    {deployed, not_deployed} =
+      Enum.split_with(outcome.plan.load, &runs?(runs[&1.module], packed[&1.module]))
+
+    {gone, still} = Enum.split_with(outcome.plan.remove, &gone?(runs[&1.module], &1))
+    {added, loaded} = Enum.split_with(deployed, &(&1.reason == :new))
+
+    failures =
+      Enum.map(not_deployed, fn action ->
+        reason = reasons[action.module]
+        Error.new(:load, action.module, (reason && {:not_loaded, reason}) || other)
+      end) ++ Enum.map(still, &Error.new(:load, &1.module, :still_there))
+
+    failures = outcome.failures ++ failures
+
+    %{
+      outcome
+      | status: if(failures == [], do: :done, else: :failed),
+        loaded: Enum.map(loaded, & &1.module),
+        added: Enum.map(added, & &1.module),
+        deleted: Enum.map(gone, & &1.module),
+        failures: failures,
+        notices:
+          outcome.notices ++
+            held(:restored, for(a <- gone, own?(runs[a.module], a), do: a.module)) ++
+            held(:killed, result.killed) ++
+            held(:still_running, result.held) ++
+            held(:orphaned, result.orphaned) ++
+            held(:stays, result.stays) ++ held(:purged, Enum.sort(result.purged)),
+        ms: Map.put(outcome.ms, :load, result.microseconds / 1000)
+    }
+  end
+
+  @doc "What a device said of a dry run's removals: a list of those who live by the modules."
+  @spec lived_by(t(), Hotpush.Protocol.Session.busy() | [Plan.living()]) :: t()
+  def lived_by(outcome, []), do: outcome
+  def lived_by(outcome, {:busy, _who, _seconds} = busy), do: refused(outcome, busy)
+  def lived_by(outcome, living), do: refused(outcome, {:lived_by, living})
+
+  defp other(:late), do: :late
+  defp other(_error), do: :batch
+
+  defp refused(outcome, reason) do
+    error = Error.new(:refusal, outcome.target.name, reason)
+    %{outcome | status: :refused, refusals: outcome.refusals ++ [error]}
+  end
+
+  defp runs?({md5, digest}, packed), do: packed.md5 == md5 and packed.digest == digest
+  defp runs?(_identity, _packed), do: false
+
+  defp gone?(:not_loaded, _action), do: true
+  defp gone?({_md5, :removed}, _action), do: true
+  defp gone?(identity, action), do: own?(identity, action)
+
+  # No push brought it: it is the device's own.
+  defp own?({_md5, :none}, %{restore?: true}), do: true
+  defp own?(_identity, _action), do: false
+
+  defp held(_kind, []), do: []
+  defp held(kind, list), do: [{kind, list}]
+end

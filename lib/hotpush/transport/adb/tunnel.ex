@@ -1,0 +1,169 @@
+defmodule Hotpush.Transport.Adb.Tunnel do
+  @moduledoc """
+  The two tunnels through which a node behind adb is an ordinary node of this host:
+
+    * `adb reverse` of epmd's port: the device's node registers with the epmd of this host
+    * `adb forward` of the node's distribution port, the same number on both sides
+
+  They stand until they are closed, the device goes away or adb's server ends: the node stays
+  registered, so the next push finds it at once.
+  """
+
+  alias Hotpush.Transport.Adb.Devices
+  alias Hotpush.Transport.Adb.{Command, Forward, Origin}
+  alias Hotpush.Error
+  alias Hotpush.Transport.Dist.Epmd
+
+  @timeout 5_000
+  # A node registers anew 2 s after it lost its epmd (kernel's erl_epmd).
+  @registers 3_000
+
+  @doc """
+  Sets up what the device `serial` lacks of its tunnels, and answers its node: the one given, or
+  the one that is found out (see `Hotpush.Transport.Adb.Origin`). Open already: nothing changes.
+
+  Refused where another device that is connected by this VM has a node of the same name.
+  """
+  @spec open(String.t(), node() | nil) :: {:ok, node()} | {:error, Error.t()}
+  def open(serial, node \\ nil) do
+    with {:ok, devices} <- Devices.devices(10_000, serial),
+         {:ok, device} <- Devices.find(serial, devices),
+         serial = device.serial,
+         :ok <- Devices.usable(device),
+         forget_others(devices),
+         :ok <- unclaimed(serial, node),
+         {:ok, names} <- names(serial),
+         {:ok, fresh?} <- reverse(serial),
+         wait = if(fresh?, do: @registers, else: 0),
+         {:ok, name, port} <- origin(serial, node, names, wait),
+         :ok <- forward(serial, node || name, port),
+         {:ok, node} <- Origin.full_name(serial, node, name, port),
+         :ok <- unclaimed(serial, node) do
+      put(serial, &%{&1 | node: node})
+      {:ok, node}
+    end
+  end
+
+  @doc "The node of the device `serial`, where this VM has opened the way to it."
+  @spec node(String.t()) :: node() | nil
+  def node(serial), do: get(serial).node
+
+  @doc """
+  Takes down the tunnels of the device `serial` that this VM set up. What was there before, or is
+  another program's, stays; see `Hotpush.Transport.Adb.Teardown` for those of other VMs.
+  """
+  @spec close(String.t()) :: :ok
+  def close(serial) do
+    for {direction, from} <- get(serial).ours do
+      # Gone already, or the device is: there is nothing left to take down.
+      Command.run(["-s", serial, direction, "--remove", from], serial, @timeout)
+    end
+
+    :persistent_term.put(__MODULE__, Map.delete(all(), serial))
+  end
+
+  defp names(serial) do
+    with {:error, reason} <- Epmd.local(@timeout),
+         do: {:error, Error.new(:connect, serial, {:adb_no_epmd, Epmd.port(), reason})}
+  end
+
+  defp reverse(serial) do
+    port = Epmd.port()
+    there = "tcp:#{port}"
+
+    with {:ok, text} <- Command.run(["-s", serial, "reverse", "--list"], serial, @timeout) do
+      case Forward.reversed(text, there) do
+        ^there -> {:ok, false}
+        nil -> reverse(serial, there, port)
+        other -> {:error, Error.new(:connect, serial, {:adb_reversed, port, other})}
+      end
+    end
+  end
+
+  defp reverse(serial, there, port) do
+    case Command.run(["-s", serial, "reverse", there, there], serial, @timeout) do
+      {:ok, _} ->
+        ours(serial, {"reverse", there})
+        {:ok, true}
+
+      {:error, %{reason: {:adb_failed, said}}} ->
+        {:error, Error.new(:connect, serial, {:adb_epmd_there, port, said})}
+
+      error ->
+        error
+    end
+  end
+
+  # Not there: a device whose tunnel leads to that port has the node of this name.
+  defp origin(serial, node, names, wait) do
+    with {:error, %{reason: {:adb_elsewhere, _, port}} = error} <-
+           Origin.find(serial, node, names, wait),
+         {:ok, text} <- Command.run(["forward", "--list"], serial, @timeout) do
+      case Forward.forwarded(text, "tcp:#{port}") do
+        {other, _} when other != serial -> same_node(serial, node, other)
+        _ -> {:error, error}
+      end
+    end
+  end
+
+  defp forward(serial, node, port) do
+    here = "tcp:#{port}"
+
+    with {:ok, text} <- Command.run(["forward", "--list"], serial, @timeout) do
+      case Forward.forwarded(text, here) do
+        nil -> forward(serial, here, port, Forward.free?(port))
+        {^serial, ^here} -> :ok
+        {other, to} -> taken(serial, node, port, {other, to == here})
+      end
+    end
+  end
+
+  # One name at this port, and another device's node answers there: it is that one's name, too.
+  defp taken(serial, node, port, {other, same_port?}) do
+    with true <- same_port? and other != serial,
+         {:ok, names} <- Epmd.local(@timeout),
+         [_] <- for({name, ^port} <- names, do: name) do
+      same_node(serial, node, other)
+    else
+      _ -> {:error, Error.new(:connect, serial, {:adb_port_of, port, other})}
+    end
+  end
+
+  defp forward(serial, _here, port, false),
+    do: {:error, Error.new(:connect, serial, {:adb_port_taken, port})}
+
+  defp forward(serial, here, _port, true) do
+    arguments = ["-s", serial, "forward", "--no-rebind", here, here]
+
+    with {:ok, _} <- Command.run(arguments, serial, @timeout) do
+      ours(serial, {"forward", here})
+    end
+  end
+
+  # One VM knows one node of a name.
+  defp unclaimed(_serial, nil), do: :ok
+
+  defp unclaimed(serial, node) do
+    case Enum.find(all(), fn {other, known} -> other != serial and known.node == node end) do
+      nil -> :ok
+      {other, _} -> same_node(serial, node, other)
+    end
+  end
+
+  defp same_node(serial, node, other),
+    do: {:error, Error.new(:connect, serial, {:adb_same_node, node, Enum.sort([serial, other])})}
+
+  # A device that went away took its tunnels along, and its claim to a name.
+  defp forget_others(devices) do
+    there = for %{state: :device, serial: serial} <- devices, do: serial
+    :persistent_term.put(__MODULE__, Map.take(all(), there))
+  end
+
+  defp ours(serial, tunnel), do: put(serial, &%{&1 | ours: Enum.uniq([tunnel | &1.ours])})
+
+  defp put(serial, change),
+    do: :persistent_term.put(__MODULE__, Map.put(all(), serial, change.(get(serial))))
+
+  defp get(serial), do: Map.get(all(), serial, %{node: nil, ours: []})
+  defp all, do: :persistent_term.get(__MODULE__, %{})
+end
