@@ -42,7 +42,7 @@ defmodule Hotpush.Discovery.Devices do
       confirmed = for(row <- rows, row.route, do: row.route) -- config.routes
       Names.lend(Names.hosts(confirmed), left(deadline, 4))
       Survey.add(survey, targets.(confirmed))
-      outcomes = Enum.zip(known ++ named ++ confirmed, Survey.outcomes(survey))
+      outcomes = Enum.zip(known ++ named ++ confirmed, Survey.results(survey))
       own = for app <- project.apps, app.kind == :own, do: to_string(app.name)
       {Row.answered(rows, Map.new(outcomes), own), errors}
     after

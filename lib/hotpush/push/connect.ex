@@ -5,15 +5,12 @@ defmodule Hotpush.Push.Connect do
 
   alias Hotpush.{Config, Error, Project}
   alias Hotpush.Config.{Options, Route, Target}
-  alias Hotpush.Error.Fault
   alias Hotpush.Plan.ModuleFilter
-  alias Hotpush.Push.{Isolation, Preparation}
+  alias Hotpush.Push.{Engine, Isolation, Preparation}
   alias Hotpush.Transport.Adb.Devices
   alias Hotpush.Text
   alias Hotpush.Discovery.Names
   alias Hotpush.Transport
-
-  @at_once 32
 
   @doc """
   The nodes of the devices that run and could be reached, of those that configuration names (or,
@@ -101,54 +98,40 @@ defmodule Hotpush.Push.Connect do
   defp connect(targets, timeout) do
     targets = Enum.reject(targets, &(&1.transport == Transport.Ssh))
 
-    Preparation.prepared(targets, timeout, fn prepared ->
-      ready = for {target, result} <- prepared, {:ok, ready} <- [told(result, target)], do: ready
-      nodes = ready |> open_all(timeout) |> Enum.uniq()
-      if nodes != [], do: Transport.Dist.stay()
-      nodes
+    Preparation.named(targets, timeout, fn ->
+      results = Engine.run(targets, &open(&1, &2, timeout), limit: timeout + 10_000)
+
+      Enum.uniq(
+        for {target, result} <- results, node <- connected(target, result, timeout), do: node
+      )
     end)
   end
 
-  defp open_all(targets, timeout) do
-    targets
-    |> Task.async_stream(&open(&1, timeout),
-      max_concurrency: @at_once,
-      timeout: timeout + 10_000,
-      on_timeout: :kill_task
-    )
-    |> Enum.zip(targets)
-    |> Enum.flat_map(fn {opened, target} ->
-      with {:ok, connection} <- told(opened(opened, target, timeout), target) do
-        # The name stays known for as long as the connection that was made by it.
-        [target] |> Names.hosts() |> Names.hand_over(connection)
-        [target.node]
-      else
-        _ -> []
-      end
-    end)
+  defp open(_asked, {:ok, target}, timeout) do
+    with {:ok, conn} <- target.transport.open(target, timeout) do
+      connection = Transport.Dist.keep(conn)
+      Transport.Dist.stay()
+      {:ok, target, connection}
+    end
   end
 
-  defp open(target, timeout) do
-    Isolation.caught(target.name, fn ->
-      with {:ok, conn} <- target.transport.open(target, timeout),
-           do: {:ok, Transport.Dist.keep(conn)}
-    end)
+  defp open(_asked, error, _timeout), do: error
+
+  # The name stays known for as long as the connection that was made by it.
+  defp connected(_asked, {:ok, {:ok, target, connection}}, _timeout) do
+    [target] |> Names.hosts() |> Names.hand_over(connection)
+    [target.node]
   end
 
-  defp opened({:ok, {:ok, result}}, _target, _timeout), do: result
-  defp opened({:ok, error}, _target, _timeout), do: error
+  defp connected(asked, {:ok, {:error, error}}, _timeout), do: log(asked, error)
+  defp connected(asked, {:error, error}, _timeout), do: log(asked, error)
 
-  defp opened({:exit, :timeout}, target, timeout),
-    do: {:error, Error.new(:connect, target.name, {:timeout, timeout})}
-
-  defp opened({:exit, reason}, target, _timeout),
-    do: {:error, Fault.error(target.name, :exit, reason, [])}
+  defp connected(asked, :late, timeout),
+    do: log(asked, Error.new(:connect, asked.name, {:timeout, timeout}))
 
   # What is answered has no place for why a device is missing.
-  defp told({:error, error} = result, target) do
+  defp log(target, error) do
     :logger.warning("~ts", [Text.printable(Error.message(Target.named(target, error)))])
-    result
+    []
   end
-
-  defp told(result, _target), do: result
 end

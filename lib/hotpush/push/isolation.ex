@@ -14,10 +14,9 @@ defmodule Hotpush.Push.Isolation do
     tag = make_ref()
 
     {worker, monitor} =
-      spawn_monitor(fn ->
+      __MODULE__.spawn(fn ->
         # It hears of the end of those that it starts, in place of sharing it.
         Process.flag(:trap_exit, true)
-        watch(caller)
         send(caller, {tag, caught(subject, fun)})
       end)
 
@@ -39,6 +38,28 @@ defmodule Hotpush.Push.Isolation do
     kind, reason -> {:error, Fault.error(subject, kind, reason, __STACKTRACE__)}
   end
 
+  @doc "Starts a process that ends with the caller, with a monitor of it."
+  @spec spawn((() -> any())) :: {pid(), reference()}
+  def spawn(fun) do
+    caller = self()
+
+    spawn_monitor(fn ->
+      watch(caller)
+      fun.()
+    end)
+  end
+
+  @doc "Ends a process, and waits until it has ended."
+  @spec kill(pid()) :: :ok
+  def kill(pid) do
+    monitor = Process.monitor(pid)
+    Process.exit(pid, :kill)
+
+    receive do
+      {:DOWN, ^monitor, _, _, _} -> :ok
+    end
+  end
+
   @doc "Ends a process that is linked to the caller at once, and takes no notice of it."
   @spec quit(pid()) :: :ok
   def quit(pid) do
@@ -56,7 +77,7 @@ defmodule Hotpush.Push.Isolation do
   defp watch(caller) do
     worker = self()
 
-    spawn(fn ->
+    Kernel.spawn(fn ->
       of_caller = Process.monitor(caller)
       of_worker = Process.monitor(worker)
 

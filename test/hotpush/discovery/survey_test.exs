@@ -119,8 +119,8 @@ defmodule Hotpush.Discovery.SurveyTest do
     assert [
              :handshake_refused,
              :handshake_refused,
-             {:raised, "boom"},
-             {:raised, "** (exit) :boom"}
+             {:fault, "RuntimeError", _where},
+             {:fault, "exit boom", _}
            ] = reasons
 
     assert Survey.ask(visit(), [], 60_000) == []
@@ -132,10 +132,10 @@ defmodule Hotpush.Discovery.SurveyTest do
     Survey.add(survey, [target(:open_fails), target(:open_raises)])
     Survey.add(survey, [target(:prepare_fails)])
     refute_received :finished
-    outcomes = Survey.outcomes(survey)
+    outcomes = Survey.results(survey)
     assert_received :finished
 
-    assert [{:timeout, _}, :handshake_refused, {:raised, "boom"}, :handshake_refused] =
+    assert [{:timeout, _}, :handshake_refused, {:fault, _, _}, :handshake_refused] =
              for(%{failures: [error]} <- outcomes, do: error.reason)
   end
 
@@ -144,7 +144,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     assert_receive {:hangs, :open_hangs, :open, _, pid}, 10_000
     Until.until("the time to be over", fn -> not Process.alive?(pid) end)
     Survey.add(survey, [target(:open_fails)])
-    assert [_, _] = hung(Survey.outcomes(survey))
+    assert [_, _] = hung(Survey.results(survey))
   end
 
   test "who lacks the cookie is not begun with" do

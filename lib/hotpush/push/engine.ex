@@ -1,0 +1,198 @@
+defmodule Hotpush.Push.Engine do
+  @moduledoc """
+  Does the same work for many targets, side by side. Pushes, the list of devices and connections
+  that stay all run on it.
+
+  Each target is prepared, one after the other, and then has a process of its own. A target whose
+  work fails, crashes or hangs costs that target alone. Targets may join while others are at work.
+  All of it ends with the process that started it.
+  """
+
+  alias Hotpush.Config.Target
+  alias Hotpush.Error.Fault
+  alias Hotpush.Push.Isolation
+
+  @at_once 32
+
+  defstruct [:work, :tag, :task, :deadline, :limit, :at_once, :preparer] ++
+              [closed?: false, targets: %{}, waiting: [], running: %{}, results: %{}]
+
+  @opaque t :: %__MODULE__{}
+
+  @typedoc """
+  What is done for a target: it gets the target as it was asked for, and what came of preparing it.
+  """
+  @type work :: (Target.t(), {:ok, Target.t()} | {:error, Hotpush.Error.t()} -> term())
+
+  @typedoc "What the work answered, why it crashed, or `:late`: its time was over."
+  @type result :: {:ok, term()} | {:error, Hotpush.Error.t()} | :late
+
+  @doc "A result for each target, in their order. Options: see `start/3`."
+  @spec run([Target.t()], work(), keyword()) :: [{Target.t(), result()}]
+  def run(targets, work, options), do: targets |> start(work, options) |> results()
+
+  @doc """
+  Starts to work. Options:
+
+    * `:at_once` - how many targets are worked for at the same time (#{@at_once})
+    * `:limit` - how long the work for one target may take, in ms (no limit)
+    * `:deadline` - how long all of it may take, in ms (no limit)
+
+  The caller has to take the `results/1`.
+  """
+  @spec start([Target.t()], work(), keyword()) :: t()
+  def start(targets, work, options) do
+    engine = %__MODULE__{
+      work: work,
+      tag: make_ref(),
+      at_once: Keyword.get(options, :at_once, @at_once),
+      limit: options[:limit],
+      deadline: options[:deadline] && now() + options[:deadline]
+    }
+
+    engine = %{engine | task: Task.async(fn -> collect_all(engine) end)}
+    add(engine, targets)
+    engine
+  end
+
+  @doc "Adds targets, which have the time that is left."
+  @spec add(t(), [Target.t()]) :: :ok
+  def add(%__MODULE__{} = engine, targets), do: tell(engine, {:add, targets})
+
+  @doc "Waits for a result for each target, in the order in which they joined."
+  @spec results(t()) :: [{Target.t(), result()}]
+  def results(%__MODULE__{} = engine) do
+    tell(engine, :no_more)
+    Task.await(engine.task, :infinity)
+  end
+
+  defp tell(engine, message) do
+    send(engine.task.pid, {engine.tag, message})
+    :ok
+  end
+
+  defp collect_all(engine) do
+    collector = self()
+    preparer = Isolation.spawn(fn -> prepare(engine.tag, collector, []) end)
+    engine = collect(%{engine | preparer: preparer})
+    for {pid, _} <- [preparer | Map.values(engine.running)], do: Isolation.kill(pid)
+    engine = close(engine)
+    engine.targets |> Enum.map(&elem(&1, 1).transport) |> Enum.uniq() |> Enum.each(& &1.finish())
+
+    for index <- 0..(map_size(engine.targets) - 1)//1,
+        do: {engine.targets[index], Map.get(engine.results, index, :late)}
+  end
+
+  # What a transport prepares may belong to the process that asked for it, so this one stays. The
+  # adb server may be slow to start; the other targets do not wait for it.
+  defp prepare(tag, collector, waiting) do
+    receive do
+      {^tag, :prepare, more} ->
+        prepare(tag, collector, Enum.sort_by(waiting ++ more, &adb?(elem(&1, 1))))
+    after
+      if(waiting == [], do: :infinity, else: 0) ->
+        [{index, target} | waiting] = waiting
+        send(collector, {tag, {:prepared, index, prepare(target)}})
+        prepare(tag, collector, waiting)
+    end
+  end
+
+  defp adb?(%{way: {:adb, _, _}}), do: true
+  defp adb?(_target), do: false
+
+  @doc "Prepares one target: what its transport needs before it can be reached."
+  @spec prepare(Target.t()) :: {:ok, Target.t()} | {:error, Hotpush.Error.t()}
+  def prepare(target) do
+    with {:ok, prepared} <- Isolation.caught(target.name, fn -> Target.prepare(target) end),
+         do: prepared
+  end
+
+  defp collect(%{closed?: true, results: results, targets: targets} = engine)
+       when map_size(results) == map_size(targets),
+       do: engine
+
+  defp collect(%{tag: tag} = engine) do
+    receive do
+      {^tag, {:add, targets}} ->
+        {engine, added} = put(engine, targets)
+        send(elem(engine.preparer, 0), {tag, :prepare, added})
+        collect(engine)
+
+      {^tag, :no_more} ->
+        collect(%{engine | closed?: true})
+
+      {^tag, {:prepared, index, prepared}} ->
+        %{engine | waiting: engine.waiting ++ [{index, prepared}]} |> fill() |> collect()
+
+      {^tag, {:done, index, result}} ->
+        engine |> done(index, result) |> collect()
+
+      {^tag, {:limit, index}} when is_map_key(engine.running, index) ->
+        Isolation.kill(elem(engine.running[index], 0))
+        engine |> done(index, :late) |> collect()
+
+      {^tag, {:limit, _index}} ->
+        collect(engine)
+
+      {:DOWN, monitor, :process, _pid, reason} ->
+        engine |> ended(monitor, reason) |> collect()
+    after
+      left(engine.deadline) -> engine
+    end
+  end
+
+  # The time is over, and a target that joins now comes too late.
+  defp close(%{closed?: true} = engine), do: engine
+
+  defp close(%{tag: tag} = engine) do
+    receive do
+      {^tag, {:add, targets}} -> engine |> put(targets) |> elem(0) |> close()
+      {^tag, :no_more} -> engine
+    end
+  end
+
+  defp put(engine, targets) do
+    added = Enum.with_index(targets, fn target, at -> {map_size(engine.targets) + at, target} end)
+    {%{engine | targets: Map.merge(engine.targets, Map.new(added))}, added}
+  end
+
+  defp fill(%{waiting: [{index, prepared} | waiting]} = engine)
+       when map_size(engine.running) < engine.at_once do
+    collector = self()
+    target = engine.targets[index]
+
+    worker =
+      Isolation.spawn(fn ->
+        result = Isolation.caught(target.name, fn -> engine.work.(target, prepared) end)
+        send(collector, {engine.tag, {:done, index, result}})
+      end)
+
+    if engine.limit, do: Process.send_after(self(), {engine.tag, {:limit, index}}, engine.limit)
+    fill(%{engine | waiting: waiting, running: Map.put(engine.running, index, worker)})
+  end
+
+  defp fill(engine), do: engine
+
+  defp done(engine, index, result) do
+    with {_pid, monitor} <- engine.running[index], do: Process.demonitor(monitor, [:flush])
+    results = Map.put_new(engine.results, index, result)
+    fill(%{engine | running: Map.delete(engine.running, index), results: results})
+  end
+
+  # Something that it was linked to took it down.
+  defp ended(engine, monitor, reason) do
+    case Enum.find(engine.running, fn {_index, {_pid, of}} -> of == monitor end) do
+      {index, _} ->
+        error = Fault.error(engine.targets[index].name, :exit, reason, [])
+        done(engine, index, {:error, error})
+
+      nil ->
+        engine
+    end
+  end
+
+  defp left(nil), do: :infinity
+  defp left(deadline), do: max(deadline - now(), 0)
+
+  defp now, do: System.monotonic_time(:millisecond)
+end
