@@ -93,7 +93,7 @@ defmodule Hotpush.Project do
          consolidated: consolidated(),
          consolidate?: Mix.Project.config()[:consolidate_protocols] == true,
          keep: keep(config),
-         state_dir: Path.join(Mix.Project.build_path(), ".hotpush"),
+         state_dir: state_dir(),
          target: Mix.target(),
          ways: Enum.map(config.discovery, &to_string/1),
          system: system_modules(lib, platform),
@@ -103,6 +103,10 @@ defmodule Hotpush.Project do
        }}
     end
   end
+
+  @doc "See `Hotpush.Project.Workspace.state_dir/0`."
+  @spec state_dir() :: Path.t()
+  def state_dir, do: Path.join(Mix.Project.build_path(), ".hotpush")
 
   defp own_apps(%Config{app_names: [_ | _] = names}, _built), do: names
 

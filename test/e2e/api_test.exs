@@ -56,6 +56,41 @@ defmodule Hotpush.ApiE2ETest do
     )
   end
 
+  # Mix compiles nothing for a second caller while the first one still compiles.
+  test "pushes at the same time all push what was saved before them", %{release: release} do
+    files =
+      for n <- 1..40,
+          into: %{},
+          do: {"lib/many#{n}.ex", "defmodule Many#{n} do\n  def v, do: 1\nend\n"}
+
+    project = Project.new(app: :many, files: files, extra_applications: [:logger])
+    Project.mix!(project, ["compile"])
+    devices = for _ <- 1..4, do: Device.start(release: release, cookie: "one_for_all")
+    for n <- 1..40, do: Project.edit(project, "lib/many#{n}.ex", "v, do: 1", "v, do: 2")
+    nodes = Enum.map_join(devices, " ", & &1.node)
+
+    said =
+      script(
+        project,
+        ~S"""
+        System.get_env("NODES")
+        |> String.split()
+        |> Enum.map(&Task.async(fn -> Hotpush.push(node: &1, force: true) end))
+        |> Task.await_many(:infinity)
+        |> Enum.map(fn {:ok, report} -> say.(Hotpush.Report.exit_status(report)) end)
+        """,
+        %{"HOTPUSH_COOKIE" => "one_for_all", "NODES" => nodes},
+        ["one_for_all"]
+      )
+
+    assert said == ~w(0 0 0 0)
+
+    for device <- devices do
+      all = Enum.map_join(1..40, ", ", &"Many#{&1}.v()")
+      assert Device.eval(device, "[#{all}]") == List.duplicate(2, 40)
+    end
+  end
+
   test "plan, push, and again, in a VM that stays", %{project: project, release: release} do
     device = Device.start(release: release)
 

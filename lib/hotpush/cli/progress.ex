@@ -28,6 +28,11 @@ defmodule Hotpush.CLI.Progress do
     end
   end
 
+  @doc "From now on the line may show: whoever else writes on the terminal has ended."
+  @spec show(pid() | nil) :: :ok
+  def show(nil), do: :ok
+  def show(pid), do: GenServer.cast(pid, :show)
+
   @doc "Says what is being done now."
   @spec step(pid() | nil, term()) :: :ok
   def step(nil, _step), do: :ok
@@ -49,7 +54,6 @@ defmodule Hotpush.CLI.Progress do
 
   @impl true
   def init(columns) do
-    Process.send_after(self(), :show, @after_ms)
     {:ok, %{columns: columns, text: "", shown: nil}}
   end
 
@@ -58,6 +62,11 @@ defmodule Hotpush.CLI.Progress do
     if state.shown, do: write("", state.columns)
     IO.puts(where, Text.printable(text))
     {:noreply, %{state | shown: nil}}
+  end
+
+  def handle_cast(:show, state) do
+    Process.send_after(self(), :show, @after_ms)
+    {:noreply, state}
   end
 
   def handle_cast(step, state), do: {:noreply, %{state | text: text(step)}}

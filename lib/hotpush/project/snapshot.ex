@@ -4,7 +4,7 @@ defmodule Hotpush.Project.Snapshot do
   with the same code is no change, and one with an older time and other code is.
   """
 
-  alias Hotpush.{Error, Project, Scanner}
+  alias Hotpush.{Error, Project, Scanner, Turn}
   alias Hotpush.Config.Options
   alias Hotpush.Project.Inventory
 
@@ -49,8 +49,12 @@ defmodule Hotpush.Project.Snapshot do
 
   defp inventory do
     with {:ok, project} <- project(),
-         do: {:ok, Inventory.scan(project, Scanner.default()), dirs(project)}
+         do: {:ok, scan(project), dirs(project)}
   end
+
+  # Not while a compilation in this VM writes the files.
+  defp scan(project),
+    do: Turn.take(:build, fn -> Inventory.scan(project, Scanner.default()) end)
 
   # Without what is for development only: no push takes that along by itself.
   defp project do

@@ -5,7 +5,7 @@ defmodule Hotpush.Project.Workspace do
   What it is made of says `Hotpush.Project`.
   """
 
-  alias Hotpush.{Config, Error}
+  alias Hotpush.{Config, Error, Project, Turn}
   alias Hotpush.Project.{Consolidation, LateSaves}
   alias Hotpush.Project.LateSaves.Record
 
@@ -19,7 +19,10 @@ defmodule Hotpush.Project.Workspace do
 
   @doc "The config that a command line makes with the environment, hotpush.toml and the Mix config."
   @spec config([String.t()]) :: {:ok, Config.t()} | {:error, Error.t()}
-  def config(argv) do
+  def config(argv), do: Turn.take(:build, fn -> read_config(argv) end)
+
+  # A compilation in another process makes other projects the current one, for a while.
+  defp read_config(argv) do
     app_envs = Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
     Config.build(argv, System.get_env(), app_envs, Mix.target(), settings_dirs())
   end
@@ -34,11 +37,19 @@ defmodule Hotpush.Project.Workspace do
     files |> Enum.reject(&is_nil/1) |> Enum.map(&Path.dirname(Path.expand(&1))) |> Enum.uniq()
   end
 
-  @doc "Compiles the project, unless told not to; also if this VM has compiled it before."
+  @doc "Where small things are kept between runs: in the build folder."
+  @spec state_dir() :: Path.t()
+  def state_dir, do: Turn.take(:build, fn -> Project.state_dir() end)
+
+  @doc """
+  Compiles the project, unless told not to; also if this VM has compiled it before. The caller has
+  the turn to build, see `Hotpush.Turn`.
+  """
   @spec compile(Config.t()) :: :ok | {:error, Error.t()}
   def compile(%Config{compile?: false}), do: consolidate()
 
   def compile(%Config{}) do
+    if Mix.Project.umbrella?(), do: keep_loadable()
     shown = show_late_saves()
     # A task runs once in a VM.
     compilers = Mix.Project.config()[:compilers] || Mix.compilers()
@@ -61,11 +72,25 @@ defmodule Hotpush.Project.Workspace do
     record = Record.read(record())
     own = own_places()
     deps = for {_app, place} <- dependencies(Keyword.keys(own)), do: LateSaves.show(place, record)
-    if Enum.any?(deps, &(&1.late != [])), do: Mix.Task.clear()
+
+    if Enum.any?(deps, &(&1.late != [])) do
+      keep_loadable()
+      Mix.Task.clear()
+    end
+
     deps ++ for {_app, place} <- own, do: LateSaves.show(place, record)
   end
 
   defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])
+
+  # While Mix (1.15 and newer) compiles a child or a dependency, only what that one needs is on the
+  # code path, and devices are reached meanwhile.
+  defp keep_loadable do
+    Application.load(:hotpush)
+    {:ok, modules} = :application.get_key(:hotpush, :modules)
+    _ = :code.ensure_modules_loaded(modules)
+    :ok
+  end
 
   defp own_places do
     case Mix.Project.apps_paths() do

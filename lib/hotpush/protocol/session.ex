@@ -59,6 +59,10 @@ defmodule Hotpush.Protocol.Session do
     end
   end
 
+  @doc "Adds time (ms) to the visit: for what it waited for here."
+  @spec extend(t(), number()) :: t()
+  def extend(session, ms), do: %{session | deadline: session.deadline + ceil(ms)}
+
   @doc "Asks what the device is and runs. `remembered` is from `Hotpush.Protocol.Memory.recall/2`."
   @spec ask(t(), [atom()], [atom()], [module()], map()) ::
           {:ok, Device.t(), t()} | {:error, Error.t(), t()}

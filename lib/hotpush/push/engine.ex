@@ -14,7 +14,7 @@ defmodule Hotpush.Push.Engine do
 
   @at_once 32
 
-  defstruct [:work, :tag, :task, :deadline, :limit, :at_once, :preparer] ++
+  defstruct [:work, :tag, :task, :deadline, :limit, :limit_from, :at_once, :preparer] ++
               [closed?: false, targets: %{}, waiting: [], running: %{}, results: %{}]
 
   @opaque t :: %__MODULE__{}
@@ -36,6 +36,7 @@ defmodule Hotpush.Push.Engine do
 
     * `:at_once` - how many targets are worked for at the same time (#{@at_once})
     * `:limit` - how long the work for one target may take, in ms (no limit)
+    * `:limit_from` - a function that returns when that time starts to count (from the start)
     * `:deadline` - how long all of it may take, in ms (no limit)
 
   The caller has to take the `results/1`.
@@ -47,6 +48,7 @@ defmodule Hotpush.Push.Engine do
       tag: make_ref(),
       at_once: Keyword.get(options, :at_once, @at_once),
       limit: options[:limit],
+      limit_from: options[:limit_from],
       deadline: options[:deadline] && now() + options[:deadline]
     }
 
@@ -74,13 +76,27 @@ defmodule Hotpush.Push.Engine do
   defp collect_all(engine) do
     collector = self()
     preparer = Isolation.spawn(fn -> prepare(engine.tag, collector, []) end)
-    engine = collect(%{engine | preparer: preparer})
+    engine = collect(limits(%{engine | preparer: preparer}))
     for {pid, _} <- [preparer | Map.values(engine.running)], do: Isolation.kill(pid)
     engine = close(engine)
     engine.targets |> Enum.map(&elem(&1, 1).transport) |> Enum.uniq() |> Enum.each(& &1.finish())
 
     for index <- 0..(map_size(engine.targets) - 1)//1,
         do: {engine.targets[index], Map.get(engine.results, index, :late)}
+  end
+
+  # Until it is known when the limit starts to count, there is none.
+  defp limits(%{limit_from: nil} = engine), do: engine
+
+  defp limits(%{tag: tag, limit_from: from, limit: limit} = engine) do
+    collector = self()
+
+    Isolation.spawn(fn ->
+      from.()
+      send(collector, {tag, {:limits, limit}})
+    end)
+
+    %{engine | limit: nil}
   end
 
   # What a transport prepares may belong to the process that asked for it, so this one stays. The
@@ -134,6 +150,11 @@ defmodule Hotpush.Push.Engine do
       {^tag, {:limit, _index}} ->
         collect(engine)
 
+      {^tag, {:limits, limit}} ->
+        engine = %{engine | limit: limit}
+        for {index, _worker} <- engine.running, do: limit(engine, index)
+        collect(engine)
+
       {:DOWN, monitor, :process, _pid, reason} ->
         engine |> ended(monitor, reason) |> collect()
     after
@@ -167,11 +188,16 @@ defmodule Hotpush.Push.Engine do
         send(collector, {engine.tag, {:done, index, result}})
       end)
 
-    if engine.limit, do: Process.send_after(self(), {engine.tag, {:limit, index}}, engine.limit)
+    limit(engine, index)
     fill(%{engine | waiting: waiting, running: Map.put(engine.running, index, worker)})
   end
 
   defp fill(engine), do: engine
+
+  defp limit(%{limit: nil}, _index), do: :ok
+
+  defp limit(engine, index),
+    do: Process.send_after(self(), {engine.tag, {:limit, index}}, engine.limit)
 
   defp done(engine, index, result) do
     with {_pid, monitor} <- engine.running[index], do: Process.demonitor(monitor, [:flush])

@@ -7,14 +7,38 @@ defmodule Hotpush.Push.Fleet do
   alias Hotpush.Push.{Engine, Isolation, Preparation, Recovery, Retry, Visit}
   alias Hotpush.Report.Result
 
+  @opaque t :: {Isolation.t(), [Target.t()]}
+
   @doc "A result per target, in the order of the targets."
   @spec run(Visit.t(), [Target.t()]) :: [Result.t()]
   def run(%Visit{} = visit, targets) do
-    case Isolation.run(nil, fn -> all(visit, targets) end) do
+    fleet = start(visit, targets)
+
+    try do
+      results(fleet)
+    after
+      stop(fleet)
+    end
+  end
+
+  @doc "Starts the visits. The caller takes their `results/1`, and stops them when it is done."
+  @spec start(Visit.t(), [Target.t()]) :: t()
+  def start(%Visit{} = visit, targets),
+    do: {Isolation.start(nil, fn -> all(visit, targets) end), targets}
+
+  @doc "Waits for a result per target, in the order of the targets."
+  @spec results(t()) :: [Result.t()]
+  def results({work, targets}) do
+    case Isolation.await(work) do
       {:ok, results} -> results
       {:error, error} -> Enum.map(targets, &failed(&1, %{error | subject: &1.name}))
     end
-  after
+  end
+
+  @doc "Ends the visits that are still under way. Nothing of them stays on a device."
+  @spec stop(t()) :: :ok
+  def stop({work, _targets}) do
+    Isolation.stop(work)
     # What was found before the visits, to make them.
     Names.give_back()
   end
@@ -25,7 +49,9 @@ defmodule Hotpush.Push.Fleet do
     last_resort = timeout + Recovery.grace(timeout) + (visit.config.wait || 0) + 10_000
 
     Preparation.named(targets, timeout, fn ->
-      for {target, result} <- Engine.run(targets, &visit(visit, &1, &2), limit: last_resort) do
+      options = [limit: last_resort, limit_from: fn -> Visit.built(visit) end]
+
+      for {target, result} <- Engine.run(targets, &visit(visit, &1, &2), options) do
         case result do
           {:ok, result} -> result
           {:error, error} -> failed(target, error)

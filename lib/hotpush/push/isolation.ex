@@ -7,26 +7,54 @@ defmodule Hotpush.Push.Isolation do
   alias Hotpush.Error
   alias Hotpush.Error.Fault
 
+  defstruct [:pid, :monitor, :tag, :subject]
+
+  @typedoc "Work under way."
+  @opaque t :: %__MODULE__{}
+
   @doc "What `fun` answers, or an error about `subject` where it does not come to an answer."
   @spec run(term(), (() -> result)) :: {:ok, result} | {:error, Error.t()} when result: term()
-  def run(subject, fun) do
+  def run(subject, fun), do: subject |> start(fun) |> await()
+
+  @doc "Starts the work. The caller takes what it answers with `await/1`, or ends it with `stop/1`."
+  @spec start(term(), (() -> term())) :: t()
+  def start(subject, fun) do
     caller = self()
     tag = make_ref()
 
-    {worker, monitor} =
+    {pid, monitor} =
       __MODULE__.spawn(fn ->
         # It hears of the end of those that it starts, in place of sharing it.
         Process.flag(:trap_exit, true)
         send(caller, {tag, caught(subject, fun)})
       end)
 
+    %__MODULE__{pid: pid, monitor: monitor, tag: tag, subject: subject}
+  end
+
+  @doc "Waits for what the work answers."
+  @spec await(t()) :: {:ok, term()} | {:error, Error.t()}
+  def await(%__MODULE__{pid: pid, monitor: monitor, tag: tag, subject: subject}) do
     receive do
       {^tag, result} ->
         Process.demonitor(monitor, [:flush])
         result
 
-      {:DOWN, ^monitor, :process, ^worker, reason} ->
+      {:DOWN, ^monitor, :process, ^pid, reason} ->
         {:error, Fault.error(subject, :exit, reason, [])}
+    end
+  end
+
+  @doc "Ends the work, if it has not ended, and waits until it has."
+  @spec stop(t()) :: :ok
+  def stop(%__MODULE__{pid: pid, monitor: monitor, tag: tag}) do
+    Process.demonitor(monitor, [:flush])
+    kill(pid)
+
+    receive do
+      {^tag, _result} -> :ok
+    after
+      0 -> :ok
     end
   end
 

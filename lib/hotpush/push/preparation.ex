@@ -3,8 +3,8 @@ defmodule Hotpush.Push.Preparation do
 
   alias Hotpush.Config.Target
   alias Hotpush.Discovery.Names
-  alias Hotpush.Error
-  alias Hotpush.Push.{Engine, Turn}
+  alias Hotpush.{Error, Turn}
+  alias Hotpush.Push.Engine
 
   # How long the network is asked for names.
   @search_ms 2_000
@@ -25,6 +25,6 @@ defmodule Hotpush.Push.Preparation do
   @spec again(Target.t()) :: {:ok, Target.t()} | {:error, Error.t()}
   def again(target) do
     if target.node, do: Names.lend(Names.hosts([target]), @search_ms)
-    Turn.take(fn -> Engine.prepare(target) end)
+    Turn.take(:prepare, fn -> Engine.prepare(target) end)
   end
 end

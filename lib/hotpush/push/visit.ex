@@ -6,7 +6,7 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.{Session, Stub}
-  alias Hotpush.Push.Recovery
+  alias Hotpush.Push.{Opening, Recovery, Stopwatch}
   alias Hotpush.Report.Result
   alias Hotpush.Config.Target
   alias Hotpush.Protocol.Memory
@@ -14,15 +14,17 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.Plan.LineTables
   import Hotpush.Push.Stopwatch, only: [timed: 1]
 
-  defstruct [:config, :project, :inventory, :scanner, progress: &Function.identity/1]
+  defstruct [:config, :project, :build, :inventory, :scanner, progress: &Function.identity/1]
 
   @typedoc """
-  What all visits of a run share. `:inventory` is a function that waits for the scan, which goes
-  on while devices are reached and asked; it answers `{:ok, inventory, scope}` or an error.
+  What all visits of a run share. `:build` is a function that waits until the project is compiled,
+  where the `:project` is not known yet; `:inventory`, one that waits for the scan. Devices are
+  reached while the project is compiled, and asked while it is scanned.
   """
   @type t :: %__MODULE__{
           config: Config.t(),
-          project: Project.t(),
+          project: Project.t() | nil,
+          build: Opening.built() | nil,
           inventory: (() -> {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}),
           scanner: module(),
           progress: (term() -> any())
@@ -31,23 +33,30 @@ defmodule Hotpush.Push.Visit do
   @doc "Visits a device."
   @spec run(t(), Target.t()) :: Result.t()
   def run(%__MODULE__{} = visit, %Target{} = target) do
-    outcome = %Result{target: target}
     visit.progress.({:connecting, target.name})
 
-    case timed(fn -> Session.open(target, visit.config.timeout) end) do
-      {{:ok, session}, ms} ->
+    case Opening.run(target, visit.config.timeout, fn -> built(visit) end) do
+      {{:ok, session, project}, ms} ->
+        visit = %{visit | project: project}
+        outcome = put_ms(%Result{target: target, connected?: true}, :connect, ms)
+
         try do
           visit.progress.({:asking, target.name})
-          visit_open(visit, %{put_ms(outcome, :connect, ms) | connected?: true}, session)
+          visit_open(visit, outcome, session)
         after
           Session.close(session)
         end
         |> recovered(visit, target)
 
       {{:error, error}, ms} ->
-        outcome |> put_ms(:connect, ms) |> Result.failed(error)
+        %Result{target: target} |> put_ms(:connect, ms) |> Result.failed(error)
     end
   end
+
+  @doc "Waits until the project is compiled."
+  @spec built(t()) :: {:ok, Project.t(), float()} | {:error, Error.t()}
+  def built(%__MODULE__{project: %Project{} = project}), do: {:ok, project, Stopwatch.now()}
+  def built(%__MODULE__{build: build}), do: build.()
 
   defp visit_open(visit, outcome, session) do
     served_by = Session.served_by(session)
@@ -94,7 +103,7 @@ defmodule Hotpush.Push.Visit do
     lines = LineTables.asked(visit.project.apps, remembered)
 
     with {:ok, device, outcome, session} <- ask(visit, outcome, session, lines, remembered),
-         {:ok, inventory, scope, outcome} <- inventory(visit, outcome, session),
+         {:ok, inventory, scope, outcome, session} <- inventory(visit, outcome, session),
          diff = diff(visit, inventory, device),
          more = LineTables.lacking(inventory, device, diff, scope, lines),
          {:ok, device, outcome, session} <-
@@ -129,9 +138,10 @@ defmodule Hotpush.Push.Visit do
   defp inventory(visit, outcome, session) do
     {result, ms} = timed(fn -> visit.inventory.() end)
     outcome = put_ms(outcome, :scan, ms)
+    session = Session.extend(session, ms)
 
     case result do
-      {:ok, inventory, scope} -> {:ok, inventory, scope, outcome}
+      {:ok, inventory, scope} -> {:ok, inventory, scope, outcome, session}
       {:error, error} -> {Result.failed(outcome, error), session}
     end
   end

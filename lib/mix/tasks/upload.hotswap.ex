@@ -173,7 +173,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   use Mix.Task
 
   alias Hotpush.{CLI, Config, Error, Push, Report}
-  alias Hotpush.Project.Workspace
+  alias Hotpush.Project.{Builder, Workspace}
   alias Hotpush.Push.Stopwatch
   alias Hotpush.Discovery.Devices.Table
   alias Hotpush.Discovery.{Choice, Confirmed}
@@ -201,7 +201,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
     ask = if config.json != "-" and Choice.terminal?(), do: &Mix.shell().yes?(&1, default: :no)
 
     with :ok <- Workspace.check(),
-         :ok <- Workspace.compile(config),
+         :ok <- Builder.compile(config),
          :ok <- Workspace.load_ways(config),
          {:ok, confirmed} <- Confirmed.read(Confirmed.path(System.get_env())) do
       {config, rows, errors} = Choice.make(config, confirmed, ask)

@@ -1,0 +1,103 @@
+defmodule Hotpush.Project.Builder do
+  @moduledoc """
+  Compiles the project and scans it, beside what its caller does meanwhile. In a VM, one build
+  after the other: Mix compiles nothing for a second caller while the first one still compiles.
+  """
+
+  use GenServer
+
+  alias Hotpush.{Config, Error, Project, Turn}
+  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Project.{Inventory, Workspace}
+  alias Hotpush.Push.{Isolation, Stopwatch}
+
+  @typedoc "When the project was compiled, and how long that took, in ms of `Hotpush.Push.Stopwatch`."
+  @type built :: %{at: float(), compile: float()}
+
+  @doc "Compiles the project in the caller's process, in its turn: see `Hotpush.Project.Workspace`."
+  @spec compile(Config.t()) :: :ok | {:error, Error.t()}
+  def compile(config), do: Turn.take(:build, fn -> Workspace.compile(config) end)
+
+  @doc """
+  Starts to build. `scope` is the names of the modules to push, in place of those that the config
+  chooses, or `nil`. Ends with the caller at the latest, see `stop/1`.
+  """
+  @spec start(Config.t(), module(), [String.t()] | nil) :: pid()
+  def start(%Config{} = config, scanner, scope) do
+    {:ok, builder} = GenServer.start_link(__MODULE__, {config, scanner, scope})
+    builder
+  end
+
+  @doc """
+  Waits until the project is compiled. Errors: it does not compile, or it lacks an application that
+  the config names. What a compiler of the project's raises is raised here.
+  """
+  @spec project(pid()) :: {:ok, Project.t(), built()} | {:error, Error.t()}
+  def project(builder) do
+    with {:raised, kind, reason, stack} <- GenServer.call(builder, :project, :infinity),
+         do: :erlang.raise(kind, reason, stack)
+  end
+
+  @doc "Waits until the project is scanned. Error: no module matches what the config chooses."
+  @spec inventory(pid()) :: {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}
+  def inventory(builder), do: GenServer.call(builder, :inventory, :infinity)
+
+  @doc "Ends it, whatever it does."
+  @spec stop(pid()) :: :ok
+  def stop(builder), do: Isolation.quit(builder)
+
+  @impl true
+  def init(what) do
+    builder = self()
+    Isolation.spawn(fn -> Turn.take(:build, fn -> build(builder, what) end) end)
+    {:ok, %{project: nil, inventory: nil, waiting: []}}
+  end
+
+  @impl true
+  def handle_call(key, from, state) do
+    case state do
+      %{^key => nil} -> {:noreply, %{state | waiting: [{key, from} | state.waiting]}}
+      %{^key => answer} -> {:reply, answer, state}
+    end
+  end
+
+  @impl true
+  def handle_info({key, answer}, state) do
+    {asked, waiting} = Enum.split_with(state.waiting, &(elem(&1, 0) == key))
+    for {_key, from} <- asked, do: GenServer.reply(from, answer)
+    {:noreply, %{Map.put(state, key, answer) | waiting: waiting}}
+  end
+
+  def handle_info({:DOWN, _monitor, :process, _pid, _reason}, state), do: {:noreply, state}
+
+  defp build(builder, {config, scanner, scope}) do
+    project = compiled(config)
+    send(builder, {:project, project})
+
+    with {:ok, project, _built} <- project do
+      scanned = Isolation.caught("the build", fn -> scan(config, project, scanner, scope) end)
+      inventory = with {:ok, scanned} <- scanned, do: scanned
+      send(builder, {:inventory, inventory})
+    end
+  end
+
+  defp compiled(config) do
+    {compiled, ms} = Stopwatch.timed(fn -> Workspace.compile(config) end)
+
+    with :ok <- compiled,
+         {:ok, project} <- Project.load(config),
+         do: {:ok, project, %{compile: ms, at: Stopwatch.now()}}
+  catch
+    kind, reason -> {:raised, kind, reason, __STACKTRACE__}
+  end
+
+  defp scan(config, project, scanner, scope) do
+    inventory = Inventory.scan(project, scanner)
+    with {:ok, scope} <- scope(scope, config, inventory), do: {:ok, inventory, scope}
+  end
+
+  defp scope(nil, config, inventory),
+    do: ModuleFilter.resolve(config.modules, config.apps, inventory)
+
+  defp scope(names, _config, _inventory), do: {:ok, names}
+end
