@@ -78,7 +78,7 @@ defmodule Hotpush.Config do
   A hotpush.toml that cannot be read for want of the native library is `:unread`, the error that
   says why; it is an error where a name of it is asked for, or no other device is named.
 
-  A cookie that cannot be had costs the devices that need it: see `Hotpush.Config.Target.list/2`. Where
+  A cookie that cannot be had costs the devices that need it: see `Hotpush.Transport.Targets.list/2`. Where
   that is all of those named, it is an error.
   """
   @spec build([String.t()], env, %{atom() => keyword()}, atom(), [Path.t()]) ::

@@ -9,6 +9,8 @@ defmodule Hotpush.Error do
     * `:called` - what the sentence calls the subject, where it has a name of its own here, as in
       `porch (example@nerves.local)`
   """
+  alias Hotpush.Error.Prose
+
   defexception [:stage, :subject, :reason, :called]
 
   @type stage ::
@@ -36,5 +38,15 @@ defmodule Hotpush.Error do
   end
 
   @impl true
-  def message(error), do: Hotpush.Error.Prose.sentence(error)
+  def message(error) do
+    Prose.sentence(error)
+  rescue
+    # A reason that has no sentence. Only its kind is shown: there may be a secret in the rest.
+    _ in [FunctionClauseError, CaseClauseError, Protocol.UndefinedError, ArgumentError] ->
+      "#{subject(error.subject)}: #{error.stage} failed (#{Prose.kind(error)}). " <>
+        "Please report this sentence."
+  end
+
+  defp subject(subject) when is_binary(subject) or is_atom(subject), do: to_string(subject)
+  defp subject(_subject), do: "hotpush"
 end

@@ -5,23 +5,7 @@ defmodule Hotpush.Plan do
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
-  alias Hotpush.Plan.{Refusals, Removals}
-
-  defmodule Action do
-    @moduledoc """
-    One module to load (`:new`, `:code`, `:lines`, `:lines_or_docs`, `:forced`) or to remove
-    (`:gone`). `:restore?` says that the device may have its own of that name, and gets it back.
-    """
-    defstruct [:module, :app, :reason, :beam, restore?: false]
-
-    @type t :: %__MODULE__{
-            module: String.t(),
-            app: atom(),
-            reason: :new | :code | :lines | :lines_or_docs | :forced | :gone,
-            beam: Inventory.Beam.t() | nil,
-            restore?: boolean()
-          }
-  end
+  alias Hotpush.Plan.{Action, Refusals, Removals}
 
   defstruct load: [],
             remove: [],

@@ -6,7 +6,7 @@ defmodule Hotpush.Project do
   """
 
   alias Hotpush.{Config, Error}
-  alias Hotpush.Project.Platform
+  alias Hotpush.Project.{Platform, Workspace}
 
   defmodule App do
     @moduledoc """
@@ -76,7 +76,7 @@ defmodule Hotpush.Project do
   @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
   @spec load(Config.t()) :: {:ok, t()} | {:error, Error.t()}
   def load(%Config{} = config) do
-    Hotpush.Project.Workspace.consolidate()
+    Workspace.consolidate()
     lib = Path.join(Mix.Project.build_path(), "lib")
     built = built_apps(lib)
     own = own_apps(config, built)
@@ -93,7 +93,7 @@ defmodule Hotpush.Project do
          consolidated: consolidated(),
          consolidate?: Mix.Project.config()[:consolidate_protocols] == true,
          keep: keep(config),
-         state_dir: state_dir(),
+         state_dir: Workspace.state_dir(),
          target: Mix.target(),
          ways: Enum.map(config.discovery, &to_string/1),
          system: system_modules(lib, platform),
@@ -103,10 +103,6 @@ defmodule Hotpush.Project do
        }}
     end
   end
-
-  @doc "See `Hotpush.Project.Workspace.state_dir/0`."
-  @spec state_dir() :: Path.t()
-  def state_dir, do: Path.join(Mix.Project.build_path(), ".hotpush")
 
   defp own_apps(%Config{app_names: [_ | _] = names}, _built), do: names
 
@@ -240,7 +236,7 @@ defmodule Hotpush.Project do
   # Every application that the project may mean, whether or not it is pushed: its own, all of its
   # dependencies, OTP's and Elixir's. A child of an umbrella does not know its siblings.
   defp known_apps(own) do
-    if match?([_], Hotpush.Project.Workspace.settings_dirs()) do
+    if match?([_], Workspace.settings_dirs()) do
       names = own ++ Map.keys(Mix.Project.apps_paths() || %{}) ++ Mix.Project.deps_apps()
       Enum.map(names, &to_string/1) ++ Platform.names()
     end
@@ -296,6 +292,6 @@ defmodule Hotpush.Project do
           do: chunk
 
     docs = if config.docs?, do: ["Docs"], else: []
-    Enum.sort(Enum.uniq(kept ++ docs) -- Hotpush.Scanner.digest_chunks())
+    Enum.sort(Enum.uniq(kept ++ docs) -- Hotpush.Scanner.Layout.digest_chunks())
   end
 end

@@ -1,12 +1,12 @@
 defmodule Hotpush.Push do
   @moduledoc "The whole way of a push, from what was asked to what came of it."
 
-  alias Hotpush.{Config, Error, Report, Scanner}
+  alias Hotpush.{Config, Error, Report, Scanner, Turn}
   alias Hotpush.CLI.Progress
-  alias Hotpush.Config.Target
   alias Hotpush.Error.Prose.Waiting
   alias Hotpush.Project.{Builder, Workspace}
   alias Hotpush.Push.{Fleet, Stopwatch, Visit}
+  alias Hotpush.Transport.Targets
 
   @doc """
   Compiles the project, asks each device what it runs, and loads what differs (or, with
@@ -23,7 +23,7 @@ defmodule Hotpush.Push do
     scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
     begun = Stopwatch.now()
     since = Keyword.get(options, :since, begun)
-    targets = Target.list(config, Workspace.state_dir())
+    targets = Targets.list(config, Turn.take(:build, &Workspace.state_dir/0))
     progress = Progress.start(config)
     builder = Builder.start(config, scanner, options[:scope])
 

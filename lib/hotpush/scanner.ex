@@ -23,7 +23,7 @@ defmodule Hotpush.Scanner do
     * `:bare_md5` - the same without the `Meta` chunk: what a release made by
       Elixir <= 1.15.3 runs. Equal to `:md5` where there is no such chunk
     * `:line_md5` - MD5 of the data of the `Line` chunk, `""` where there is none
-    * `:digest` - 32 bytes, BLAKE3 of the stripped content: see `digest_chunks/0`
+    * `:digest` - 32 bytes, BLAKE3 of the stripped content: see `Hotpush.Scanner.Layout.digest_chunks/0`
     * `:size` - of the file, in bytes
   """
   @type entry :: %{
@@ -77,57 +77,6 @@ defmodule Hotpush.Scanner do
           md5: <<_::128>>,
           digest: <<_::256>>
         }
-
-  @doc """
-  Reads every `*.beam` directly inside each folder.
-
-  Entries come sorted by module name, problems by path. Where two folders have the same module,
-  the first one's stays, and the other is a problem.
-
-  Options:
-
-    * `:keep` - names of further chunks to keep, such as `"Docs"`
-    * `:manifest` - path of the cache file, or `nil`
-    * `:overlay` - how many of the first folders silently win over those behind them, such as
-      that of the consolidated protocols; default 0. There a bad file still hides the one that
-      it stands for
-  """
-  @callback scan(dirs :: [Path.t()], keyword()) :: scan()
-
-  @doc """
-  Says which local modules the device does not run, and which it runs that are not local.
-
-  An answer with no MD5 counts as no answer. A stamp outweighs the `Line` chunk: that one is of
-  the device's file, the stamp of the code that runs.
-  """
-  @callback diff([entry()], [answer()]) :: diff()
-
-  @doc """
-  Strips, stamps and gzips files, in the order given. `app` goes into the stamp.
-
-  Option: `:keep`, as for `c:scan/2`.
-  """
-  @callback pack([{path :: String.t(), app :: String.t()}], keyword()) ::
-              [{:ok, packed()} | {:error, problem()}]
-
-  @doc """
-  Names of the chunks that are kept when a beam is stripped, and that the digest covers,
-  in the order of the file. (`CInf` is replaced by the stamp and is not covered.)
-  """
-  @spec digest_chunks() :: [String.t()]
-  def digest_chunks, do: ~w(Atom AtU8 Code StrT ImpT ExpT FunT LitT Meta Line Type Attr)
-
-  @doc false
-  # Both scanners build the same paths, whether or not the folder ends with a slash.
-  @spec folder(Path.t()) :: String.t()
-  def folder(dir) do
-    dir = IO.chardata_to_string(dir)
-
-    case String.trim_trailing(dir, "/") do
-      "" when dir != "" -> "/"
-      trimmed -> trimmed
-    end
-  end
 
   @doc "The scanner to use: the native one where its library could be loaded."
   @spec default() :: module()

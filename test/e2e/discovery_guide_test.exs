@@ -137,7 +137,7 @@ defmodule Hotpush.DiscoveryGuideTest do
     assert File.exists?(Path.join(@root, "priv/devices.schema.json"))
     {:docs_v1, _, _, _, %{"en" => manual}, _, _} = Code.fetch_docs(Mix.Tasks.Hotpush.Devices)
 
-    for way <- Hotpush.Discovery.names(),
+    for way <- Hotpush.Discovery.Search.names(),
         do: assert(@guide =~ "| `#{way}` |" and manual =~ "`#{way}`")
   end
 end

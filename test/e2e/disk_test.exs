@@ -38,7 +38,7 @@ defmodule Hotpush.DiskTest do
   end
 
   defp manifest(term) do
-    kept = Scanner.digest_chunks()
+    kept = Hotpush.Scanner.Layout.digest_chunks()
     rest = IO.iodata_to_binary([<<length(kept)::32>>, kept, 131, term])
     "hotpush scan 001" <> Blake3.hash(rest) <> rest
   end

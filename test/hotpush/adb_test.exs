@@ -114,7 +114,7 @@ defmodule Hotpush.AdbTest do
 
     # It is missed where it was asked for, or where a device is reached by it.
     missing = fn options ->
-      {_found, errors} = Hotpush.Discovery.all([timeout: 2_000] ++ options)
+      {_found, errors} = Hotpush.Discovery.Search.all([timeout: 2_000] ++ options)
       Enum.any?(errors, &(&1.reason == :adb_missing))
     end
 

@@ -211,7 +211,7 @@ defmodule Hotpush.ConfigTest do
   test "a cookie is never seen" do
     {:ok, config} = hidden(["--cookie", "sesame"], %{}, @own, [])
     refute inspect(config) =~ "sesame"
-    [target] = Hotpush.Config.Target.list(config, "state")
+    [target] = Hotpush.Transport.Targets.list(config, "state")
     refute inspect(target) =~ "sesame"
     refute message(build(["--cookie", "sesame", "--bad"])) =~ "sesame"
 

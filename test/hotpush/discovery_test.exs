@@ -2,9 +2,9 @@ defmodule Hotpush.DiscoveryTest do
   @moduledoc "The ways side by side, and what becomes of one that misbehaves."
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Discovery, Error}
+  alias Hotpush.Error
   alias Hotpush.Config.Route
-  alias Hotpush.Discovery.{Epmd, Found}
+  alias Hotpush.Discovery.{Epmd, EpmdNames, Found, Search}
   alias Hotpush.Test.Device
 
   doctest Found
@@ -45,7 +45,9 @@ defmodule Hotpush.DiscoveryTest do
   test "one that hangs, raises, dies or answers nonsense costs only itself" do
     Process.register(self(), :discovery_test)
     own = [Hangs, Raises, Dies, Lies, Improper, NoWay, NotCompiled, Fleet]
-    {found, errors} = Discovery.all(own: own, timeout: 500, hosts: ["kiosk.example"])
+
+    {found, errors} = Search.all(own: own, timeout: 500, hosts: ["kiosk.example"])
+
     assert [%{name: "kiosk"}] = Enum.filter(found, &(&1.how == :fleet))
     assert_received {:options, timeout: timeout, hosts: ["kiosk.example"]}
     assert timeout < 500
@@ -63,8 +65,11 @@ defmodule Hotpush.DiscoveryTest do
   end
 
   test "only those that are asked for" do
-    assert {[], []} = Discovery.all(own: [Fleet], only: [:adb], timeout: 50) |> without_adb()
-    {found, []} = Discovery.all(only: [:epmd], own: [Fleet], timeout: 2_000)
+    assert {[], []} =
+             Search.all(own: [Fleet], only: [:adb], timeout: 50)
+             |> without_adb()
+
+    {found, []} = Search.all(only: [:epmd], own: [Fleet], timeout: 2_000)
     assert Enum.all?(found, &(&1.how == :epmd))
   end
 
@@ -89,7 +94,7 @@ defmodule Hotpush.DiscoveryTest do
   test "addresses of IPv6, also those that are of use on one link alone" do
     # What a stranger announces may be of no use at all.
     for address <- ["fe80::1", "fe80::1%nosuch", "fe80::1%", "%", "300.1.1.1%lo", "a b", ""] do
-      assert {:error, _} = Epmd.names(address, 500)
+      assert {:error, _} = EpmdNames.of(address, 500)
     end
 
     with {:error, reason} <- :gen_tcp.listen(0, [:binary, :inet6, ip: {0, 0, 0, 0, 0, 0, 0, 1}]) do
@@ -128,7 +133,7 @@ defmodule Hotpush.DiscoveryTest do
         end)
 
       monitor = Process.monitor(served)
-      assert {address, {:ok, ["good"]}} == {address, Epmd.names(address, 5_000, port)}
+      assert {address, {:ok, ["good"]}} == {address, EpmdNames.of(address, 5_000, port)}
       assert_receive {:DOWN, ^monitor, _, _, _}, 5_000
     end
 
@@ -138,7 +143,7 @@ defmodule Hotpush.DiscoveryTest do
   test "an epmd that never answers, or never ends, does not hold the others up" do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
     {:ok, port} = :inet.port(listener)
-    assert {:error, :timeout} = Epmd.names("127.0.0.1", 100, port)
+    assert {:error, :timeout} = EpmdNames.of("127.0.0.1", 100, port)
     {:ok, _first} = :gen_tcp.accept(listener)
 
     answer = fn fun ->
@@ -150,22 +155,22 @@ defmodule Hotpush.DiscoveryTest do
 
     line = fn number -> "name n#{number} at port #{number}\n" end
     answer.(fn socket -> endless(socket, line) end)
-    assert {:ok, names} = Epmd.names("127.0.0.1", 5_000, port)
+    assert {:ok, names} = EpmdNames.of("127.0.0.1", 5_000, port)
     assert length(names) == 64
 
     hostile = "\0\0\0\0name \e[2J at port 1\nname a b at port 2\nname good at port 3\nname x"
     answer.(&:gen_tcp.send(&1, hostile))
-    assert {:ok, ["good"]} = Epmd.names("127.0.0.1", 5_000, port)
+    assert {:ok, ["good"]} = EpmdNames.of("127.0.0.1", 5_000, port)
     answer.(&:gen_tcp.send(&1, "no"))
-    assert {:error, :no_epmd} = Epmd.names("127.0.0.1", 5_000, port)
+    assert {:error, :no_epmd} = EpmdNames.of("127.0.0.1", 5_000, port)
     :gen_tcp.close(listener)
-    assert {:error, :econnrefused} = Epmd.names("127.0.0.1", 500, port)
+    assert {:error, :econnrefused} = EpmdNames.of("127.0.0.1", 500, port)
   end
 
   # As mDNS gives one where a host has no other.
   test "an epmd at a link-local address, of an interface that is there or is gone" do
-    assert {:error, :einval} = Epmd.names("fe80::1", 500, 1)
-    assert {:error, _no_such} = Epmd.names("fe80::1%nosuch0", 500, 1)
+    assert {:error, :einval} = EpmdNames.of("fe80::1", 500, 1)
+    assert {:error, _no_such} = EpmdNames.of("fe80::1%nosuch0", 500, 1)
     {:ok, interfaces} = :inet.getifaddrs()
 
     here =
@@ -187,7 +192,7 @@ defmodule Hotpush.DiscoveryTest do
         :gen_tcp.close(socket)
       end)
 
-      assert {:ok, ["near"]} = Epmd.names(address, 5_000, port)
+      assert {:ok, ["near"]} = EpmdNames.of(address, 5_000, port)
       :gen_tcp.close(listener)
     end
   end

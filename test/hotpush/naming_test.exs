@@ -3,14 +3,14 @@ defmodule Hotpush.NamingTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}
-  alias Hotpush.Config.{Route, Target, Toml}
+  alias Hotpush.Config.{Route, Toml}
   alias Hotpush.Report.Result
   alias Hotpush.Report.Lines
   alias Hotpush.Config.Toml.Selection
 
   @here %{user: nil, host: "a.local", port: nil}
 
-  defp target(route), do: hd(Target.list(%Config{routes: [route]}, "state"))
+  defp target(route), do: hd(Hotpush.Transport.Targets.list(%Config{routes: [route]}, "state"))
 
   defp said(route, subject, reason) do
     outcome = Result.failed(%Result{target: target(route)}, Error.new(:connect, subject, reason))

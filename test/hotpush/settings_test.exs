@@ -220,7 +220,7 @@ defmodule Hotpush.SettingsTest do
 
       {:ok, config} = config(dir, ["--node", "porch"], %{}, own)
       refute inspect(config) =~ "its-own"
-      assert [target] = Hotpush.Config.Target.list(config, "state")
+      assert [target] = Hotpush.Transport.Targets.list(config, "state")
       assert Secret.unwrap(target.cookie) == :"its-own"
     end
 
@@ -237,7 +237,7 @@ defmodule Hotpush.SettingsTest do
         {:ok, config} = config(dir, [], env)
 
         assert [%{name: "a", cookie_error: %Error{} = error}, %{name: "b", cookie_error: nil}] =
-                 Hotpush.Config.Target.list(config, "state")
+                 Hotpush.Transport.Targets.list(config, "state")
 
         assert Error.message(error) == message
       end
@@ -259,7 +259,7 @@ defmodule Hotpush.SettingsTest do
       {:ok, config} = config(dir, [])
 
       assert [%{cookie_error: %Error{}}, %{cookie_error: nil}] =
-               Hotpush.Config.Target.list(config, "s")
+               Hotpush.Transport.Targets.list(config, "s")
 
       assert message(config(dir, ["a"])) =~ "hotpush.toml:4:14"
       # Whoever has yet to be found may need none.

@@ -39,7 +39,7 @@ defmodule Hotpush.Config.Cookie do
 
   @doc "The first of the errors, where no device is left that has its cookie or needs none."
   @spec some(Config.t()) :: :ok | {:error, Error.t()}
-  def some(%Config{routes: routes} = config) do
+  def some(%{routes: routes} = config) do
     missing = for route <- routes, error = missing(route, config), do: error
 
     if missing != [] and length(missing) == length(routes),
@@ -65,26 +65,7 @@ defmodule Hotpush.Config.Cookie do
   end
 
   defp checked(cookie) do
-    with {:error, expected} <- check(cookie),
+    with {:error, expected} <- Cookie.check(cookie),
          do: {:error, Error.new(:usage, :cookie, {:bad_config, expected})}
   end
-
-  @doc "A cookie as the handshake can use it, hidden; or what it should be."
-  @spec check(term()) :: {:ok, Secret.t() | nil} | {:error, String.t()}
-  def check(none) when none in [nil, ""], do: {:ok, nil}
-  def check(atom) when is_atom(atom), do: atom |> to_string() |> check()
-
-  # The handshake hashes its bytes, and the VM logs a cookie that it cannot hash.
-  def check(text) when is_binary(text) do
-    cond do
-      not latin1?(text) -> {:error, "made of Latin-1 characters"}
-      String.length(text) > 255 -> {:error, "at most 255 characters long"}
-      true -> {:ok, Secret.wrap(String.to_atom(text))}
-    end
-  end
-
-  def check(_other), do: {:error, "an atom or a string"}
-
-  defp latin1?(text),
-    do: String.valid?(text) and Enum.all?(String.to_charlist(text), &(&1 <= 255))
 end

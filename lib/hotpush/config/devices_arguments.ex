@@ -1,7 +1,8 @@
 defmodule Hotpush.Config.DevicesArguments do
   @moduledoc "The command line of `mix hotpush.devices`, strictly. Pure."
 
-  alias Hotpush.{Discovery, Error}
+  alias Hotpush.Discovery.Search
+  alias Hotpush.Error
 
   @switches [json: :string, only: [:string, :keep], timeout: :integer]
   @timeout 5_000
@@ -36,7 +37,7 @@ defmodule Hotpush.Config.DevicesArguments do
 
   defp options(options) do
     only = Keyword.get_values(options, :only)
-    known = Map.new(Discovery.names(), &{to_string(&1), &1})
+    known = Map.new(Search.names(), &{to_string(&1), &1})
 
     with {:only, nil} <- {:only, Enum.find(only, &(not Map.has_key?(known, &1)))},
          ms when ms in 1..@longest <- Keyword.get(options, :timeout, @timeout) do
@@ -48,7 +49,7 @@ defmodule Hotpush.Config.DevicesArguments do
   end
 
   defp bad_only(got),
-    do: usage("--only", {:bad_value, got, Enum.join(Discovery.names(), " or ")})
+    do: usage("--only", {:bad_value, got, Enum.join(Search.names(), " or ")})
 
   defp bad_timeout(got) do
     usage("--timeout", {:bad_value, got, "a number of milliseconds, at most #{@longest}"})

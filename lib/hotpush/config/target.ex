@@ -1,9 +1,8 @@
 defmodule Hotpush.Config.Target do
   @moduledoc "One device as it was asked for, and how it is reached."
 
-  alias Hotpush.{Config, Error, Transport}
+  alias Hotpush.Error
   alias Hotpush.Config.{Route, Secret}
-  alias Hotpush.Config.Cookie
 
   defstruct [
     :name,
@@ -40,29 +39,6 @@ defmodule Hotpush.Config.Target do
           state_dir: Path.t()
         }
 
-  @doc "The targets of a run."
-  @spec list(Config.t(), Path.t()) :: [t()]
-  def list(%Config{} = config, state_dir) do
-    for route <- config.routes do
-      reach(route.way, %__MODULE__{
-        name: Route.title(route),
-        address: route.name,
-        similar: route.similar,
-        way: route.way,
-        # A device's own outweighs the one for all.
-        cookie: route.cookie || config.cookie,
-        cookie_error: Cookie.missing(route, config),
-        host_keys: route.host_keys,
-        state_dir: state_dir
-      })
-    end
-  end
-
-  @doc "As `c:Hotpush.Transport.prepare/1`; one that cannot be offered its cookie is not even begun with."
-  @spec prepare(t()) :: {:ok, t()} | {:error, Error.t()}
-  def prepare(%__MODULE__{cookie_error: nil} = target), do: target.transport.prepare(target)
-  def prepare(%__MODULE__{cookie_error: error}), do: {:error, error}
-
   @doc """
   An error of the way to a device, with the device's name, and beside it what it goes by there.
 
@@ -84,10 +60,4 @@ defmodule Hotpush.Config.Target do
     do: {:unresolved, ssh, similar}
 
   defp meant(reason, _similar), do: reason
-
-  defp reach({:node, node}, target), do: %{target | transport: Transport.Dist, node: node}
-  defp reach({:ssh, _}, target), do: %{target | transport: Transport.Ssh}
-
-  # Its node may be found out only when its tunnels stand.
-  defp reach({:adb, _, node}, target), do: %{target | transport: Transport.Adb, node: node}
 end

@@ -6,10 +6,9 @@ defmodule Hotpush.Discovery.Devices do
   """
 
   alias Hotpush.Discovery.Devices.Row
-  alias Hotpush.Discovery
-  alias Hotpush.Discovery.{Confirmed, Found, HostKey, Names, Survey, Trust}
+  alias Hotpush.Discovery.{Confirmed, Found, HostKey, Names, Search, Survey, Trust}
   alias Hotpush.{Config, Error, Project, Scanner}
-  alias Hotpush.Config.Target
+  alias Hotpush.Transport.Targets
   alias Hotpush.Project.Inventory
   alias Hotpush.Push.Visit
 
@@ -30,7 +29,7 @@ defmodule Hotpush.Discovery.Devices do
     scan = start_scan(project)
     inventory = fn -> scanned(scan, deadline - min(2 * @spare_ms, div(config.timeout, 4))) end
     visit = %Visit{config: config, project: project, scanner: Scanner.default()}
-    targets = &Target.list(%{config | routes: &1}, project.state_dir)
+    targets = &Targets.list(%{config | routes: &1}, project.state_dir)
 
     # A node under .local may have to be looked for before it can be asked.
     {named, known} = Enum.split_with(config.routes, &local_node?/1)
@@ -69,7 +68,7 @@ defmodule Hotpush.Discovery.Devices do
     needed = for %{way: {:adb, _, _}} <- config.routes, uniq: true, do: :adb
     options = [timeout: timeout, only: only, needed: needed]
     options = options ++ [own: config.discovery, hosts: hosts]
-    search = Task.async(fn -> Discovery.all(options) end)
+    search = Task.async(fn -> Search.all(options) end)
 
     # Meanwhile: the hosts of configuration, whatever they announce.
     Names.lend(hosts, timeout)

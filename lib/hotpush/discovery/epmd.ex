@@ -8,14 +8,9 @@ defmodule Hotpush.Discovery.Epmd do
 
   @behaviour Hotpush.Discovery
 
-  alias Hotpush.Discovery.{Found, Names}
-  alias Hotpush.Transport.Dist
+  alias Hotpush.Discovery.{EpmdNames, Found}
 
   @here "127.0.0.1"
-  @names_req 110
-  # A stranger may answer for ever: this much is read, and so many names are made of it.
-  @most_bytes 65_536
-  @most_names 64
 
   @impl true
   def discover(options) do
@@ -24,7 +19,7 @@ defmodule Hotpush.Discovery.Epmd do
     found =
       [@here | Keyword.get(options, :hosts, [])]
       |> Enum.uniq()
-      |> Task.async_stream(&{&1, names(&1, timeout), here?(&1)},
+      |> Task.async_stream(&{&1, EpmdNames.of(&1, timeout), here?(&1)},
         max_concurrency: 256,
         timeout: timeout,
         on_timeout: :kill_task
@@ -66,89 +61,4 @@ defmodule Hotpush.Discovery.Epmd do
       _ -> false
     end
   end
-
-  @doc """
-  The names that the epmd at `host` (a name, or an address as text) knows, sorted, without this
-  VM's own. Waits `timeout` ms in all, and reads no more than is sensible.
-  """
-  @spec names(String.t(), pos_integer(), :inet.port_number()) ::
-          {:ok, [String.t()]} | {:error, term()}
-  def names(host, timeout, port \\ Dist.Epmd.port()) do
-    deadline = now() + timeout
-    options = [:binary, active: false, send_timeout: timeout]
-
-    with {:ok, socket} <- connect(Names.address(host) || host, port, options, timeout) do
-      try do
-        with :ok <- :gen_tcp.send(socket, <<1::16, @names_req>>),
-             {:ok, <<_port::32, text::binary>>} <- all(socket, "", deadline) do
-          {:ok, parse(text, host == @here)}
-        else
-          {:ok, _short} -> {:error, :no_epmd}
-          error -> error
-        end
-      after
-        :gen_tcp.close(socket)
-      end
-    end
-  end
-
-  # As text, with the interface behind a link-local address: `fe80::1%eth0`.
-  defp connect(text, port, options, timeout) do
-    case String.split(text, "%", parts: 2) do
-      [address, interface] -> link_local(address, interface, port, options, timeout)
-      [_] -> plain(text, port, options, timeout)
-    end
-  catch
-    # A link-local address without an interface, for one: a stranger may announce anything.
-    _kind, _reason -> {:error, :einval}
-  end
-
-  defp link_local(address, interface, port, options, timeout) do
-    with {:ok, address} <- :inet.parse_ipv6strict_address(String.to_charlist(address)),
-         {:ok, index} <- :net.if_name2index(String.to_charlist(interface)) do
-      place = %{family: :inet6, addr: address, port: port, scope_id: index}
-      :gen_tcp.connect(place, [:inet6 | options], timeout)
-    end
-  end
-
-  defp plain(text, port, options, timeout) do
-    host = String.to_charlist(text)
-
-    case :inet.parse_address(host) do
-      {:ok, address} when tuple_size(address) == 8 ->
-        :gen_tcp.connect(address, port, [:inet6 | options], timeout)
-
-      {:ok, address} ->
-        :gen_tcp.connect(address, port, options, timeout)
-
-      {:error, _} ->
-        :gen_tcp.connect(host, port, options, timeout)
-    end
-  end
-
-  defp all(_socket, read, _deadline) when byte_size(read) > @most_bytes,
-    do: {:ok, binary_part(read, 0, @most_bytes)}
-
-  defp all(socket, read, deadline) do
-    case :gen_tcp.recv(socket, 0, max(deadline - now(), 0)) do
-      {:ok, bytes} -> all(socket, read <> bytes, deadline)
-      {:error, :closed} -> {:ok, read}
-      {:error, reason} -> {:error, reason}
-    end
-  end
-
-  # `name NAME at port PORT`, one a line.
-  defp parse(text, here?) do
-    own = if here?, do: node() |> to_string() |> String.split("@") |> hd()
-
-    for [_, name] <- Regex.scan(~r/^name ([0-9A-Za-z_\-]{1,200}) at port \d{1,5}$/m, text),
-        name != own,
-        uniq: true do
-      name
-    end
-    |> Enum.sort()
-    |> Enum.take(@most_names)
-  end
-
-  defp now, do: System.monotonic_time(:millisecond)
 end

@@ -9,7 +9,7 @@ defmodule Hotpush.Discovery.Mdns do
 
   @behaviour Hotpush.Discovery
 
-  alias Hotpush.Discovery.{Epmd, Found}
+  alias Hotpush.Discovery.{EpmdNames, Found}
   alias Hotpush.{Error, Native}
 
   @kinds ~w(_epmd._tcp _ssh._tcp _sftp-ssh._tcp)
@@ -83,7 +83,7 @@ defmodule Hotpush.Discovery.Mdns do
 
   defp nodes({_host, [address | _], services}, ms) do
     with true <- List.keymember?(services, "_epmd._tcp", 0),
-         {:ok, names} <- Epmd.names(address, ms) do
+         {:ok, names} <- EpmdNames.of(address, ms) do
       names
     else
       _ -> []

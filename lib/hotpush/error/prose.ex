@@ -4,11 +4,11 @@ defmodule Hotpush.Error.Prose do
   """
 
   alias Hotpush.{Error, Text}
-  alias Hotpush.Error.Prose.{Connect, Discover, Refusal, Ssh, Usage}
+  alias Hotpush.Error.Prose.{Connect, Discover, Phrases, Refusal, Ssh, Usage}
 
   @doc "One or more sentences, without a line break at the end."
   @spec sentence(Error.t()) :: String.t()
-  def sentence(%Error{called: called} = error) when called != nil do
+  def sentence(%{called: called} = error) when called != nil do
     sentence = sentence(%{error | called: nil})
 
     case String.split(sentence, to_string(error.subject), parts: 2) do
@@ -17,39 +17,47 @@ defmodule Hotpush.Error.Prose do
     end
   end
 
-  def sentence(%Error{stage: :usage} = error), do: Usage.sentence(error.subject, error.reason)
+  def sentence(%{stage: :usage, subject: place, reason: {:settings_value, error}}),
+    do: "#{place}: #{sentence(error)}"
 
-  def sentence(%Error{stage: :compile, reason: {:compile, message}}) when is_binary(message) do
+  def sentence(%{stage: :usage} = error), do: Usage.sentence(error.subject, error.reason)
+
+  def sentence(%{stage: :compile, reason: {:compile, message}}) when is_binary(message) do
     "the project cannot be compiled, so nothing was pushed: " <>
       Enum.join(String.split(message), " ")
   end
 
-  def sentence(%Error{stage: :compile}),
+  def sentence(%{stage: :compile}),
     do: "the project does not compile, so nothing was pushed: see the compiler's messages."
 
-  def sentence(%Error{stage: :connect} = error) do
+  def sentence(%{stage: :connect} = error) do
     Ssh.sentence(error.subject, error.reason) || Connect.sentence(error.subject, error.reason)
   end
 
-  def sentence(%Error{stage: :discover} = error),
+  def sentence(%{stage: :discover} = error),
     do: Discover.sentence(error.subject, error.reason)
 
-  def sentence(%Error{stage: :refusal} = error), do: Refusal.sentence(error.subject, error.reason)
-  def sentence(%Error{stage: :scan} = error), do: scan(error.subject, error.reason)
+  def sentence(%{stage: :refusal} = error), do: Refusal.sentence(error.subject, error.reason)
+  def sentence(%{stage: :scan} = error), do: scan(error.subject, error.reason)
 
-  def sentence(%Error{stage: :fault, reason: {:fault, what, where}} = error) do
+  def sentence(%{stage: :fault, reason: {:fault, what, where}} = error) do
     place = if where, do: " in #{where}", else: ""
 
     "#{error.subject}: a fault of Hotpush's own, not of the device or the project: " <>
       "#{what}#{place}. What the device runs now shows the next run. Please report this sentence."
   end
 
-  def sentence(%Error{} = error), do: device(error.subject, error.stage, error.reason)
+  def sentence(%{} = error), do: device(error.subject, error.stage, error.reason)
 
   @doc "The short kind of a reason, as it stands in the JSON document."
   @spec kind(Error.t()) :: String.t()
-  def kind(%Error{reason: reason}) when is_tuple(reason), do: to_string(elem(reason, 0))
-  def kind(%Error{reason: reason}) when is_atom(reason), do: to_string(reason)
+  def kind(%{reason: reason}) when is_atom(reason), do: to_string(reason)
+
+  def kind(%{reason: reason})
+      when is_tuple(reason) and tuple_size(reason) > 0 and is_atom(elem(reason, 0)),
+      do: to_string(elem(reason, 0))
+
+  def kind(_error), do: "unknown"
 
   # Scan
 
@@ -115,7 +123,7 @@ defmodule Hotpush.Error.Prose do
     do: "#{lost(node, stage, reason)}. Nothing more was tried."
 
   defp device(module, :load, {:not_loaded, reason}),
-    do: "#{Text.name(module)} was not loaded: #{load_reason(reason)}"
+    do: "#{Text.name(module)} was not loaded: #{Phrases.load_reason(reason)}"
 
   defp device(module, :load, :other_code),
     do:
@@ -142,73 +150,4 @@ defmodule Hotpush.Error.Prose do
   defp verb(:ask), do: "say what it runs"
   defp verb(:stage), do: "take the code in"
   defp verb(:load), do: "load the code"
-
-  @doc "Names processes that run old code, as `<0.9.0> Example.Loop (Elixir.Example)`."
-  @spec holders([{String.t(), String.t(), String.t()}]) :: String.t()
-  def holders(holders) do
-    {shown, more} = Enum.split(holders, 10)
-    text = Enum.map_join(shown, ", ", fn {pid, who, module} -> one({pid, who, module, ""}) end)
-    if more == [], do: text, else: text <> " and #{length(more)} more"
-  end
-
-  @doc "Names processes and handlers that need a module, with their supervisors."
-  @spec living([Hotpush.Plan.living()]) :: String.t()
-  def living(living) do
-    {shown, more} = Enum.split(living, 10)
-    text = Enum.map_join(shown, ", ", &one/1)
-    if more == [], do: text, else: text <> " and #{length(more)} more"
-  end
-
-  defp one({pid, who, module, supervisor}) do
-    under = if supervisor == "", do: "", else: " under #{who(supervisor)}"
-    String.trim("#{who(pid)} #{who(who)}") <> under <> " (#{Text.name(module)})"
-  end
-
-  # A pid, a registered name or an initial call, as Erlang writes them.
-  defp who(""), do: ""
-
-  defp who(text) do
-    if text =~ ~r/\A(<\d+\.\d+\.\d+>|[\p{L}\p{M}\p{N}'_.:\/@{}, -]+)\z/u,
-      do: text,
-      else: Text.quoted(text)
-  end
-
-  @doc "Names functions, as `handle_call/3`."
-  @spec functions([String.t()]) :: String.t()
-  def functions(functions), do: Enum.map_join(functions, ", ", &who/1)
-
-  @doc "Why the device's loader did not take a module, with a full stop."
-  @spec load_reason(term()) :: String.t()
-  def load_reason(:on_load_failure) do
-    "its on_load function failed, so the old code keeps running. " <>
-      "A module with native code usually needs new firmware."
-  end
-
-  def load_reason({:on_load_timeout, ms}) do
-    "its on_load function did not return within #{ms} ms and was ended, so the old code keeps " <>
-      "running. --timeout MS waits longer."
-  end
-
-  def load_reason(:on_load_stuck) do
-    "its on_load function did not return and could not be ended: native code may be stuck. " <>
-      "Restart the device."
-  end
-
-  def load_reason(:put_back),
-    do: "another module failed, so what ran before is running again."
-
-  def load_reason(:no_file), do: "no file on the device holds the code that ran before."
-
-  def load_reason(:late),
-    do: "the device did not finish loading in time. Run the command again to see what it runs."
-
-  def load_reason(:not_purged),
-    do: "old code of it came in use at the same moment. Run it again."
-
-  def load_reason(:sticky_directory), do: "it stands in a sticky directory on the device."
-  def load_reason(:badfile), do: "the device's loader does not accept the file."
-  def load_reason(:features_not_allowed), do: "it was compiled for a newer Erlang/OTP."
-  def load_reason(:batch), do: "the whole batch was refused because of another module."
-  def load_reason(:unanswered), do: "the answer was lost, and the device does not run it."
-  def load_reason(reason), do: "#{inspect(reason)}."
 end

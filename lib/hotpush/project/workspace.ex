@@ -5,7 +5,7 @@ defmodule Hotpush.Project.Workspace do
   What it is made of says `Hotpush.Project`.
   """
 
-  alias Hotpush.{Config, Error, Project, Turn}
+  alias Hotpush.{Config, Error, Turn}
   alias Hotpush.Project.{Consolidation, LateSaves}
   alias Hotpush.Project.LateSaves.Record
 
@@ -39,7 +39,7 @@ defmodule Hotpush.Project.Workspace do
 
   @doc "Where small things are kept between runs: in the build folder."
   @spec state_dir() :: Path.t()
-  def state_dir, do: Turn.take(:build, fn -> Project.state_dir() end)
+  def state_dir, do: Path.join(Mix.Project.build_path(), ".hotpush")
 
   @doc """
   Compiles the project, unless told not to; also if this VM has compiled it before. The caller has

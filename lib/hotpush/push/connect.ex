@@ -11,6 +11,7 @@ defmodule Hotpush.Push.Connect do
   alias Hotpush.Text
   alias Hotpush.Discovery.Names
   alias Hotpush.Transport
+  alias Hotpush.Transport.Targets
 
   @doc """
   The nodes of the devices that run and could be reached, of those that configuration names (or,
@@ -24,7 +25,7 @@ defmodule Hotpush.Push.Connect do
     with {:ok, config} <- Options.config(options),
          {:ok, project} <- Project.load(config),
          {:ok, routes} <- routes(config, id) do
-      targets = Target.list(%{config | routes: routes}, project.state_dir)
+      targets = Targets.list(%{config | routes: routes}, project.state_dir)
       Isolation.run("connect", fn -> connect(targets, config.timeout) end)
     end
   end

@@ -11,6 +11,7 @@ defmodule Hotpush.Push.Engine do
   alias Hotpush.Config.Target
   alias Hotpush.Error.Fault
   alias Hotpush.Push.Isolation
+  alias Hotpush.Transport.Targets
 
   @at_once 32
 
@@ -119,7 +120,7 @@ defmodule Hotpush.Push.Engine do
   @doc "Prepares one target: what its transport needs before it can be reached."
   @spec prepare(Target.t()) :: {:ok, Target.t()} | {:error, Hotpush.Error.t()}
   def prepare(target) do
-    with {:ok, prepared} <- Isolation.caught(target.name, fn -> Target.prepare(target) end),
+    with {:ok, prepared} <- Isolation.caught(target.name, fn -> Targets.prepare(target) end),
          do: prepared
   end
 

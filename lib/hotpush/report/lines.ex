@@ -6,7 +6,7 @@ defmodule Hotpush.Report.Lines do
 
   alias Hotpush.{Error, Report, Text}
   alias Hotpush.Report.Result
-  alias Hotpush.Error.Prose
+  alias Hotpush.Error.Prose.Phrases
 
   @reasons %{
     new: "new",
@@ -204,7 +204,7 @@ defmodule Hotpush.Report.Lines do
   end
 
   defp notice({:still_running, holders}, name, _are) do
-    "note: on #{name} the replaced code is still run by #{Prose.holders(holders)}, " <>
+    "note: on #{name} the replaced code is still run by #{Phrases.holders(holders)}, " <>
       "each until it next calls it by its module's name or is restarted"
   end
 
@@ -214,15 +214,15 @@ defmodule Hotpush.Report.Lines do
 
     "note: on #{name} functions that are no longer there will be called: " <>
       Enum.map_join(shown, "; ", fn {pid, who, module, supervisor, functions} ->
-        "#{Prose.functions(functions)} by #{Prose.living([{pid, who, module, supervisor}])}"
+        "#{Phrases.functions(functions)} by #{Phrases.living([{pid, who, module, supervisor}])}"
       end) <> more
   end
 
   defp notice({:killed, holders}, name, _are),
-    do: "note: --purge kill ended on #{name}: #{Prose.holders(holders)}"
+    do: "note: --purge kill ended on #{name}: #{Phrases.holders(holders)}"
 
   defp notice({:would_kill, holders}, name, _are),
-    do: "note: --purge kill would end on #{name}: #{Prose.holders(holders)}"
+    do: "note: --purge kill would end on #{name}: #{Phrases.holders(holders)}"
 
   defp notice({:answer_lost, count, purge}, name, _are) do
     "note: the answer of #{name} was lost. Asked again, it runs #{all(count)}" <>
@@ -251,7 +251,7 @@ defmodule Hotpush.Report.Lines do
   defp notice({:stays, modules}, name, _are) do
     "note: #{name} keeps the new code of " <>
       Enum.map_join(modules, ", ", fn {module, reason} ->
-        "#{module} (#{String.trim(Prose.load_reason(reason), ".")})"
+        "#{module} (#{String.trim(Phrases.load_reason(reason), ".")})"
       end) <> ", although the push failed"
   end
 

@@ -3,14 +3,15 @@ defmodule Hotpush.Scanner.Native do
   The scanner of the native library: in parallel, on dirty schedulers, with a manifest.
   """
 
-  @behaviour Hotpush.Scanner
+  @behaviour Hotpush.Scanner.Behaviour
 
+  alias Hotpush.Scanner.Layout
   alias Hotpush.{Native, Scanner}
 
   @impl true
   @spec scan([Path.t()], keyword()) :: Scanner.scan()
   def scan(dirs, opts \\ []) do
-    dirs = Enum.map(dirs, &Scanner.folder/1)
+    dirs = Enum.map(dirs, &Layout.folder/1)
     manifest = IO.chardata_to_string(opts[:manifest] || "")
 
     {entries, problems, read, cached} =

@@ -4,8 +4,9 @@ defmodule Hotpush.Scanner.Portable do
   slowly, and has no manifest.
   """
 
-  @behaviour Hotpush.Scanner
+  @behaviour Hotpush.Scanner.Behaviour
 
+  alias Hotpush.Scanner.Layout
   alias Hotpush.Scanner
   alias Hotpush.Scanner.Portable.{Beam, Diff, Gzip, Identity, Source}
 
@@ -40,7 +41,7 @@ defmodule Hotpush.Scanner.Portable do
   end
 
   defp list(dirs) do
-    dirs = Enum.map(dirs, &Scanner.folder/1)
+    dirs = Enum.map(dirs, &Layout.folder/1)
 
     for {dir, index} <- Enum.with_index(dirs), reduce: {[], []} do
       {files, missing} ->

@@ -30,9 +30,10 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   use Mix.Task
 
-  alias Hotpush.{CLI, Discovery, Error, Text}
+  alias Hotpush.{CLI, Error, Text}
   alias Hotpush.Config.Toml
   alias Hotpush.Project.Workspace
+  alias Hotpush.Discovery.Search
   alias Hotpush.Discovery.Found
   alias Hotpush.Config.Toml.{Gitignore, Template, Writer}
 
@@ -121,7 +122,7 @@ defmodule Mix.Tasks.Hotpush.Init do
   defp discover(timeout) do
     own = List.wrap(Application.get_env(:hotpush, :discovery, []))
     if own != [], do: Mix.Task.run("compile")
-    {found, errors} = Discovery.all(timeout: timeout, own: own)
+    {found, errors} = Search.all(timeout: timeout, own: own)
     for error <- errors, do: Mix.shell().info(Text.printable(Error.message(error)))
     Enum.map(found, &entry/1)
   end

@@ -35,7 +35,7 @@ defmodule Hotpush.Discovery.MdnsTest do
 
     # By configuration as well, and still one.
     Names.learn([found])
-    {found, []} = Discovery.all(timeout: 3_000, hosts: [netns.host])
+    {found, []} = Hotpush.Discovery.Search.all(timeout: 3_000, hosts: [netns.host])
     assert [%{how: :mdns, also: [:epmd]}] = Enum.filter(found, &(&1.host == netns.host))
     Device.stop(device)
     assert [%{offers: [{:ssh, _}]}] = heard(netns, offering(1))

@@ -1,7 +1,6 @@
 defmodule Hotpush.Scanner.PackTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.Scanner
   alias Hotpush.Scanner.{Native, Portable}
   alias Hotpush.Scanner.Portable.Beam
 
@@ -84,7 +83,7 @@ defmodule Hotpush.Scanner.PackTest do
         plain_ids = for {id, _} <- ids.(plain), do: id
         more_ids = for {id, _} <- ids.(more), do: id
         assert more_ids -- plain_ids == ["Dbgi"]
-        assert plain_ids -- ["CInf" | Scanner.digest_chunks()] == []
+        assert plain_ids -- ["CInf" | Hotpush.Scanner.Layout.digest_chunks()] == []
         assert plain.digest != more.digest
         assert %{entries: [%{digest: digest}]} = @scanner.scan([ctx.dir], keep: ["Dbgi"])
         assert digest == more.digest

@@ -5,7 +5,6 @@ defmodule Hotpush.Config.Toml.Cookie do
 
   alias Hotpush.Error
   alias Hotpush.Config.{Secret, Toml}
-  alias Hotpush.Config.Cookie
   alias Hotpush.Config.Toml.Document
 
   @typedoc "The cookie itself, a variable's name or a file's path, and where the file says it."
@@ -24,7 +23,7 @@ defmodule Hotpush.Config.Toml.Cookie do
           {:ok, Secret.t()} | {:error, Error.t()}
   def resolve({kind, value, place}, settings, env) do
     with {:ok, text} <- found(kind, value.(), settings, env),
-         {:ok, cookie} <- Cookie.check(text) do
+         {:ok, cookie} <- check(text) do
       {:ok, cookie}
     else
       {:error, expected} when is_binary(expected) ->
@@ -76,4 +75,23 @@ defmodule Hotpush.Config.Toml.Cookie do
       cookie -> {:ok, cookie}
     end
   end
+
+  @doc "A cookie as the handshake can use it, hidden; or what it should be."
+  @spec check(term()) :: {:ok, Secret.t() | nil} | {:error, String.t()}
+  def check(none) when none in [nil, ""], do: {:ok, nil}
+  def check(atom) when is_atom(atom), do: atom |> to_string() |> check()
+
+  # The handshake hashes its bytes, and the VM logs a cookie that it cannot hash.
+  def check(text) when is_binary(text) do
+    cond do
+      not latin1?(text) -> {:error, "made of Latin-1 characters"}
+      String.length(text) > 255 -> {:error, "at most 255 characters long"}
+      true -> {:ok, Secret.wrap(String.to_atom(text))}
+    end
+  end
+
+  def check(_other), do: {:error, "an atom or a string"}
+
+  defp latin1?(text),
+    do: String.valid?(text) and Enum.all?(String.to_charlist(text), &(&1 <= 255))
 end

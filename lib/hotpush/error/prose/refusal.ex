@@ -1,7 +1,7 @@
 defmodule Hotpush.Error.Prose.Refusal do
   @moduledoc "What we will not do to a device, and what would change that."
 
-  alias Hotpush.Error.Prose
+  alias Hotpush.Error.Prose.Phrases
   alias Hotpush.Text
 
   @doc "The sentence."
@@ -63,13 +63,13 @@ defmodule Hotpush.Error.Prose.Refusal do
 
   def sentence(node, {:held, holders}) do
     "processes on #{node} still run code that an earlier push replaced; " <>
-      "loading now would kill them: #{Prose.holders(holders)}. " <>
+      "loading now would kill them: #{Phrases.holders(holders)}. " <>
       "Restart them, or pass --purge kill."
   end
 
   def sentence(node, {:lived_by, living}) do
     "modules that this project no longer has are still needed on #{node}: " <>
-      "#{Prose.living(living)}. Without them, these processes crash at their next message, " <>
+      "#{Phrases.living(living)}. Without them, these processes crash at their next message, " <>
       "and no supervisor can start them again. Stop them there and delete them from their " <>
       "supervisors, or update the firmware, or pass --force."
   end
@@ -77,7 +77,7 @@ defmodule Hotpush.Error.Prose.Refusal do
   def sentence(node, {:not_loadable, errors}) do
     list =
       Enum.map_join(errors, ", ", fn {m, r} ->
-        "#{Text.name(m)} (#{String.trim(Prose.load_reason(r), ".")})"
+        "#{Text.name(m)} (#{String.trim(Phrases.load_reason(r), ".")})"
       end)
 
     "#{node} cannot load #{list}. Nothing was changed there."

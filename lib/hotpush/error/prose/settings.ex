@@ -6,9 +6,6 @@ defmodule Hotpush.Error.Prose.Settings do
   def sentence(place, {:settings_mistake, message, meant}),
     do: "#{place}: #{message}." <> did_you_mean(List.wrap(meant))
 
-  def sentence(place, {:settings_value, error}),
-    do: "#{place}: #{Hotpush.Error.Prose.sentence(error)}"
-
   def sentence(place, {:same_device, nickname, other, address}) do
     "#{place}: #{nickname} is #{other} once more: both are at #{address}. " <>
       "Keep one of them; a group can name it as often as you like."

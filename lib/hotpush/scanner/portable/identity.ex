@@ -3,7 +3,7 @@ defmodule Hotpush.Scanner.Portable.Identity do
   What a module is known by.
   """
 
-  alias Hotpush.Scanner
+  alias Hotpush.Scanner.Layout
   alias Hotpush.Scanner.Portable.{Beam, Blake3, Gzip}
 
   # The order in which the emulator's MD5 covers them, whatever the order of the file.
@@ -30,7 +30,7 @@ defmodule Hotpush.Scanner.Portable.Identity do
 
   @doc "Names of the chunks that travel as they are. `CInf` is not: the stamp takes its place."
   @spec kept_ids([String.t()]) :: [String.t()]
-  def kept_ids(keep), do: (Scanner.digest_chunks() ++ keep) -- ["CInf"]
+  def kept_ids(keep), do: (Layout.digest_chunks() ++ keep) -- ["CInf"]
 
   defp identity(module, chunks, kept) do
     bare = for id <- @md5_chunks, {^id, data} <- chunks, do: significant(id, data)
