@@ -51,6 +51,7 @@ defmodule Hotpush.Push do
       scanner: scanner,
       build: fn -> built(builder) end,
       inventory: fn -> Builder.inventory(builder) end,
+      pack: &Builder.pack(builder, &1),
       progress: &step(config, progress, &1)
     }
 

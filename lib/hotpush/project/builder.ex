@@ -6,7 +6,7 @@ defmodule Hotpush.Project.Builder do
 
   use GenServer
 
-  alias Hotpush.{Config, Error, Project, Turn}
+  alias Hotpush.{Config, Error, Project, Scanner, Turn}
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.{Inventory, Workspace}
   alias Hotpush.Push.{Isolation, Stopwatch}
@@ -42,6 +42,14 @@ defmodule Hotpush.Project.Builder do
   @spec inventory(pid()) :: {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}
   def inventory(builder), do: GenServer.call(builder, :inventory, :infinity)
 
+  @doc """
+  Packs modules for a device, as `c:Hotpush.Scanner.Behaviour.pack/2`. What several devices need is
+  packed once.
+  """
+  @spec pack(pid(), [{Path.t(), String.t()}]) ::
+          {:ok, [{:ok, Scanner.packed()} | {:error, Scanner.problem()}]} | {:error, Error.t()}
+  def pack(builder, files), do: GenServer.call(builder, {:pack, files}, :infinity)
+
   @doc "Ends it, whatever it does."
   @spec stop(pid()) :: :ok
   def stop(builder), do: Isolation.quit(builder)
@@ -50,10 +58,26 @@ defmodule Hotpush.Project.Builder do
   def init(what) do
     builder = self()
     Isolation.spawn(fn -> Turn.take(:build, fn -> build(builder, what) end) end)
-    {:ok, %{project: nil, inventory: nil, waiting: []}}
+    {_config, scanner, _scope} = what
+    {:ok, %{project: nil, inventory: nil, waiting: [], scanner: scanner, packed: %{}}}
   end
 
   @impl true
+  def handle_call({:pack, files}, _from, %{project: {:ok, project, _built}} = state) do
+    missing = Enum.reject(files, &Map.has_key?(state.packed, &1))
+
+    case Isolation.caught("the build", fn -> state.scanner.pack(missing, keep: project.keep) end) do
+      {:ok, results} ->
+        good = for {file, {:ok, _} = result} <- Enum.zip(missing, results), do: {file, result}
+        packed = Map.merge(state.packed, Map.new(good))
+        all = Map.merge(packed, Map.new(Enum.zip(missing, results)))
+        {:reply, {:ok, Enum.map(files, &all[&1])}, %{state | packed: packed}}
+
+      error ->
+        {:reply, error, state}
+    end
+  end
+
   def handle_call(key, from, state) do
     case state do
       %{^key => nil} -> {:noreply, %{state | waiting: [{key, from} | state.waiting]}}

@@ -5,20 +5,21 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.{Config, Error, Plan, Project}
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
-  alias Hotpush.Protocol.{Session, Stub}
-  alias Hotpush.Push.{Opening, Recovery, Stopwatch}
+  alias Hotpush.Protocol.Session
+  alias Hotpush.Push.{Opening, Packing, Recovery, Stopwatch}
   alias Hotpush.Report.Result
   alias Hotpush.Config.Target
   alias Hotpush.Protocol.Memory
-  alias Hotpush.Scanner.Problems
   alias Hotpush.Plan.LineTables
   import Hotpush.Push.Stopwatch, only: [timed: 1]
 
-  defstruct [:config, :project, :build, :inventory, :scanner, progress: &Function.identity/1]
+  defstruct [:config, :project, :build, :inventory, :scanner, :pack] ++
+              [progress: &Function.identity/1]
 
   @typedoc """
   What all visits of a run share. `:build` is a function that waits until the project is compiled,
-  where the `:project` is not known yet; `:inventory`, one that waits for the scan. Devices are
+  where the `:project` is not known yet; `:inventory`, one that waits for the scan; `:pack`, one that
+  packs modules, where what several devices need is to be packed once. Devices are
   reached while the project is compiled, and asked while it is scanned.
   """
   @type t :: %__MODULE__{
@@ -27,6 +28,7 @@ defmodule Hotpush.Push.Visit do
           build: Opening.built() | nil,
           inventory: (() -> {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}),
           scanner: module(),
+          pack: ([{Path.t(), String.t()}] -> {:ok, list()} | {:error, Error.t()}) | nil,
           progress: (term() -> any())
         }
 
@@ -182,9 +184,9 @@ defmodule Hotpush.Push.Visit do
   defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
 
   defp load(visit, outcome, session, plan) do
-    case pack(visit, plan) do
-      {packed, []} ->
-        work = work(visit.config, plan, packed)
+    case Packing.run(visit, plan) do
+      {:ok, packed} ->
+        work = Packing.work(visit.config, plan, packed)
         visit.progress.({:loading, session.target.name, length(plan.load)})
 
         case timed(fn -> Session.push(session, work, visit.progress) end) do
@@ -200,41 +202,10 @@ defmodule Hotpush.Push.Visit do
             {outcome |> put_ms(:send, ms) |> Result.failed(error), session}
         end
 
-      {_, problems} ->
-        {Enum.reduce(problems, outcome, &Result.failed(&2, &1)), session}
+      {:error, errors} ->
+        {Enum.reduce(errors, outcome, &Result.failed(&2, &1)), session}
     end
   end
-
-  defp pack(visit, plan) do
-    files = for action <- plan.load, do: {action.beam.entry.path, to_string(action.app)}
-    results = visit.scanner.pack(files, keep: visit.project.keep)
-
-    packed = for {:ok, packed} <- results, into: %{}, do: {packed.module, packed}
-    problems = for {:error, problem} <- results, do: problem
-    {packed, Problems.errors(problems ++ rewritten(plan, packed, problems))}
-  end
-
-  # Between scan and pack another module took a file's place.
-  defp rewritten(plan, packed, []) do
-    for action <- plan.load, not Map.has_key?(packed, action.module) do
-      %{path: action.beam.entry.path, kind: :changed_while_reading, detail: ""}
-    end
-  end
-
-  defp rewritten(_plan, _packed, _problems), do: []
-
-  defp work(config, plan, packed) do
-    %{
-      load: for(a <- plan.load, do: {a.module, a.app, packed[a.module].beam}),
-      remove: for(a <- plan.remove, do: {a.module, a.app, stub(a)}),
-      purge: config.purge,
-      force: config.force?,
-      who: config.who
-    }
-  end
-
-  defp stub(%{restore?: true}), do: ""
-  defp stub(action), do: Stub.beam(action.module, action.app)
 
   defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}
   defp add_ms(outcome, key, ms), do: %{outcome | ms: Map.update(outcome.ms, key, ms, &(&1 + ms))}
