@@ -177,7 +177,8 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
     end
   end
 
-  # An empty CARGO_ENCODED_RUSTFLAGS also outdoes the flags in a user's own config file.
+  # CARGO_ENCODED_RUSTFLAGS outdoes the flags in a user's own config file. It cannot be empty: a
+  # variable without a value is unset for a port. This flag has no effect on crates of a registry.
   # Crates run code of their own here: it gets no cookie.
   defp scrubbed do
     by_prefix =
@@ -186,7 +187,10 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
           String.starts_with?(name, @scrubbed_prefixes) or String.upcase(name) =~ "COOKIE",
           do: name
 
-    [{"CARGO_ENCODED_RUSTFLAGS", ""} | Enum.map(@scrubbed ++ by_prefix, &{&1, nil})]
+    [
+      {"CARGO_ENCODED_RUSTFLAGS", "--cap-lints=warn"}
+      | Enum.map(@scrubbed ++ by_prefix, &{&1, nil})
+    ]
   end
 
   defp tail(output) do

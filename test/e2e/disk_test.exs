@@ -6,7 +6,6 @@ defmodule Hotpush.DiskTest do
   use ExUnit.Case, async: true
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Scanner
   alias Hotpush.Scanner.Portable.Blake3
   alias Hotpush.Test.{Device, Project}
 

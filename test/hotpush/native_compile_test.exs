@@ -130,6 +130,8 @@ defmodule Hotpush.NativeCompileTest do
 
     seen = ctx.root |> Path.join("environment") |> File.read!() |> String.split("\n")
     for {name, value} <- @foreign, value != "", do: refute("#{name}=#{value}" in seen)
+    # In place of the flags in a user's own config file.
+    assert "CARGO_ENCODED_RUSTFLAGS=--cap-lints=warn" in seen
     # Where no .cargo/config.toml of the project around it is found.
     assert "PWD=/" in seen
 

@@ -2,7 +2,6 @@ defmodule Hotpush.Discovery.MdnsTest do
   @moduledoc "A real avahi-daemon in a network namespace announces; this VM hears."
   use ExUnit.Case
 
-  alias Hotpush.Discovery
   alias Hotpush.Discovery.{Mdns, Names}
   alias Hotpush.Test.{Device, Netns, Until}
 
