@@ -13,7 +13,7 @@ defmodule Hotpush.Protocol.SafeTerm do
 
   # What devices answer with, so that these atoms exist before an answer comes: the modules that
   # use them may not have been loaded yet.
-  @words [:ready, :answer, :raised, :done, :refused, :busy, :staged, :host_gone] ++
+  @words [:ready, :answer, :raised, :stopped, :done, :refused, :busy, :staged, :host_gone] ++
            [:identities, :failed, :error, :killed, :held, :microseconds, :none, :batch, :on_load] ++
            [:not_loaded, :removed, :not_loadable, :nif_loaded, :on_load_failure, :not_purged] ++
            [:sticky_directory, :badfile, :nofile, :duplicated, :on_load_not_allowed] ++

@@ -105,7 +105,11 @@ defmodule Hotpush.Transport.Ssh do
   def call(conn, question, timeout) do
     id = System.unique_integer([:positive])
     Channel.request(conn.channel, id, :call, question)
-    Channel.answer(conn.channel, id, timeout)
+
+    with {:error, {:timeout, _}} = error <- Channel.answer(conn.channel, id, timeout) do
+      Channel.stop(conn.channel, id)
+      error
+    end
   end
 
   # What has started answers by and by: nothing is waited for.
@@ -122,9 +126,8 @@ defmodule Hotpush.Transport.Ssh do
   @impl true
   def receive({channel, id}, timeout), do: Channel.answer(channel, id, timeout)
 
-  # The link there hears of this host by the channel, for as long as that is open.
   @impl true
-  def stop(_conversation), do: :ok
+  def stop({channel, id}), do: Channel.stop(channel, id)
 
   @impl true
   def served_by(conn), do: conn.address
@@ -143,5 +146,5 @@ defmodule Hotpush.Transport.Ssh do
 
   @doc "The program that the bootstrap reads."
   @spec program() :: iodata()
-  def program, do: Hotpush.Transport.Ssh.Frame.line(Question.link(Channel.silence()))
+  def program, do: Hotpush.Transport.Ssh.Frame.line(Question.link(Channel.Server.silence()))
 end

@@ -4,7 +4,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
   alias Hotpush.Transport.Ssh.Calls
 
   test "a call has one answer, and one that is started has many, in order" do
-    calls = Calls.new() |> Calls.open(1, :call) |> Calls.open(2, :start)
+    calls = Calls.new() |> Calls.open(1, :call, nil) |> Calls.open(2, :start, nil)
     assert {:ok, calls, []} = Calls.answered(calls, :ready, "hello")
     assert {:ok, calls, []} = Calls.answered(calls, 1, "one")
     assert Calls.answered(calls, 1, "more") == :error
@@ -18,7 +18,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
   end
 
   test "what nobody asked for, or not so much of, is refused" do
-    calls = Calls.open(Calls.new(), 2, :start)
+    calls = Calls.open(Calls.new(), 2, :start, nil)
     for id <- [7, :other, "2", {2}], do: assert(Calls.answered(calls, id, "x") == :error)
 
     full =
@@ -33,7 +33,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
   end
 
   test "a message waits while sixteen are under way without an answer" do
-    calls = Calls.open(Calls.new(), 2, :start)
+    calls = Calls.open(Calls.new(), 2, :start, nil)
 
     calls =
       Enum.reduce(1..16, calls, fn n, calls ->
@@ -47,5 +47,47 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     assert {:ok, calls, ["18th"]} = Calls.answered(calls, 2, :staged)
     assert {:ok, calls, []} = Calls.answered(calls, 2, :staged)
     assert {:now, _} = Calls.message(calls, 2, "19th")
+  end
+
+  test "what was answered is forgotten" do
+    {:ok, calls, []} = Calls.answered(Calls.new(), :ready, "hello")
+    {:ok, "hello", calls} = Calls.take(calls, :ready)
+
+    for id <- 1..10_000, reduce: calls do
+      calls ->
+        {:ok, calls, []} = calls |> Calls.open(id, :call, self()) |> Calls.answered(id, id)
+        assert {:ok, ^id, calls} = Calls.take(calls, id)
+        assert calls == %{}
+        assert {:over, ^calls} = Calls.give_up(calls, id)
+        calls
+    end
+  end
+
+  test "what was given up is forgotten when the device says so; until then its answers are dropped" do
+    calls = Calls.open(%{}, 1, :call, self())
+    assert {:tell, calls} = Calls.give_up(calls, 1)
+    assert Calls.owners(calls) == []
+    assert {:ok, ^calls, []} = Calls.answered(calls, 1, "late")
+    assert Calls.take(calls, 1) == :none
+    assert {:over, ^calls} = Calls.give_up(calls, 1)
+    assert {:ok, %{}} = Calls.stopped(calls, 1)
+    assert {:ok, calls} = Calls.stopped(calls, 1)
+    assert calls == %{}
+    for id <- [1, 2, :ready], do: assert(Calls.stopped(calls, id) == :error)
+
+    # Of a conversation there may be many, and messages that were held are not sent any more.
+    calls = Calls.open(%{}, 2, :start, self())
+    calls = Enum.reduce(1..20, calls, fn n, calls -> elem(Calls.message(calls, 2, n), 1) end)
+    assert Calls.owners(calls) == [{2, self()}]
+    assert {:tell, calls} = Calls.give_up(calls, 2)
+    for _ <- 1..3, do: assert({:ok, ^calls, []} = Calls.answered(calls, 2, :staged))
+    assert {:gone, ^calls} = Calls.message(calls, 2, "more")
+    assert {:ok, calls} = Calls.stopped(calls, 2)
+    assert {calls, Calls.answered(calls, 2, :staged)} == {%{}, :error}
+
+    # One whose answer came at the same moment.
+    {:ok, calls, []} = %{} |> Calls.open(3, :call, self()) |> Calls.answered(3, "in time")
+    assert {:over, %{} = none} = Calls.give_up(calls, 3)
+    assert none == %{}
   end
 end

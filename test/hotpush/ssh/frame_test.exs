@@ -2,8 +2,9 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.Transport.Ssh
-  alias Hotpush.Transport.Ssh.{Command, Frame}
+  alias Hotpush.Transport.Ssh.{Command, Frame, Noise}
   doctest Command
+  doctest Noise
   doctest Hotpush.Transport.Ssh.KnownHost
 
   # As src/hotpush_link.erl reads them.
@@ -16,6 +17,34 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
   end
 
   defp answer(term), do: "hotpush #{Base.encode64(:erlang.term_to_binary(term))}"
+
+  # As the device does, in pieces of 15 bytes.
+  defp long_answer(term, line_end) do
+    {last, pieces} = List.pop_at(for(<<b::binary-size(15) <- binary(term)>>, do: b), -1)
+
+    Enum.map(pieces, &"hotpush+ #{Base.encode64(&1)}#{line_end}") ++
+      ["hotpush #{Base.encode64(last)}"]
+  end
+
+  # Of a length that is a multiple of 15.
+  defp binary(text) do
+    binary = :erlang.term_to_binary(text)
+    if rem(byte_size(binary), 15) == 0, do: binary, else: binary(text <> "x")
+  end
+
+  defp decode(parts, state \\ %Frame{}) do
+    Enum.reduce(parts, {[], state}, fn part, {frames, state} ->
+      {:ok, more, state} = Frame.decode(state, part)
+      {frames ++ more, state}
+    end)
+  end
+
+  defp cut(text, size) do
+    parts =
+      for at <- 1..div(byte_size(text), size)//1, do: binary_part(text, size * (at - 1), size)
+
+    parts ++ [binary_part(text, size * length(parts), byte_size(text) - size * length(parts))]
+  end
 
   test "requests of any size go out in lines that a small device reads quickly" do
     for size <- [0, 1, 12_287, 12_288, 12_289, 100_000] do
@@ -38,19 +67,39 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
         "\r\nprompt> " <> answer({1, :answer, "x"}) <> "\nhotpush ???\nbye"
 
     for size <- 1..byte_size(text) do
-      parts =
-        for at <- 1..div(byte_size(text), size), do: binary_part(text, size * (at - 1), size)
+      {frames, state} = text |> cut(size) |> decode()
+      assert frames == [{:ready, ~c"a"}, {1, :answer, "x"}]
+      assert Frame.rest(state) == "Welcome\nprompt> hotpush ???\nbye"
+    end
+  end
 
-      rest = binary_part(text, size * length(parts), byte_size(text) - size * length(parts))
+  test "a frame in lines is found, though the device's log stands between them" do
+    text = String.duplicate("a text of some length. ", 20)
+
+    for line_end <- ["\n", "\r\n"], size <- [1, 7, 64, 1_000] do
+      said = Enum.intersperse(long_answer(text, line_end), "12:00 [info] hotpush was here\n")
+      {[frame], state} = (Enum.join(said) <> line_end) |> cut(size) |> decode()
+      assert String.trim_trailing(frame, "x") == text
+      assert {state.parts, state.size, state.line} == {[], 0, ""}
+    end
+  end
+
+  test "any amount of noise is borne once there was a frame, and its beginning and end are kept" do
+    {[:ready], state} = decode(["Welcome\n", answer(:ready), "\n"])
+    kinds = ["12:00:00 [info] hotpush is at it\n", "no line end", "hotpush+ ?\n", "hotpush AA"]
+
+    for kind <- kinds do
+      noise = String.duplicate(kind, 2_000)
 
       {frames, state} =
-        Enum.reduce(parts ++ [rest], {[], %Frame{}}, fn part, {frames, state} ->
-          {:ok, more, state} = Frame.decode(state, part)
-          {frames ++ more, state}
-        end)
+        decode([for(_ <- 1..200, do: noise), "\n", answer(:last), "\n"] |> List.flatten(), state)
 
-      assert frames == [{:ready, ~c"a"}, {1, :answer, "x"}]
-      assert state.noise == "Welcome\nhotpush ???\n"
+      assert frames == [:last]
+      assert :erts_debug.flat_size(state) < 100
+      assert byte_size(Frame.rest(state)) < 10_000
+      assert :binary.referenced_byte_size(state.noise.last) == byte_size(state.noise.last)
+      assert "Welcome\n" <> _ = Frame.rest(state)
+      assert String.ends_with?(Frame.rest(state), String.slice(kind, -8, 8) <> "\n")
     end
   end
 
@@ -58,12 +107,16 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     assert {:error, {:bad_frame, {:not_data, _}}, _} =
              Frame.decode(%Frame{}, answer(self()) <> "\n")
 
+    # Before the first frame.
     noise = String.duplicate("noise\n", 20_000)
     assert {:error, :too_much_noise, _} = Frame.decode(%Frame{}, noise)
-    part = String.duplicate("a", 8 * 1024 * 1024)
 
-    assert {:error, :too_large, _} =
-             Enum.reduce_while(1..10, %Frame{}, fn _, state ->
+    # Of a frame, in however many lines.
+    {[:ready], state} = decode([answer(:ready), "\n"])
+    part = "hotpush+ #{Base.encode64(:binary.copy("a", 36_864))}\n"
+
+    assert {:error, :too_large, %{parts: []}} =
+             Enum.reduce_while(1..10_000, state, fn _, state ->
                case Frame.decode(state, part) do
                  {:ok, [], state} -> {:cont, state}
                  error -> {:halt, error}

@@ -2,23 +2,48 @@ defmodule Hotpush.Transport.Ssh.Frame do
   @moduledoc """
   Frames as they go over ssh's standard input and output: see `src/hotpush_link.erl`. Pure.
 
-  What comes in is from a device that may be anything: lines that are no frame are noise, kept
-  apart up to a bound, and a frame is read by `Hotpush.Protocol.SafeTerm`.
+  What comes in is from a device that may be anything. A frame comes as lines with a mark, and
+  `Hotpush.Protocol.SafeTerm` reads it. Everything else is noise: the device's log, a greeting, a
+  prompt. The two have different limits:
+
+    * A frame is bounded by its size, and so is each of its lines. One that is too large, or that
+      cannot be read, is an error.
+    * Noise is bounded in what is kept of it (see `Hotpush.Transport.Ssh.Noise`), not in how much
+      comes: a device may write its log for as long as a session lasts. Only before the first frame
+      there is a limit: a device that says so much and does not greet is not the one that is sought.
+
+  How fast noise may come is for the one who reads it: see `Hotpush.Transport.Ssh.Channel.Server`.
   """
 
   alias Hotpush.Protocol.SafeTerm
+  alias Hotpush.Transport.Ssh.Noise
 
   # A terminal driver between would like lines no longer than this, and so does the daemon's reader.
   @line 12_288
 
+  @mark "hotpush"
+
+  # The device writes lines of some 48 kB (see the link's program).
+  @max_line 64 * 1024
+
   # More than any answer, by far.
-  @max_line 24 * 1024 * 1024
-  @max_noise 64 * 1024
+  @max_frame 24 * 1024 * 1024
 
-  defstruct buffer: [], size: 0, noise: ""
+  @max_greeting 64 * 1024
 
-  @typedoc "What has come in and is no whole line yet, and what was no frame."
-  @type t :: %__MODULE__{buffer: iodata(), size: non_neg_integer(), noise: binary()}
+  defstruct line: "", parts: [], size: 0, noise: %Noise{}, greeted?: false
+
+  @typedoc """
+  What has come in and is no whole line yet, the lines of a frame that is not whole yet and their
+  size, what was no frame, and whether there was one.
+  """
+  @type t :: %__MODULE__{
+          line: binary(),
+          parts: [binary()],
+          size: non_neg_integer(),
+          noise: Noise.t(),
+          greeted?: boolean()
+        }
 
   @type problem :: :too_large | :too_much_noise | {:bad_frame, term()}
 
@@ -40,61 +65,86 @@ defmodule Hotpush.Transport.Ssh.Frame do
 
   defp lines(rest), do: [?., Base.encode64(rest), ?\n]
 
-  @doc "The end of what was no frame, and of what is no whole line yet; at most 4 kB of it."
+  @doc "What was no frame (its beginning and its end), and what is no whole line yet."
   @spec rest(t()) :: binary()
-  def rest(%__MODULE__{noise: noise, buffer: buffer}) do
-    text = IO.iodata_to_binary([noise | buffer])
-    size = min(byte_size(text), 4_096)
-    binary_part(text, byte_size(text) - size, size)
-  end
+  def rest(%__MODULE__{noise: noise, line: line}), do: Noise.text(Noise.add(noise, line))
 
   @doc "Takes bytes in; answers the frames that are whole now."
   @spec decode(t(), binary()) :: {:ok, [term()], t()} | {:error, problem(), t()}
-  def decode(%__MODULE__{} = state, bytes) do
-    case :binary.split(bytes, "\n", [:global]) do
-      [part] ->
-        more(state, part)
-
-      [first | rest] ->
-        {last, whole} = List.pop_at(rest, -1)
-        first = IO.iodata_to_binary([state.buffer | first])
-        take([first | whole], [], %{state | buffer: [], size: 0}, last)
-    end
-  end
-
-  defp more(state, part) do
-    size = state.size + byte_size(part)
-    state = %{state | buffer: [state.buffer | part], size: size}
-    if size > @max_line, do: {:error, :too_large, state}, else: {:ok, [], state}
-  end
-
-  defp take([], frames, state, last) do
-    with {:ok, [], state} <- more(state, last), do: {:ok, Enum.reverse(frames), state}
-  end
-
-  defp take([line | lines], frames, state, last) do
-    case frame(line) do
-      {:ok, frame} -> take(lines, [frame | frames], state, last)
-      {:error, why} -> {:error, {:bad_frame, why}, state}
-      :noise -> noise(line, lines, frames, state, last)
-    end
-  end
-
-  defp noise(line, lines, frames, state, last) do
-    state = %{state | noise: state.noise <> line <> "\n"}
-
-    if byte_size(state.noise) > @max_noise,
-      do: {:error, :too_much_noise, state},
-      else: take(lines, frames, state, last)
-  end
+  def decode(%__MODULE__{line: line} = state, bytes),
+    do: take(line <> bytes, [], %{state | line: ""})
 
   # Behind a text without a line end, such as a prompt, a frame is still one.
-  defp frame(line) do
-    with [_, text] <- Regex.run(~r/hotpush ([0-9A-Za-z+\/=]+)\r?\z/, line),
-         {:ok, binary} <- Base.decode64(text) do
-      SafeTerm.decode(binary)
-    else
-      _ -> :noise
+  defp take(text, frames, state) do
+    case :binary.match(text, @mark) do
+      {at, _} ->
+        <<noise::binary-size(at), marked::binary>> = text
+
+        with {:ok, state} <- noise(state, noise),
+             do: marked(marked, :binary.match(marked, "\n"), frames, state)
+
+      :nomatch ->
+        # Its end may be the beginning of a mark.
+        ending = min(byte_size(text), byte_size(@mark) - 1)
+        noise = binary_part(text, 0, byte_size(text) - ending)
+
+        with {:ok, state} <- noise(state, noise),
+             do: unfinished(binary_part(text, byte_size(text), -ending), frames, state)
     end
+  end
+
+  defp unfinished(line, frames, state),
+    do: {:ok, Enum.reverse(frames), %{state | line: :binary.copy(line)}}
+
+  defp marked(text, :nomatch, frames, state) when byte_size(text) <= @max_line,
+    do: unfinished(text, frames, state)
+
+  defp marked(text, {at, 1}, frames, state) when at <= @max_line do
+    <<line::binary-size(at), "\n", rest::binary>> = text
+
+    case part(line) do
+      {:more, part} -> more(part, rest, frames, state)
+      {:last, part} -> whole(part, rest, frames, state)
+      :none -> unmarked(text, frames, state)
+    end
+  end
+
+  defp marked(text, _, frames, state), do: unmarked(text, frames, state)
+
+  # There may be another mark in the same line.
+  defp unmarked(<<@mark, text::binary>>, frames, state) do
+    with {:ok, state} <- noise(state, @mark), do: take(text, frames, state)
+  end
+
+  defp part(line) do
+    with [_, plus, text] <- Regex.run(~r/\Ahotpush(\+?) ([0-9A-Za-z+\/=]+)\r?\z/, line),
+         {:ok, part} <- Base.decode64(text) do
+      {if(plus == "+", do: :more, else: :last), part}
+    else
+      _ -> :none
+    end
+  end
+
+  defp more(part, rest, frames, state) do
+    state = %{state | parts: [state.parts | part], size: state.size + byte_size(part)}
+
+    if state.size > @max_frame,
+      do: {:error, :too_large, %{state | parts: []}},
+      else: take(rest, frames, state)
+  end
+
+  defp whole(part, rest, frames, state) do
+    case SafeTerm.decode(IO.iodata_to_binary([state.parts | part])) do
+      {:ok, frame} -> take(rest, [frame | frames], %{state | parts: [], size: 0, greeted?: true})
+      {:error, why} -> {:error, {:bad_frame, why}, %{state | parts: []}}
+    end
+  end
+
+  defp noise(state, text) do
+    state = %{state | noise: Noise.add(state.noise, text)}
+
+    if state.greeted? or state.noise.size <= @max_greeting,
+      do: {:ok, state},
+      else: {:error, :too_much_noise, state}
   end
 end
