@@ -5,6 +5,9 @@ defmodule Hotpush.Transport do
 
   Errors are `Hotpush.Error`s of the stage `:connect`, or reasons for the caller to complete:
   `{:timeout, ms}`, `:connection_lost`, `{:raised, text}`.
+
+  A connection may last for hours. Each call has its own time; one that takes longer costs that call,
+  not the connection, and its answer is dropped when it comes.
   """
 
   alias Hotpush.Error
@@ -51,7 +54,7 @@ defmodule Hotpush.Transport do
   @callback receive(conversation(), timeout :: non_neg_integer()) ::
               {:ok, term()} | {:error, failure()}
 
-  @doc "Says nothing more to such a program."
+  @doc "Says nothing more to such a program; what it answers from now on is dropped."
   @callback stop(conversation()) :: :ok
 
   @doc "The device's address of what serves the visit, for `Hotpush.Protocol.Question.settle/2`."

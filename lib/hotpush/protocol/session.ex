@@ -1,8 +1,9 @@
 defmodule Hotpush.Protocol.Session do
   @moduledoc """
-  One visit to one device over a transport: ask, then load, then leave. Counts round trips.
+  What is said to one device over a transport: ask, then load, then leave. Counts round trips.
 
-  Every step takes what is left until the visit's deadline.
+  Every step takes what is left until the visit's deadline. A session may have many visits, one after
+  the other, each with its own deadline: see `renewed/2`.
   """
 
   alias Hotpush.Error
@@ -49,10 +50,10 @@ defmodule Hotpush.Protocol.Session do
           who: String.t()
         }
 
-  @doc "Reaches the device. `timeout` (ms) is for the whole visit."
+  @doc "Reaches the device. `timeout` (ms) is for the whole visit, the connecting included."
   @spec open(Target.t(), pos_integer()) :: {:ok, t()} | {:error, Error.t()}
   def open(%Target{} = target, timeout) do
-    deadline = System.monotonic_time(:millisecond) + timeout
+    deadline = deadline(timeout)
 
     with {:ok, conn} <- target.transport.open(target, timeout) do
       {:ok, %__MODULE__{target: target, conn: conn, deadline: deadline, timeout: timeout}}
@@ -62,6 +63,16 @@ defmodule Hotpush.Protocol.Session do
   @doc "Adds time (ms) to the visit: for what it waited for here."
   @spec extend(t(), number()) :: t()
   def extend(session, ms), do: %{session | deadline: session.deadline + ceil(ms)}
+
+  @doc """
+  The same connection for another visit, or another call, which may take `timeout` (ms) from now on.
+  A step that took longer has cost that step alone. Round trips and bytes are counted on.
+  """
+  @spec renewed(t(), pos_integer()) :: t()
+  def renewed(%__MODULE__{} = session, timeout),
+    do: %{session | deadline: deadline(timeout), timeout: timeout, committed?: false}
+
+  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
 
   @doc "Asks what the device is and runs. `remembered` is from `Hotpush.Protocol.Memory.recall/2`."
   @spec ask(t(), [atom()], [atom()], [module()], map()) ::

@@ -145,10 +145,20 @@ defmodule Hotpush.Transport.Dist do
     end
   end
 
+  # Nothing of it stays with the caller, who may go on for hours.
   @impl true
-  def stop(conversation) do
+  def stop(%Conversation{tag: tag, monitor: monitor} = conversation) do
     Speaker.stop(conversation.speaker)
-    :ok
+    Process.demonitor(monitor, [:flush])
+    flush(tag)
+  end
+
+  defp flush(tag) do
+    receive do
+      {^tag, _} -> flush(tag)
+    after
+      0 -> :ok
+    end
   end
 
   # What a device has of a broken connection goes when its node comes again.
