@@ -36,7 +36,9 @@ ask(Apps, Own, Extra, Known, Cut) ->
     %% Written by the firmware, so that no code that was pushed changes it.
     Platform = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_platform">>]),
     %% Another push's agent may be gone the moment after.
-    Loaded = maps:remove(hotpush_agent, maps:from_list(code:all_loaded())),
+    Loaded = maps:without(
+        [hotpush_agent, hotpush_lives, hotpush_on_load, hotpush_stage],
+        maps:from_list(code:all_loaded())),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
     %% An application may be loaded, or just stand on the code path.
     Described = [

@@ -96,6 +96,24 @@ defmodule Hotpush.StagingTest do
     assert length(Workbench.push(bench, device).loaded) == 24
   end
 
+  test "a device can be asked while another push's agent comes and goes", context do
+    %{bench: bench, device: device} = context
+
+    Device.spawn(device, """
+    come = fn come ->
+      for {module, beam} <- :erlang.binary_to_term(#{inspect(:erlang.term_to_binary(Agents.stage()), limit: :infinity)}) do
+        :code.load_binary(module, ~c"none", beam)
+        :code.delete(module)
+        :code.purge(module)
+      end
+      come.(come)
+    end
+    come.(come)
+    """)
+
+    for _ <- 1..30, do: assert(%{status: :done, round_trips: 1} = Workbench.push(bench, device))
+  end
+
   # Over distribution and ssh alike; all wait side by side.
   test "a host that falls silent is forgotten, one that is there is not", %{bench: bench} do
     ssh = for _ <- 1..2, do: Workbench.ssh_device(bench, link: 0)

