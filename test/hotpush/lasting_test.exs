@@ -6,7 +6,7 @@ defmodule Hotpush.LastingTest do
   use ExUnit.Case, async: false
 
   alias Hotpush.Error
-  alias Hotpush.Protocol.Session
+  alias Hotpush.Protocol.{Agents, Question, Session}
   alias Hotpush.Test.{Device, Link, Run, Soak, SshDevice, Until, Workbench}
   alias Hotpush.Transport.Dist
 
@@ -97,6 +97,21 @@ defmodule Hotpush.LastingTest do
     Until.until("both to be forgotten", fn -> under_way.() == 0 end)
     say.(conversation, "late")
     assert ssh.call(conn, {:erlang, :+, [1, 2]}, 20_000) == {:ok, 3}
+    Session.close(session)
+  end
+
+  test "what a program answers after its conversation is over reaches nobody (dist)" do
+    {device, %{conn: conn, target: %{transport: dist}} = session} = open(:dist, [])
+    question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
+    {:ok, conversation} = dist.start(conn, question, 20_000)
+    assert dist.receive(conversation, 20_000) == {:ok, :ready}
+    for _ <- 1..3, do: dist.send(conversation, {:piece, "never asked for"})
+    dist.stop(conversation)
+    # It leaves without waiting for a host that has nothing to say.
+    holder = fn -> Device.call(device, :erlang, :whereis, [:hotpush_transaction]) end
+    Until.until("it to leave", fn -> holder.() == :undefined end, 3_000)
+    assert dist.call(conn, {:erlang, :+, [1, 2]}, 20_000) == {:ok, 3}
+    assert Process.info(self(), :messages) == {:messages, []}
     Session.close(session)
   end
 

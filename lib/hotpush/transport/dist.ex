@@ -10,7 +10,7 @@ defmodule Hotpush.Transport.Dist do
 
   alias Hotpush.{Error, Steward}
   alias Hotpush.Config.{Secret, Target}
-  alias Hotpush.Transport.Dist.{Diagnosis, Owner, Speaker}
+  alias Hotpush.Transport.Dist.{Diagnosis, Listener, Owner, Speaker}
 
   # How long before its end an attempt is looked into, at most.
   @look_ms 5_000
@@ -19,7 +19,7 @@ defmodule Hotpush.Transport.Dist do
 
   defmodule Conversation do
     @moduledoc false
-    defstruct [:speaker, :tag, :monitor]
+    defstruct [:speaker, :listener, :tag]
   end
 
   @impl true
@@ -112,21 +112,20 @@ defmodule Hotpush.Transport.Dist do
   @impl true
   def start(conn, question, timeout) do
     tag = make_ref()
-    {module, function, arguments} = question.(self(), tag)
-    request = :erlang.spawn_request(conn.node, module, function, arguments, [:monitor])
+    listener = Listener.start(conn.node, question, tag)
 
     receive do
-      {:spawn_reply, ^request, :ok, pid} ->
-        {:ok, %Conversation{speaker: Speaker.start(pid, tag), tag: tag, monitor: request}}
+      {^tag, :started, pid} ->
+        {:ok, %Conversation{speaker: Speaker.start(pid, tag), listener: listener, tag: tag}}
 
-      {:spawn_reply, ^request, :error, :noconnection} ->
+      {^tag, :failed, :noconnection} ->
         {:error, :connection_lost}
 
-      {:spawn_reply, ^request, :error, reason} ->
+      {^tag, :failed, reason} ->
         {:error, {:raised, inspect(reason)}}
     after
       timeout ->
-        :erlang.spawn_request_abandon(request)
+        Listener.stop(listener, tag)
         {:error, {:timeout, timeout}}
     end
   end
@@ -135,30 +134,20 @@ defmodule Hotpush.Transport.Dist do
   def send(conversation, message), do: Speaker.say(conversation.speaker, message)
 
   @impl true
-  def receive(%Conversation{tag: tag, monitor: monitor}, timeout) do
+  def receive(%Conversation{tag: tag}, timeout) do
     receive do
       {^tag, answer} -> {:ok, answer}
-      {:DOWN, ^monitor, :process, _, :noconnection} -> {:error, :connection_lost}
-      {:DOWN, ^monitor, :process, _, reason} -> {:error, {:raised, inspect(reason)}}
+      {^tag, :down, :noconnection} -> {:error, :connection_lost}
+      {^tag, :down, reason} -> {:error, {:raised, inspect(reason)}}
     after
       timeout -> {:error, {:timeout, timeout}}
     end
   end
 
-  # Nothing of it stays with the caller, who may go on for hours.
   @impl true
-  def stop(%Conversation{tag: tag, monitor: monitor} = conversation) do
+  def stop(conversation) do
     Speaker.stop(conversation.speaker)
-    Process.demonitor(monitor, [:flush])
-    flush(tag)
-  end
-
-  defp flush(tag) do
-    receive do
-      {^tag, _} -> flush(tag)
-    after
-      0 -> :ok
-    end
+    Listener.stop(conversation.listener, conversation.tag)
   end
 
   # What a device has of a broken connection goes when its node comes again.

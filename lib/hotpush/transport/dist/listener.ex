@@ -1,0 +1,63 @@
+defmodule Hotpush.Transport.Dist.Listener do
+  @moduledoc """
+  Starts a program on a device, and passes on what it answers. The program knows this process as its
+  host, so that what it answers after the conversation is over reaches nobody.
+  """
+
+  @doc """
+  Starts one. The caller gets `{tag, :started, pid}` or `{tag, :failed, reason}`, then `{tag, answer}`
+  for each answer, and `{tag, :down, reason}` when the program has ended. It ends with the caller.
+  """
+  @spec start(node(), (pid(), reference() -> Hotpush.Protocol.Question.t()), reference()) :: pid()
+  def start(node, question, tag) do
+    owner = self()
+
+    spawn(fn ->
+      Process.monitor(owner)
+      {module, function, arguments} = question.(self(), tag)
+      program = :erlang.spawn_request(node, module, function, arguments, [:monitor])
+      listen(owner, program, tag)
+    end)
+  end
+
+  @doc "Ends it. Nothing of it comes to the caller any more."
+  @spec stop(pid(), reference()) :: :ok
+  def stop(listener, tag) do
+    monitor = Process.monitor(listener)
+    Process.exit(listener, :kill)
+
+    receive do
+      {:DOWN, ^monitor, :process, _, _} -> flush(tag)
+    end
+  end
+
+  defp flush(tag) do
+    receive do
+      {^tag, _} -> flush(tag)
+      {^tag, _, _} -> flush(tag)
+    after
+      0 -> :ok
+    end
+  end
+
+  defp listen(owner, program, tag) do
+    receive do
+      {^tag, answer} ->
+        send(owner, {tag, answer})
+        listen(owner, program, tag)
+
+      {:spawn_reply, ^program, :ok, pid} ->
+        send(owner, {tag, :started, pid})
+        listen(owner, program, tag)
+
+      {:spawn_reply, ^program, :error, reason} ->
+        send(owner, {tag, :failed, reason})
+
+      {:DOWN, ^program, :process, _, reason} ->
+        send(owner, {tag, :down, reason})
+
+      {:DOWN, _, :process, ^owner, _} ->
+        :ok
+    end
+  end
+end
