@@ -78,7 +78,7 @@ defmodule Hotpush.Transport.Ssh.Frame do
   defp take(text, frames, state) do
     case :binary.match(text, @mark) do
       {at, _} ->
-        <<noise::binary-size(at), marked::binary>> = text
+        {noise, marked} = :erlang.split_binary(text, at)
 
         with {:ok, state} <- noise(state, noise),
              do: marked(marked, :binary.match(marked, "\n"), frames, state)
@@ -100,7 +100,7 @@ defmodule Hotpush.Transport.Ssh.Frame do
     do: unfinished(text, frames, state)
 
   defp marked(text, {at, 1}, frames, state) when at <= @max_line do
-    <<line::binary-size(at), "\n", rest::binary>> = text
+    {line, "\n" <> rest} = :erlang.split_binary(text, at)
 
     case part(line) do
       {:more, part} -> more(part, rest, frames, state)

@@ -22,7 +22,7 @@ defmodule Hotpush.Transport.Ssh.Noise do
   @spec add(t(), binary()) :: t()
   def add(%__MODULE__{} = noise, text) do
     room = min(@kept - byte_size(noise.first), byte_size(text))
-    <<first::binary-size(room), rest::binary>> = text
+    {first, rest} = :erlang.split_binary(text, room)
 
     %{
       noise
