@@ -72,49 +72,50 @@ defmodule Hotpush.Transport.Ssh.Frame do
   @doc "Takes bytes in; answers the frames that are whole now."
   @spec decode(t(), binary()) :: {:ok, [term()], t()} | {:error, problem(), t()}
   def decode(%__MODULE__{line: line} = state, bytes),
-    do: take(line <> bytes, [], %{state | line: ""})
+    do: take(line <> bytes, [], [], %{state | line: ""})
 
   # Behind a text without a line end, such as a prompt, a frame is still one.
-  defp take(text, frames, state) do
+  defp take(text, frames, noise, state) do
     case :binary.match(text, @mark) do
       {at, _} ->
-        {noise, marked} = :erlang.split_binary(text, at)
-
-        with {:ok, state} <- noise(state, noise),
-             do: marked(marked, :binary.match(marked, "\n"), frames, state)
+        {before, marked} = :erlang.split_binary(text, at)
+        marked(marked, :binary.match(marked, "\n"), frames, [noise | before], state)
 
       :nomatch ->
         # Its end may be the beginning of a mark.
         ending = min(byte_size(text), byte_size(@mark) - 1)
-        noise = binary_part(text, 0, byte_size(text) - ending)
-
-        with {:ok, state} <- noise(state, noise),
-             do: unfinished(binary_part(text, byte_size(text), -ending), frames, state)
+        {before, line} = :erlang.split_binary(text, byte_size(text) - ending)
+        unfinished(line, frames, [noise | before], state)
     end
   end
 
-  defp unfinished(line, frames, state),
-    do: {:ok, Enum.reverse(frames), %{state | line: :binary.copy(line)}}
+  defp unfinished(line, frames, noise, state) do
+    noise = Noise.add(state.noise, IO.iodata_to_binary(noise))
+    state = %{state | line: :binary.copy(line), noise: noise}
 
-  defp marked(text, :nomatch, frames, state) when byte_size(text) <= @max_line,
-    do: unfinished(text, frames, state)
+    if state.greeted? or noise.size <= @max_greeting,
+      do: {:ok, Enum.reverse(frames), state},
+      else: {:error, :too_much_noise, state}
+  end
 
-  defp marked(text, {at, 1}, frames, state) when at <= @max_line do
+  defp marked(text, :nomatch, frames, noise, state) when byte_size(text) <= @max_line,
+    do: unfinished(text, frames, noise, state)
+
+  defp marked(text, {at, 1}, frames, noise, state) when at <= @max_line do
     {line, "\n" <> rest} = :erlang.split_binary(text, at)
 
     case part(line) do
-      {:more, part} -> more(part, rest, frames, state)
-      {:last, part} -> whole(part, rest, frames, state)
-      :none -> unmarked(text, frames, state)
+      {:more, part} -> more(part, rest, frames, noise, state)
+      {:last, part} -> whole(part, rest, frames, noise, state)
+      :none -> unmarked(text, frames, noise, state)
     end
   end
 
-  defp marked(text, _, frames, state), do: unmarked(text, frames, state)
+  defp marked(text, _, frames, noise, state), do: unmarked(text, frames, noise, state)
 
   # There may be another mark in the same line.
-  defp unmarked(<<@mark, text::binary>>, frames, state) do
-    with {:ok, state} <- noise(state, @mark), do: take(text, frames, state)
-  end
+  defp unmarked(<<@mark, text::binary>>, frames, noise, state),
+    do: take(text, frames, [noise | @mark], state)
 
   defp part(line) do
     with [_, plus, text] <- Regex.run(~r/\Ahotpush(\+?) ([0-9A-Za-z+\/=]+)\r?\z/, line),
@@ -125,26 +126,21 @@ defmodule Hotpush.Transport.Ssh.Frame do
     end
   end
 
-  defp more(part, rest, frames, state) do
+  defp more(part, rest, frames, noise, state) do
     state = %{state | parts: [state.parts | part], size: state.size + byte_size(part)}
 
     if state.size > @max_frame,
       do: {:error, :too_large, %{state | parts: []}},
-      else: take(rest, frames, state)
+      else: take(rest, frames, noise, state)
   end
 
-  defp whole(part, rest, frames, state) do
+  defp whole(part, rest, frames, noise, state) do
     case SafeTerm.decode(IO.iodata_to_binary([state.parts | part])) do
-      {:ok, frame} -> take(rest, [frame | frames], %{state | parts: [], size: 0, greeted?: true})
-      {:error, why} -> {:error, {:bad_frame, why}, %{state | parts: []}}
+      {:ok, frame} ->
+        take(rest, [frame | frames], noise, %{state | parts: [], size: 0, greeted?: true})
+
+      {:error, why} ->
+        {:error, {:bad_frame, why}, %{state | parts: []}}
     end
-  end
-
-  defp noise(state, text) do
-    state = %{state | noise: Noise.add(state.noise, text)}
-
-    if state.greeted? or state.noise.size <= @max_greeting,
-      do: {:ok, state},
-      else: {:error, :too_much_noise, state}
   end
 end
