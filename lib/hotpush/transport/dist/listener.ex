@@ -4,6 +4,9 @@ defmodule Hotpush.Transport.Dist.Listener do
   host, so that what it answers after the conversation is over reaches nobody.
   """
 
+  # How long (ms) it waits for a program to end by itself, before that is told that its host is gone.
+  @grace 1_000
+
   @doc """
   Starts one. The caller gets `{tag, :started, pid}` or `{tag, :failed, reason}`, then `{tag, answer}`
   for each answer, and `{tag, :down, reason}` when the program has ended. It ends with the caller.
@@ -24,11 +27,14 @@ defmodule Hotpush.Transport.Dist.Listener do
   @spec stop(pid(), reference()) :: :ok
   def stop(listener, tag) do
     monitor = Process.monitor(listener)
-    Process.exit(listener, :kill)
+    send(listener, {tag, :stop, monitor})
 
     receive do
-      {:DOWN, ^monitor, :process, _, _} -> flush(tag)
+      {:stopped, ^monitor} -> Process.demonitor(monitor, [:flush])
+      {:DOWN, ^monitor, :process, _, _} -> :ok
     end
+
+    flush(tag)
   end
 
   defp flush(tag) do
@@ -56,8 +62,20 @@ defmodule Hotpush.Transport.Dist.Listener do
       {:DOWN, ^program, :process, _, reason} ->
         send(owner, {tag, :down, reason})
 
+      {^tag, :stop, monitor} ->
+        send(owner, {:stopped, monitor})
+        ending(program)
+
       {:DOWN, _, :process, ^owner, _} ->
         :ok
+    end
+  end
+
+  defp ending(program) do
+    receive do
+      {:DOWN, ^program, :process, _, _} -> :ok
+    after
+      @grace -> :ok
     end
   end
 end
