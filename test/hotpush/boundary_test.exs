@@ -146,6 +146,45 @@ defmodule Hotpush.BoundaryTest do
     for module <- ours, do: refute(function_exported?(module, :__impl__, 1), inspect(module))
   end
 
+  # A file is a module here; what one needs of another is read off its calls. (What travels is one
+  # program in parts.)
+  test "no two modules need each other", %{calls: calls} do
+    calls = Map.filter(calls, fn {module, _} -> inspect(module) =~ ~r/^[A-Z]/ end)
+    graph = :digraph.new()
+    for {module, _} <- calls, do: :digraph.add_vertex(graph, module)
+
+    for {module, list} <- calls,
+        {called, _, _} <- list,
+        called != module and is_map_key(calls, called),
+        do: :digraph.add_edge(graph, module, called)
+
+    assert :digraph_utils.cyclic_strong_components(graph) == []
+  end
+
+  # HOTPUSH_NATIVE is read where the library is loaded; the rest is what ssh, a terminal and a VM's
+  # node need themselves.
+  test "the environment is read by few", %{calls: calls} do
+    readers =
+      for {module, list} <- calls,
+          {System, function, _} <- list,
+          function in [:get_env, :fetch_env, :fetch_env!],
+          uniq: true,
+          do: module
+
+    allowed = [
+      Mix.Tasks.Hotpush.Devices,
+      Mix.Tasks.Upload.Hotswap,
+      Hotpush.Project.Workspace,
+      Hotpush.Native,
+      Hotpush.CLI.Terminal,
+      Hotpush.Transport.ChildEnv,
+      Hotpush.Transport.Ssh,
+      Hotpush.Transport.Dist.Host
+    ]
+
+    assert readers -- allowed == []
+  end
+
   test "no module is a drawer", %{ours: ours} do
     for module <- ours, do: refute(inspect(module) =~ ~r/Utils|Helpers?|Manager/)
   end

@@ -12,7 +12,6 @@ defmodule Hotpush.Transport.Ssh do
   alias Hotpush.Discovery.Names
   alias Hotpush.Error
   alias Hotpush.Config.Target
-  alias Hotpush.Protocol.Question
   alias Hotpush.Transport.Ssh.{Channel, Client, Command, Diagnosis}
   alias Hotpush.Transport.Ssh.{Keys, KnownHost}
 
@@ -137,14 +136,4 @@ defmodule Hotpush.Transport.Ssh do
 
   @impl true
   def close(conn), do: Channel.close(conn.channel)
-
-  @doc "What the device is asked to evaluate: it reads the rest of the program from its input."
-  @spec bootstrap() :: String.t()
-  def bootstrap do
-    ~S|:erl_eval.expr(:erlang.binary_to_term(:base64.decode(IO.gets(""))),[],:none,:none,:value)|
-  end
-
-  @doc "The program that the bootstrap reads."
-  @spec program() :: iodata()
-  def program, do: Hotpush.Transport.Ssh.Frame.line(Question.link(Channel.Server.silence()))
 end

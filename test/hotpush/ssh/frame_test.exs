@@ -1,8 +1,7 @@
 defmodule Hotpush.Transport.Ssh.FrameTest do
   use ExUnit.Case, async: true
 
-  alias Hotpush.Transport.Ssh
-  alias Hotpush.Transport.Ssh.{Command, Frame, Noise}
+  alias Hotpush.Transport.Ssh.{Command, Frame, Noise, Program}
   doctest Command
   doctest Noise
   doctest Hotpush.Transport.Ssh.KnownHost
@@ -125,9 +124,9 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
   end
 
   test "the expression that starts it is small, and plain ASCII" do
-    bootstrap = Ssh.bootstrap()
+    bootstrap = Program.bootstrap()
     assert byte_size(bootstrap) < 120
     assert bootstrap =~ ~r/\A[ -~]+\z/
-    assert IO.iodata_length(Ssh.program()) < 4_000
+    assert IO.iodata_length(Program.text()) < 4_000
   end
 end

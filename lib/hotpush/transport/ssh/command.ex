@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Ssh.Command do
   @moduledoc "How the system's `ssh` is called. Pure."
 
-  alias Hotpush.Transport
+  alias Hotpush.Transport.Ssh.Program
   alias Hotpush.Config.Route
 
   defstruct [:arguments, :timeout, env: []]
@@ -80,7 +80,7 @@ defmodule Hotpush.Transport.Ssh.Command do
           if(options[:strict?], do: ["-o", "StrictHostKeyChecking=yes"], else: []) ++
           bound(options[:known_hosts]) ++
           place(options[:address], ssh) ++
-          port ++ user ++ ["--", ssh.host, Transport.Ssh.bootstrap()],
+          port ++ user ++ ["--", ssh.host, Program.bootstrap()],
       timeout: timeout,
       env: if(options[:askpass?], do: [{"SSH_ASKPASS_REQUIRE", "force"}], else: [])
     }

@@ -10,12 +10,10 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
 
   use GenServer
 
-  alias Hotpush.Transport.Ssh
-  alias Hotpush.Transport.Ssh.{Client, Exchange, Frame}
+  alias Hotpush.Transport.Ssh.{Client, Exchange, Frame, Program}
 
-  # The device leaves by itself when it has heard nothing for `@silence` (see the link's program).
-  # Whoever stages there gives up sooner, and is passed on each of these words.
-  @silence 15_000
+  # The device leaves by itself when it has heard nothing for some seconds (`Hotpush.Transport.Ssh.Program`). Whoever stages
+  # there gives up sooner, and is passed on each of these words.
   @ping_every 1_000
 
   # How long a device may take to take its leave.
@@ -35,10 +33,6 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
   defstruct [:client, :owner] ++
               [exchange: %Exchange{}, frames: %Frame{}, sent: 0, received: 0, running?: true]
 
-  @doc "How long (ms) the device waits for a word of this host before it leaves."
-  @spec silence() :: pos_integer()
-  def silence, do: @silence
-
   @doc "How long (ms) a device may take to take its leave."
   @spec leave_ms() :: pos_integer()
   def leave_ms, do: @leave
@@ -53,7 +47,7 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
     Process.monitor(owner)
     Process.send_after(self(), :ping, @ping_every)
     state = %__MODULE__{client: Client.open(command, log), owner: owner}
-    {:ok, write(state, Ssh.program())}
+    {:ok, write(state, Program.text())}
   end
 
   @impl true
