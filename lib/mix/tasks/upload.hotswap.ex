@@ -8,26 +8,26 @@ defmodule Mix.Tasks.Upload.Hotswap do
       $ mix upload.hotswap --node example@nerves.local
       $ mix upload.hotswap
 
-  Compiles the project, asks each device what it *runs*, sends only the modules that differ, loads
-  them in one step, and reads back what the device then runs. A second run says that nothing
-  differs and sends no code.
-
-  Mix cannot see a source that was saved again in the second in which it was compiled, in the same
-  size. Such a file gets a time one second later, so that Mix compares its content.
+  The command compiles the project, asks each device what it *runs*, sends only the modules that
+  differ, loads them in one step, and reads back what the device then runs. If you run it again, it
+  reports that nothing differs, and sends no code.
 
   ## Hosts and nodes
 
   `mix upload.hotswap [USER@]HOST[:PORT]` reaches a device as `mix upload HOST` does: by your own
-  `ssh`, with your keys, `~/.ssh/config` and known hosts. Any Nerves device takes that as it is. The
-  device needs no distribution, and there is no cookie; nothing stays there but the code. Nobody can
-  be asked for a password: load keys with a passphrase by `ssh-add`, or set `SSH_ASKPASS`, with or
-  without a screen. Several hosts may be named, with a port where it is not the usual one:
+  `ssh`, with your keys, your `~/.ssh/config` and your known hosts. This works with any Nerves
+  device as it is. The device needs no distribution and no cookie, and nothing stays on it but the
+  code. You can name several hosts, each with a port if it is not the usual one:
   `nerves.local:2222`.
 
-  `--node NAME` reaches a node that is up, by Erlang distribution.
+  `ssh` cannot ask you for a password. If a key has a passphrase, load the key with `ssh-add`, or
+  set `SSH_ASKPASS`, which works with and without a screen.
 
-  With neither, the devices of `hotpush.toml` are meant, or else those of the config, or else, where
-  `MIX_TARGET` is set, `nerves.local`.
+  `--node NAME` reaches a node that is up, over Erlang distribution.
+
+  If you name neither a host nor a node, the command pushes to the devices of `hotpush.toml`. If
+  there are none, it pushes to the devices of the config, and if there are none either and
+  `MIX_TARGET` is set, to `nerves.local`.
 
   ## Configuration
 
@@ -39,23 +39,25 @@ defmodule Mix.Tasks.Upload.Hotswap do
           cookie: :"secret token shared between nodes"
       end
 
-    * `app_name` - the application, or a list of them; by default the Mix project's
-    * `nodes` - the nodes, where the command line names no device
-    * `ssh` - hosts, as on the command line
-    * `cookie` - the devices' cookie
-    * `discovery` - the project's own ways to find devices: see `mix hotpush.devices`
+    * `app_name` - the application, or a list of applications; by default the Mix project's
+    * `nodes` - the nodes to push to if the command line names no device
+    * `ssh` - hosts, written as on the command line
+    * `cookie` - the cookie of the devices
+    * `discovery` - the project's own modules that find devices: see `mix hotpush.devices`
 
   Any other key is an error. A project with `config :mix_tasks_upload_hotswap` and the same keys
   works unchanged.
 
-  The cookie is looked for in `--cookie`, in the environment variable `HOTPUSH_COOKIE`, in
-  `hotpush.toml`, in the config, and at last in `~/.erlang.cookie`. It is never printed. Where
-  `hotpush.toml` says where it is and it is not there, the devices that need it fail, and no other.
+  The command looks for the cookie in `--cookie`, the environment variable `HOTPUSH_COOKIE`,
+  `hotpush.toml`, the config, and `~/.erlang.cookie`, in this order. It never prints the cookie. If
+  `hotpush.toml` refers to a variable or a file that does not exist, only the devices that need that
+  cookie fail.
 
   ## hotpush.toml
 
-  What stands in `config/config.exs` is everybody's, and is compiled into firmware. The devices on
-  your own desk belong into `hotpush.toml`, beside `mix.exs` (or that of the umbrella):
+  The settings in `config/config.exs` apply to everybody, and are compiled into firmware. Put the
+  devices on your own desk into `hotpush.toml`, beside `mix.exs` (or beside the `mix.exs` of the
+  umbrella):
 
       app = "example"                        # or a list; by default the Mix project's
       cookie_env = "EXAMPLE_COOKIE"          # or cookie, or cookie_file
@@ -71,103 +73,121 @@ defmodule Mix.Tasks.Upload.Hotswap do
       [group.all]
       devices = ["kitchen", "porch", "phone"]
 
-  `mix hotpush.init` writes one, with the devices that it finds, and keeps it out of git. Then
+  `mix hotpush.init` writes this file, with the devices that it finds, and keeps it out of git. You
+  can then push to devices by these names; `mix upload.hotswap` alone pushes to every device of the
+  file:
 
       $ mix upload.hotswap --node porch
       $ mix upload.hotswap --group all
 
-  push to devices by these names, and `mix upload.hotswap` to every device of the file. Each device
-  has one of `ssh`, `node` and `adb`; beside `adb`, `node` names the node that runs there. A file
-  with a cookie, `hotpush.toml` included, must be readable by you alone; the path of a `cookie_file`
-  is relative to `hotpush.toml`.
+  Each device has exactly one of `ssh`, `node` and `adb`, except that a device with `adb` may also
+  have `node`, the name of the node that runs on it. Only you may have permission to read a file
+  with a cookie, including `hotpush.toml`. The path of a `cookie_file` is relative to
+  `hotpush.toml`.
 
-  The command line counts before the environment, that before `hotpush.toml`, and that before the
-  Mix config: devices of `hotpush.toml` take the place of `nodes`. Any other key, and any name that
-  is not there, is an error with its line and column. The file is read by the native library: where
-  that is missing, devices of the command line and of the config are pushed to all the same, and a
-  note says that the file was not read.
+  Precedence, highest first: command line, environment, `hotpush.toml`, Mix config. The devices of
+  `hotpush.toml` replace the `nodes` of the config. An unknown key, and a name that does not exist,
+  is an error with its line and column.
+
+  The native library reads the file. Without the library, you can still push to devices of the
+  command line and of the config; a note then tells you that the file was not read.
 
   ## Options
 
-    * `--ssh HOST` - push to this host by ssh, as if it stood alone; may be repeated
+    * `--ssh HOST` - push to this host by ssh, as for `HOST` alone; may be repeated
     * `--node NAME` - push to this node, configured or not, or to the device of this name in
       `hotpush.toml`; may be repeated
     * `--group NAME` - push to the devices of this group of `hotpush.toml`; may be repeated
-    * `--discover` - push also to devices that are found on the network and that you confirmed
-      once: each is asked for at a terminal, and never in a pipe. Those that are named or confirmed
-      are pushed to, the rest is listed. See `mix hotpush.devices`
-    * `--module MODULE` - only this module (`Example.Foo`, `Elixir.Example.Foo`, `:erlang_mod`), or
-      with `.*` at the end those under it; may be repeated
-    * `--app APP` - only this application; may be repeated. A development-only dependency is
-      pushed by this option alone
-    * `--all` - push also what does not differ
-    * `--dry-run` - say what would be done, what would be refused, and whom `--purge kill` would
-      end; change nothing
-    * `--json PATH` - write one JSON document, in every case; its schema is
-      `priv/report.schema.json`. With `-`, standard output is the document and nothing else
+    * `--discover` - also push to devices that are found on the network and that you confirm once.
+      At a terminal, the command asks you about each new device; in a pipe, it never asks. It
+      pushes to the devices that are named or confirmed, and lists the others. See
+      `mix hotpush.devices`
+    * `--module MODULE` - push only this module (`Example.Foo`, `Elixir.Example.Foo`,
+      `:erlang_mod`), or, with `.*` at the end, the modules under it; may be repeated
+    * `--app APP` - push only this application; may be repeated. This is the only way to push a
+      development-only dependency
+    * `--all` - also push modules that do not differ
+    * `--dry-run` - report what a push would do, what it would refuse, and which processes
+      `--purge kill` would end; change nothing
+    * `--json PATH` - write one JSON document, in every case. Its schema is
+      `priv/report.schema.json` in Hotpush's folder. With `-`, standard output is the document and
+      nothing else
     * `--no-compile` - push what was compiled last
     * `--timeout MS` - milliseconds for each device, 30000 by default
-    * `--wait [SECONDS]` - as long as a device boots (it cannot be reached yet), or somebody else's
-      push runs there, try again, for 60 seconds by default. It is said once what is waited for. A
-      wrong cookie or an unknown host key is not waited for
-    * `--purge soft|kill` - what becomes of processes that still run code which the push *before*
-      replaced. `soft` (the default) refuses, and names them; `kill` ends them, and names them
-    * `--force` - past the refusals that can be forced: another Elixir version, another build
-      target, another project's device, native code already loaded, a protocol that would lose
-      implementations or gain some that do not go along, the removal of a module that is still needed there
-    * `--docs` - keep the documentation in what is sent, as `strip_beams: [keep: ["Docs"]]` in a
-      release of the project does. (`h` in IEx on the device reads the firmware's file all the same.)
-    * `--cookie COOKIE` - the devices' cookie, in quotes if it has a space; a host goes before this
-      option. Other users of this computer may see it among the running programs: `HOTPUSH_COOKIE`
-      is better. The programs that are started here, such as ssh, are given no variable with COOKIE
-      in its name
-    * `--verbose` - also say why, what took how long, and of a refused push what would have been
-      done; and list all modules where there are more than 20
-    * `--quiet` - only say what went wrong
+    * `--wait [SECONDS]` - try again while a device boots (and cannot be reached yet) or while
+      somebody else's push runs there, for 60 seconds by default. The command says once what it
+      waits for. It does not wait after a wrong cookie or an unknown host key
+    * `--purge soft|kill` - what to do with processes that still run code which the push *before*
+      this one replaced. `soft` (the default) refuses the push and names the processes; `kill` ends
+      them and names them
+    * `--force` - override the refusals that can be overridden: another Elixir version, another
+      build target, another project's device, native code that is already loaded, a module named
+      like one of Elixir's or Erlang/OTP's, a protocol that would lose implementations or gain some
+      that are not part of the push, the removal of a module that the device still needs
+    * `--docs` - keep the documentation in the modules that are sent, as
+      `strip_beams: [keep: ["Docs"]]` in a release of the project does. (`h` in IEx on the device
+      still reads the firmware's file.)
+    * `--cookie COOKIE` - the cookie of the devices. Quote a cookie that has a space, and put a
+      `HOST` before this option. `HOTPUSH_COOKIE` is better, since other users of this computer may
+      see the option in the list of running programs. Programs that the command starts, such as
+      ssh, get no environment variable with COOKIE in its name
+    * `--verbose` - also print reasons, how long each step took, and what a refused push would have
+      done; list all modules, even if there are more than 20
+    * `--quiet` - print only what went wrong
 
   ## What is pushed
 
-  Every module of the project's runtime applications: its own, those of an umbrella, and its
-  runtime dependencies, with the consolidated protocols. Not those of Erlang and Elixir, not
-  dependencies with `runtime: false` or an `only:` without `:prod`, not the modules in `discovery:`.
+  The command pushes every module of the project's runtime applications: its own modules, those of
+  an umbrella, those of runtime dependencies, and the consolidated protocols. It does not push the
+  modules of Erlang and Elixir, dependencies with `runtime: false` or with an `only:` without
+  `:prod`, and the modules in `discovery:`.
 
-  Modules that the project no longer has are removed from the device. If a process, a supervisor or
-  a handler there still needs one, as after a GenServer was renamed, the push is refused and names
-  it: stop it on the device, or update the firmware.
+  It removes modules from the device that the project no longer has. If a process, a supervisor or a
+  handler on the device still needs such a module, for example after you renamed a GenServer, it
+  refuses the push and names the process. Stop that process on the device, or update the firmware.
+
+  Mix cannot see that a source changed if you save it again in the second in which it was compiled
+  and its size stays the same. The command sets the time of such a file one second later, so that
+  Mix compares its content.
 
   ## What it does not do
 
-  Nothing is executed again: processes keep their state and go on with the new code at their next
-  call into it; supervisors keep their child specifications; configuration is not read again. The
-  code is in the device's memory: after a reboot it runs its firmware.
+  Nothing is executed again. Processes keep their state and run the new code from their next call
+  into it, supervisors keep their child specifications, and configuration is not read again. The
+  code is in the device's memory only: after a reboot, the device runs its firmware.
 
-  Over Erlang distribution each side can do anything to the other: push only to devices that you
-  trust, over networks that you trust. Over ssh the device can do nothing to this computer: what it
-  answers is read as data.
+  Over Erlang distribution, each side can do anything to the other: push only to devices that you
+  trust, over networks that you trust. Over ssh, the device can do nothing to this computer: the
+  command reads its answers as data.
 
   ## For programs
 
-  `--json` writes a document in every case, also where the command is wrong or the project does not
-  compile. In a file, it says `"ok":false` from the start until the command has ended, so that none
-  of an earlier run stays. Where the file cannot be written, nothing is compiled or pushed. With
-  `-`, all other text, that of the compiler included, goes to standard error.
+  `--json` writes a document in every case, even if the command line is wrong or the project does
+  not compile. A file says `"ok":false` from the start until the command has ended, so you never
+  read the result of an earlier run. If the file cannot be written, the command compiles and pushes
+  nothing. With `-`, all other text, including the compiler's, goes to standard error.
 
-  Mix compiles dependencies that changed before it starts the command. With `MIX_QUIET=1`, it is
-  silent about that on standard output; where that fails, there is no command to write a document,
-  and the exit status says so.
+  Mix compiles changed dependencies before it starts the command. Set `MIX_QUIET=1` to keep Mix's
+  messages about this off standard output. If this compilation fails, the command does not start and
+  writes no document, but the exit status reports the failure.
 
   ## Exit status
 
     * 0 - every device runs the code, also if nothing differed
-    * 1 - at least one device does not, or it is unknown (its answer was lost, and it could not be
-      asked again), or the project does not compile
+    * 1 - at least one device does not run it, or the result is unknown (the device's answer was lost
+      and the device could not be asked again), or the project does not compile
     * 2 - the command or the configuration is wrong
-    * 143 - the command was ended by SIGTERM
+    * 143 - SIGTERM ended the command
 
-  Ctrl-C brings up the VM's own menu, which no program in it can change: a second one ends the
-  command. With `ELIXIR_ERL_OPTIONS=+Bd` in the environment the first one does, with status 130 in a
-  shell; in a script without a terminal, set it as well, since the menu ends with 0 there. However
-  the command ends, the device either carries out all of a push or nothing of it.
+  Ctrl-C opens the menu of the Erlang VM, which no program can change; press Ctrl-C again to end the
+  command. With `ELIXIR_ERL_OPTIONS=+Bd` in the environment, the first Ctrl-C ends the command, with
+  status 130 in a shell. Set it in scripts without a terminal too, since the menu exits with 0 there.
+  However the command ends, the device carries out either the whole push or none of it.
+
+  ## Guides
+
+  The guides are in Hotpush's folder: see `deps/hotpush/README.md` and `deps/hotpush/guides` (or the
+  folder that `path:` names).
   """
 
   use Mix.Task
