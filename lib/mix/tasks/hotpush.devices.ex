@@ -1,46 +1,52 @@
 defmodule Mix.Tasks.Hotpush.Devices do
-  @shortdoc "Lists devices: those of configuration, and those that are found"
+  @shortdoc "Lists devices: those of the configuration, and those that are found"
 
   @moduledoc """
-  Lists devices: those of configuration, and those that are found.
+  Lists devices: those of the configuration, and those that are found.
 
       $ mix hotpush.devices
       $ mix hotpush.devices --only mdns --timeout 3000
 
-  Of each: what hotpush.toml calls it, how it was found, its node or host, its address, and, where
-  it was asked, its Erlang/OTP, its Elixir, the version of the application there, how many modules
-  differ from what was compiled last, and since when it is up.
+  For each device, the list shows its name in `hotpush.toml`, how it was found, its node or host,
+  and its address. If the device was asked, the list also shows its Erlang/OTP and Elixir versions,
+  the version of the application on it, how many modules differ from what was compiled last, and
+  since when it is up.
 
-  Devices are found by mDNS (as Nerves devices announce themselves), at the epmd of this host and
-  of those that configuration names, by adb, and by the modules in
+  The command finds devices by mDNS (as Nerves devices announce themselves), at the epmd of this
+  host and of the hosts that the configuration names, by adb, and with the modules in
 
       config :hotpush, discovery: [MyApp.Fleet]
 
-  Asking a device offers it a cookie or an ssh key. So only those are asked that hotpush.toml or
-  the config names, or that you confirmed by `mix upload.hotswap --discover`. The others are
-  listed with the lines that would name them.
+  Asking a device offers it a cookie or an ssh key. So the command asks only devices that
+  `hotpush.toml` or the config names, or that you have confirmed with
+  `mix upload.hotswap --discover`. It lists the others, each with the lines for `hotpush.toml` that
+  would name it.
 
   ## Options
 
-    * `--only WAY` - only `mdns`, `epmd` or `adb`; may be repeated
-    * `--timeout MS` - milliseconds for all of it, 5000 by default, however many devices hang
+    * `--only WAY` - look only with `mdns`, `epmd` or `adb`; may be repeated
+    * `--timeout MS` - milliseconds for the whole command, 5000 by default, however many devices hang
     * `--json PATH` - write one JSON document, in every case (`-` is standard output, in place of
-      the table); its schema is `priv/devices.schema.json`
+      the table). Its schema is `priv/devices.schema.json` in Hotpush's folder
 
-  With `MIX_TARGET` set and no device named, `nerves.local` is asked, as `mix upload.hotswap` would
-  push there.
+  If `MIX_TARGET` is set and you have named no device, the command asks `nerves.local`, to which
+  `mix upload.hotswap` would push.
 
-  The cookie is looked for in the environment variable `HOTPUSH_COOKIE`, in `hotpush.toml`, in the
-  config, and at last in `~/.erlang.cookie`. A device whose cookie is missing is listed and not
-  asked. Nothing is compiled: run `mix compile` first, also after a change to a module of your own in
-  `discovery:`.
+  The command looks for the cookie in the environment variable `HOTPUSH_COOKIE`, `hotpush.toml`, the
+  config, and `~/.erlang.cookie`, in this order. It lists a device whose cookie is missing, and does
+  not ask it.
 
-  Nodes of this computer that nobody named stand on a line of their own. That adb is missing is said
-  with `--only adb`, and where configuration names a device behind it.
+  The command compiles nothing. Run `mix compile` first, also after you change a module of your own
+  in `discovery:`.
+
+  Nodes of this computer that you have not named appear on a line of their own. The command reports
+  that adb is missing only with `--only adb`, or if the configuration names a device behind adb.
+
+  For more, see `deps/hotpush/guides/discovery.md`.
 
   ## Exit status
 
-    * 0 - the list is complete as far as can be known, whether the devices answer or not
+    * 0 - the list is as complete as it can be, whether the devices answer or not
     * 2 - the command or the configuration is wrong
   """
 

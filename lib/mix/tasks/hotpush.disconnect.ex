@@ -2,26 +2,27 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
   @shortdoc "Takes down the tunnels to devices behind adb"
 
   @moduledoc """
-  Takes down the tunnels to devices behind adb, which `mix upload.hotswap` and
-  `mix hotpush.devices` leave standing, so that a device's node stays registered.
+  Takes down the tunnels to devices behind adb.
 
       $ mix hotpush.disconnect
       $ mix hotpush.disconnect phone
       $ mix hotpush.disconnect R5CT
 
-  A device is meant by its name in hotpush.toml, its adb serial number or a unique beginning of
-  one; without any, all that hotpush.toml and the config name, or, if they name none, that are
-  attached.
+  `mix upload.hotswap` and `mix hotpush.devices` leave these tunnels up when they end, so that the
+  device's node stays registered. The next push sets up again what it needs.
 
-  Taken down is `adb reverse` of epmd's port, and `adb forward` to a port at which this host's epmd
-  knows a node: whichever command or VM has set them up. Other programs' tunnels stay. Devices that
-  are reached by ssh or as a node have none: every command leaves those as it ends.
+  Name a device by its name in `hotpush.toml`, its adb serial number, or a unique beginning of the
+  serial number. Without a name, the command takes down the tunnels of all devices that
+  `hotpush.toml` and the config name, or, if they name none, of all attached devices.
 
-  The next push sets up what it needs again.
+  The command removes the `adb reverse` of epmd's port, and each `adb forward` to a port at which
+  this host's epmd knows a node. It does not matter which command or VM set them up. Tunnels of other
+  programs stay. Devices that are reached by ssh or as a node have no tunnels: every command
+  disconnects from those when it ends.
 
   ## Exit status
 
-    * 0 - they are down
+    * 0 - the tunnels are down
     * 1 - a device could not be asked
     * 2 - the command or the configuration is wrong
   """

@@ -6,26 +6,28 @@ defmodule Mix.Tasks.Hotpush.Init do
 
       $ mix hotpush.init
 
-  Looks for devices, writes them into a commented `hotpush.toml` beside `mix.exs`, and adds that
-  file to `.gitignore`, since it is one developer's own. What only answered on the network stands
-  there as a comment: a device of this file is offered your cookie or your ssh key, so take the `#`
-  away from those that are yours. Nothing is sent to a device that was found.
+  The command looks for devices, writes them into a commented `hotpush.toml` beside `mix.exs`, and
+  adds that file to `.gitignore`, since it belongs to one developer. It sends nothing to a device
+  that it finds.
 
-  The file is readable by you alone (mode 0600), since you may write a cookie into it. A
-  `hotpush.toml` that is there already is left as it is; so is that of an umbrella's root, which
-  counts for its children, unless `--force` is to write one for this child.
+  Devices that only answered on the network are written as comments, because a device of this file
+  is offered your cookie or your ssh key. Remove the `#` from the devices that are yours.
+
+  Only you can read the file (mode 0600), since you may write a cookie into it. The command does not
+  change a `hotpush.toml` that exists. In an umbrella, the file of the root applies to its children,
+  so the command writes none for a child if the root has one. `--force` overrides both.
 
   ## Options
 
-    * `--force` - replace the file that is there, or write one beside an umbrella's
-    * `--no-discover` - do not look for devices; the file then has examples only
-    * `--timeout MS` - look for devices for so many milliseconds, 2000 by default
+    * `--force` - replace an existing file, or write one for this child of an umbrella
+    * `--no-discover` - do not look for devices; the file then has only examples
+    * `--timeout MS` - look for devices for this many milliseconds, 2000 by default
 
   ## Exit status
 
     * 0 - the file was written
-    * 2 - it was not: there is one already, the native library that reads it is missing, or the
-      command is wrong
+    * 2 - the file was not written: one exists already, the native library that reads it is missing,
+      or the command is wrong
   """
 
   use Mix.Task
