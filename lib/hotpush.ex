@@ -1,22 +1,24 @@
 defmodule Hotpush do
   @moduledoc """
-  Makes the code that was just saved run on devices that are already up: `mix upload.hotswap` as
-  functions, for `iex -S mix` and for tools.
+  Makes the code that you just saved run on devices that are already up.
+
+  These are the functions behind `mix upload.hotswap`, for `iex -S mix` and for tools.
 
       iex> {:ok, report} = Hotpush.push(node: "nobody@127.0.0.1", compile: false, timeout: 2_000)
       iex> Hotpush.Report.exit_status(report)
       1
 
-  A VM that is a node already keeps its name, and stays connected with what it was connected with.
-  One that is none becomes one for as long as a push takes (none for devices reached by ssh), or
-  for good by `connect/1` where that reached one. Any number of processes may push at once.
+  If the VM is already a node, it keeps its name and its connections. If it is not a node, it becomes
+  one for the duration of a push. A push to devices that are reached by ssh needs no node. After
+  `connect/1` has reached a device, the VM remains a node. Any number of processes may push at once.
 
   ## Options
 
-  `push/1`, `push!/1` and `plan/1` take the options of `mix upload.hotswap` with underscores, a list where an
-  option may be repeated: `node:`, `ssh:`, `group:`, `module:`, `app:`, `all:`, `compile:`,
-  `timeout:` (ms), `wait:` (`true` or seconds), `purge:`, `force:`, `docs:`, `cookie:`. The environment, `hotpush.toml` and the
-  config count as they do for the command. `--discover` and `--json` are the command's alone.
+  `push/1`, `push!/1` and `plan/1` take the options of `mix upload.hotswap`, with underscores:
+  `:node`, `:ssh`, `:group`, `:module`, `:app`, `:all`, `:compile`, `:timeout` (ms), `:wait` (`true`
+  or seconds), `:purge`, `:force`, `:docs`, `:cookie`. If an option may be repeated, it takes a list
+  too. The environment, `hotpush.toml` and the config apply as they do for the command. `--discover`
+  and `--json` are options of the command only.
   """
 
   alias Hotpush.{Config, Error, Plan, Push, Report}
@@ -36,8 +38,9 @@ defmodule Hotpush do
   @doc """
   Compiles the project, asks each device what it runs, and loads what differs.
 
-  Takes options (see above) or a `Hotpush.Config`. What goes wrong on a device is in the report;
-  an error is one of usage, or of a project that does not compile, and its message a sentence.
+  Takes options (see above) or a `Hotpush.Config`. The report contains what went wrong on a device.
+  An error means that the options or the configuration are wrong, or that the project does not
+  compile; its message is a sentence.
 
       iex> {:error, error} = Hotpush.push(purge: "hard")
       iex> Exception.message(error)
@@ -49,11 +52,10 @@ defmodule Hotpush do
   def push(options), do: with({:ok, config} <- named(options), do: Push.run(config))
 
   @doc """
-  As `push/1`, for IEx: prints what `mix upload.hotswap` would, and answers `:ok`, or `:error` where
-  a device does not run the code.
+  Pushes as `push/1` does and prints what `mix upload.hotswap` would print. Use it in IEx.
 
-  Raises `Hotpush.Error` for a mistake in the options or the configuration, and where the project
-  does not compile.
+  Returns `:ok`, or `:error` if a device does not run the code. Raises `Hotpush.Error` if the options
+  or the configuration are wrong, or if the project does not compile.
 
       Hotpush.push!(node: "example@nerves.local")
   """
@@ -72,7 +74,7 @@ defmodule Hotpush do
   def push!(options), do: push!(%{value!(named(options)) | verbosity: Config.verbosity(options)})
 
   @doc """
-  What `mix upload.hotswap` would print of a report.
+  Returns the lines that `mix upload.hotswap` would print for a report.
 
       iex> {:ok, report} = Hotpush.push(node: "nobody@127.0.0.1", compile: false)
       iex> [line] = Hotpush.lines(report)
@@ -85,8 +87,8 @@ defmodule Hotpush do
   end
 
   @doc """
-  What `push/1` would do: a plan for each device that answered, and the errors of those that did
-  not. Changes nothing on any device.
+  Returns what `push/1` would do: a plan for each device that answered, and the errors of the devices
+  that did not. Changes nothing on any device.
 
       iex> {:ok, plans, [error]} = Hotpush.plan(node: "nobody@127.0.0.1", compile: false)
       iex> {plans, error.stage}
@@ -110,15 +112,21 @@ defmodule Hotpush do
   end
 
   @doc """
-  Connects with every device that runs, of those that `hotpush.toml` and the config name (or, if
-  they name none, that are attached by adb), and answers their nodes. For adb it sets up the
-  tunnels; doing it again changes nothing. Why a device could not be reached is logged as a
-  warning. Devices that are reached by ssh are no nodes: push to them by `push/1` or `push_all_to_device/2`.
+  Connects to the devices that `hotpush.toml` and the config name, and returns their nodes.
 
-  Options: `:cookie`; `:device`, only the one with this nickname, node name, host name, adb serial
-  number or unique prefix of one; `:node` and `:group`, as for the command; `:timeout` (ms).
+  If they name no device, it connects to the devices that are attached by adb. It connects to every
+  device that is running, and logs a warning that says why a device could not be reached. For devices
+  behind adb it sets up the tunnels; calling it again changes nothing. Devices that are reached by
+  ssh are not nodes: push to them with `push/1` or `push_all_to_device/2`.
 
-  Raises `Hotpush.Error` for a mistake in the options or the configuration.
+  ## Options
+
+    * `:device` - connect only to the device with this nickname, node name, host name, adb serial
+      number, or unique beginning of a serial number
+    * `:node`, `:group`, `:cookie` - as for the command
+    * `:timeout` - in milliseconds
+
+  Raises `Hotpush.Error` if the options or the configuration are wrong.
 
       iex> Hotpush.connect(node: "nobody@127.0.0.1", timeout: 2_000)
       []
@@ -127,12 +135,14 @@ defmodule Hotpush do
   def connect(options \\ []), do: options |> Connect.run() |> value!()
 
   @doc """
-  The other way round: leaves the nodes that `connect/1` with the same options would connect with,
-  and answers those that were left. The tunnels to devices behind adb are taken down, whichever VM or
-  command has set them up; other programs' tunnels stay. Why a device could not be asked is logged as
-  a warning. In a shell: `mix hotpush.disconnect`.
+  Disconnects from the nodes that `connect/1` with the same options would connect to, and returns the
+  nodes that it disconnected from.
 
-  Raises `Hotpush.Error` for a mistake in the options or the configuration.
+  It also takes down the tunnels to devices behind adb, whichever VM or command set them up; tunnels
+  of other programs stay. It logs a warning that says why a device could not be asked. In a shell,
+  run `mix hotpush.disconnect`.
+
+  Raises `Hotpush.Error` if the options or the configuration are wrong.
 
       iex> Hotpush.disconnect(device: "nobody@127.0.0.1")
       []
@@ -148,11 +158,12 @@ defmodule Hotpush do
   end
 
   @doc """
-  Pushes what differs to nodes, of all modules that are compiled. Answers how many modules were
-  pushed, and what failed: `{module, node, error}`, where `module` is `nil` if it is about the
-  device as a whole.
+  Pushes to nodes all compiled modules that differ. Does not compile.
 
-  It does not compile. Options are those of `push/1`; `all: true` pushes also what does not differ.
+  Returns how many modules were pushed, and a list of failures: `{module, node, error}`, where
+  `module` is `nil` if the error is about the device as a whole.
+
+  Takes the options of `push/1`. With `all: true`, it also pushes modules that do not differ.
 
       iex> {0, [{nil, :"nobody@127.0.0.1", error}]} = Hotpush.push_all([:"nobody@127.0.0.1"])
       iex> error.stage
@@ -162,8 +173,10 @@ defmodule Hotpush do
   def push_all(nodes, options \\ []), do: nodes |> to(options) |> tally([])
 
   @doc """
-  As `push_all/2` for one device, however it is reached: by nickname, node name, host name, adb
-  serial number or a unique prefix of one. An error where no device that runs goes by it.
+  Pushes to one device as `push_all/2` does, whatever way leads to the device.
+
+  `id` is a nickname, a node name, a host name, an adb serial number, or a unique beginning of a
+  serial number. Returns an error if no running device has this name.
 
       iex> {:error, error} = Hotpush.push_all_to_device("nobody@127.0.0.1")
       iex> error.stage
@@ -182,8 +195,10 @@ defmodule Hotpush do
   end
 
   @doc """
-  Pushes the modules that are new or other than in a snapshot (see `snapshot_beams/0`), where
-  nodes do not run them yet. Answers as `push_all/2` does. Removes nothing, and does not compile.
+  Pushes to nodes the modules that are new or have changed since a snapshot (see `snapshot_beams/0`),
+  unless a node already runs them.
+
+  Returns what `push_all/2` returns. Removes no modules, and does not compile.
 
       iex> Hotpush.push_changed([:"nobody@127.0.0.1"], Hotpush.snapshot_beams())
       {0, []}
@@ -197,8 +212,9 @@ defmodule Hotpush do
   end
 
   @doc """
-  The identity of each beam of the project's runtime applications, by path, as they stand on disk.
-  It is one of content, not of time.
+  Returns the identity of each beam file of the project's runtime applications, by path.
+
+  The identity depends on the content of the file on disk, not on its time.
 
       iex> snapshot = Hotpush.snapshot_beams()
       iex> snapshot == Hotpush.snapshot_beams()
@@ -208,8 +224,8 @@ defmodule Hotpush do
   def snapshot_beams, do: value!(Snapshot.take())
 
   @doc """
-  The folders with the beams that a push takes: those of the project's runtime applications, and
-  before them that of its consolidated protocols.
+  Returns the folders with the beam files that a push uses: first the folder of the consolidated
+  protocols, then those of the project's runtime applications.
 
       iex> Enum.all?(Hotpush.runtime_beam_dirs(), &File.dir?/1)
       true

@@ -1,19 +1,25 @@
 defmodule Hotpush.Discovery do
   @moduledoc """
-  Finds devices. Each way is a module with this behaviour; a project names its own in
+  The behaviour of modules that find devices.
+
+  A project lists its own modules in the config:
 
       config :hotpush, discovery: [MyApp.Fleet]
 
-  Nothing that only answered on a network is offered a cookie or a key here: who is *asked* is
-  decided by `Hotpush.Discovery.Devices`.
+  Discovery offers no cookie and no key to a device that it finds. `Hotpush.Discovery.Devices`
+  decides which devices are *asked*.
   """
 
   alias Hotpush.Discovery.Found
   alias Hotpush.Error
 
   @doc """
-  Looks for devices. Options: `:timeout`, the milliseconds to answer within (who takes longer is
-  not waited for), and `:hosts`, the hosts that configuration names.
+  Looks for devices.
+
+  ## Options
+
+    * `:timeout` - return within this many milliseconds; Hotpush does not wait any longer
+    * `:hosts` - the hosts that the configuration names
   """
   @callback discover(options :: keyword()) :: {:ok, [Found.t()]} | {:error, Error.t()}
 end

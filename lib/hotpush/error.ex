@@ -1,12 +1,13 @@
 defmodule Hotpush.Error do
   @moduledoc """
-  What went wrong, as a noun with fields. The sentence is made late, in `Hotpush.Error.Prose`.
+  An error or a refusal, with the facts as fields. `Hotpush.Error.Prose` makes its sentence.
 
-    * `:stage` - `:usage`, `:compile`, `:scan`, `:discover`, `:connect`, `:ask`, `:refusal` (we will
-      not), `:stage` (nothing changed there yet), `:load`, `:fault` (of Hotpush's own)
-    * `:subject` - the node, module, file or option that it is about
-    * `:reason` - a term that `Hotpush.Error.Prose` knows
-    * `:called` - what the sentence calls the subject, where it has a name of its own here, as in
+    * `:stage` - where it happened: `:usage`, `:compile`, `:scan`, `:discover`, `:connect`, `:ask`,
+      `:refusal` (Hotpush refuses the push), `:stage` (nothing has changed on the device yet),
+      `:load`, `:fault` (a bug in Hotpush)
+    * `:subject` - the node, module, file or option that the error is about
+    * `:reason` - a term for which `Hotpush.Error.Prose` has a sentence
+    * `:called` - the name of the subject in the sentence, if it has a name of its own, such as
       `porch (example@nerves.local)`
   """
   alias Hotpush.Error.Prose
@@ -41,7 +42,7 @@ defmodule Hotpush.Error do
   def message(error) do
     Prose.sentence(error)
   rescue
-    # A reason that has no sentence. Only its kind is shown: there may be a secret in the rest.
+    # The reason has no sentence. Show only its kind: the rest may contain a secret.
     _ in [FunctionClauseError, CaseClauseError, Protocol.UndefinedError, ArgumentError] ->
       "#{subject(error.subject)}: #{error.stage} failed (#{Prose.kind(error)}). " <>
         "Please report this sentence."

@@ -1,5 +1,5 @@
 defmodule Hotpush.Report do
-  @moduledoc "What came of a run, over all devices. Pure."
+  @moduledoc "The result of a run, for all devices. Pure."
 
   alias Hotpush.{Config, Error}
   alias Hotpush.Report.Result
@@ -14,8 +14,10 @@ defmodule Hotpush.Report do
         }
 
   @doc """
-  Puts the outcomes together. `ms` has what all devices share: `:start`, `:compile`, `:scan`, and
-  `:total`, all that was waited for.
+  Makes a report from the results of all devices.
+
+  `ms` has the times that all devices share: `:start`, `:compile`, `:scan`, and `:total`, the whole
+  time that the user waited.
   """
   @spec new(Config.t(), [Result.t()], %{optional(atom()) => float()}) :: t()
   def new(config, outcomes, ms) do
@@ -27,16 +29,19 @@ defmodule Hotpush.Report do
     }
   end
 
-  # They are about what is loaded, or would be.
+  # Notices describe what was loaded or would be loaded.
   defp without_notices(%Result{status: :refused} = outcome), do: %{outcome | notices: []}
   defp without_notices(outcome), do: outcome
 
   @phases [:start, :compile, :scan, :connect, :ask, :send, :load]
 
   @doc """
-  What was waited for, in milliseconds by phase: those that came to pass, in order. `:start` is from
-  the start of Mix to that of the command, dependencies that Mix compiles first included; `:rest`,
-  what makes all of them the total: plans, other devices, the end.
+  Returns the time of each phase of a device in milliseconds, in order, without the phases that did
+  not happen.
+
+  `:start` is the time from the start of Mix to the start of the command, including the dependencies
+  that Mix compiles first. `:rest` is the time that is missing from the total: for plans, for other
+  devices, and at the end.
   """
   @spec ms(t(), Result.t()) :: [{atom(), float()}]
   def ms(report, outcome) do
@@ -47,8 +52,10 @@ defmodule Hotpush.Report do
   end
 
   @doc """
-  0 if every device runs the code (or would, with `--dry-run`), 1 otherwise; of an error, that of
-  the compiler, or else 2.
+  Returns the exit status of a report or an error.
+
+  For a report, 0 if every device runs the code (or would run it, with `--dry-run`), otherwise 1. For
+  an error, the status of the compiler if the project does not compile, otherwise 2.
   """
   @spec exit_status(t() | Error.t()) :: non_neg_integer()
   def exit_status(%Error{stage: :compile, reason: {:compile, status}}) when status in 1..255,
