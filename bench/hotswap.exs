@@ -27,7 +27,8 @@ defmodule Hotpush.Bench.Hotswap do
     device = Device.start(release: release, link: 10)
     few = fn -> :ok end
     all = fn -> change(project, 1..@modules) end
-    {one, one_measures} = OneDevice.run(project, device, few, all)
+    changes = %{few: few, all: all, edit: &edit(project, &1)}
+    {one, one_measures} = OneDevice.run(project, device, changes)
     Device.stop(device)
 
     IO.puts("")
@@ -43,6 +44,13 @@ defmodule Hotpush.Bench.Hotswap do
       Measure.machine(),
       measures ++ fleet_measures ++ slow_measures
     )
+  end
+
+  # A save that is not compiled yet. Each is larger than the one before, so that Mix sees it.
+  defp edit(project, round) do
+    [{path, text} | _] = @modules |> Beams.sources([1]) |> Enum.sort()
+    edited = "def edited, do: 1#{String.duplicate("0", round)}\nend\n"
+    File.write!(Path.join(project.dir, path), String.replace(text, ~r/end\s*\z/, edited))
   end
 
   # As an editor and its compiler do, outside of what is timed.

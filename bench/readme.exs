@@ -23,11 +23,11 @@ defmodule Hotpush.Bench.Readme do
     """
     ![Time and bytes, next to the older way](bench/results/speed.svg)
 
-    A project of #{whole(m["modules"])} modules, a link with #{whole(m["link_round_trip_ms"])} ms round trip, \
-    #{whole(s["cpus"])} cores; the whole command as its user waits for it. The older way is every module
-    by `IEx.Helpers.nl`, twice over.
+    The whole command, as its user waits for it: a project of #{whole(m["modules"])} modules, a link with \
+    #{whole(m["link_round_trip_ms"])} ms round trip,
+    #{whole(s["cpus"])} cores. The older way sends every module by `IEx.Helpers.nl`, twice.
 
-    | | time, to Mix's own start | than the older way | on the wire |
+    | | time, compared with Mix's own start | compared with the older way | on the wire |
     | --- | --- | --- | --- |
     | nothing changed | #{one(m["none_to_mix_run"])} x | #{whole(m["older_to_none"])} times faster | #{kb(m["none_bytes"])} |
     | 1 module changed | #{one(m["one_ms"] / m["mix_run_ms"])} x | #{whole(m["older_to_one"])} times faster | #{kb(m["one_bytes"])} |
@@ -35,14 +35,14 @@ defmodule Hotpush.Bench.Readme do
     #{kb(m["all_bytes"])}, #{whole(100 * m["all_bytes"] / m["older_bytes"])} % |
 
     To a stock device over ssh, through the same link, a push of 1 changed module takes \
-    #{one(h["one_to_mix_run_and_bare_ssh"])} times what Mix's own start
-    and a bare `ssh host true` take together.
+    #{one(h["one_to_mix_run_and_bare_ssh"])} times as long as Mix's own start
+    and a bare `ssh host true` together.
 
-    Reading the identities of #{whole(s["files"])} beams takes #{one(s["native_vs_sequential"])} times less than \
-    `beam_lib:md5` one after another, and with its
-    manifest #{one(s["warm_vs_walk_rust"])} times a bare walk over the files. `bench/all` measures again; \
-    what was aimed at and missed stands in
-    [bench/README.md](bench/README.md).
+    Hotpush reads the identities of #{whole(s["files"])} beams #{one(s["native_vs_sequential"])} times faster than \
+    `beam_lib:md5` does one after another. With its
+    manifest, it takes #{one(s["warm_vs_walk_rust"])} times as long as a bare walk over the files. `bench/all` \
+    measures again; [bench/README.md](bench/README.md)
+    lists the targets that were missed.
     """
   end
 

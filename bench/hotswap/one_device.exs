@@ -11,16 +11,17 @@ defmodule Hotpush.Bench.OneDevice do
   @rounds 9
   @older_rounds 3
 
-  @doc "Figures and measures: one of the modules changed, none, then all."
-  def run(project, device, few, all) do
+  @doc "Figures and measures: one of the modules changed, none, one edited and not compiled, then all."
+  def run(project, device, %{few: few, all: all, edit: edit}) do
     few.()
     first = Command.hotswap(project, [device])
     %{loaded: 1} = first
     Command.floor(project)
     one = for round <- 1..@rounds, do: one(project, device, round)
+    edited = for round <- 1..@rounds, do: edited(project, device, edit, round)
     all.()
     everything = for _ <- 1..@older_rounds, do: everything(project, device)
-    {figures(one, everything), measures(one, everything)}
+    {figures(one, edited, everything), measures(one, edited, everything)}
   end
 
   defp one(project, device, round) do
@@ -36,6 +37,17 @@ defmodule Hotpush.Bench.OneDevice do
     %{older: older, floor: %{ms: floor}, one: one, none: none, cold: cold}
   end
 
+  # The same edit, compiled, and compiled and pushed.
+  defp edited(project, device, edit, round) do
+    device = Command.reboot(device)
+    edit.(2 * round)
+    compile = Command.compile(project)
+    edit.(2 * round + 1)
+    %{loaded: 1} = push = Command.hotswap(project, [device])
+    IO.write(".")
+    %{compile: %{ms: compile}, push: push}
+  end
+
   defp everything(project, device) do
     device = Command.reboot(device)
     all = Command.hotswap(project, [device])
@@ -45,11 +57,17 @@ defmodule Hotpush.Bench.OneDevice do
     %{all: all, older: older}
   end
 
-  defp figures(one, all) do
+  defp figures(one, edited, all) do
     older = Enum.filter(one, & &1.older)
 
     [
       figure("1 changed, time to mix run", versus(one, :one, :floor), "x", {:at_most, 1.4}),
+      figure(
+        "1 edited, time to mix compile",
+        versus(edited, :push, :compile),
+        "x",
+        {:at_most, 1.15}
+      ),
       figure("1 changed, round trips", trips(one, :one), "round trips", {:exactly, 2}),
       figure("nothing changed, round trips", trips(one, :none), "round trips", {:exactly, 1}),
       figure("1 changed, on the wire", kb(one, :one), "kB", {:at_most, 18}),
@@ -61,11 +79,14 @@ defmodule Hotpush.Bench.OneDevice do
     ]
   end
 
-  defp measures(one, all) do
+  defp measures(one, edited, all) do
     older = Enum.filter(one, & &1.older)
 
     [
       mix_run_ms: ms(one, :floor),
+      edited_compile_ms: ms(edited, :compile),
+      edited_push_ms: ms(edited, :push),
+      edited_push_to_compile: versus(edited, :push, :compile),
       none_ms: ms(one, :none),
       one_ms: ms(one, :one),
       one_first_contact_ms: ms(one, :cold),
@@ -83,7 +104,9 @@ defmodule Hotpush.Bench.OneDevice do
       one_first_contact_bytes: bytes(one, :cold),
       all_bytes: bytes(all, :all),
       older_bytes: bytes(older ++ all, :older)
-    ] ++ steps("one", Enum.map(one, & &1.one)) ++ steps("all", Enum.map(all, & &1.all))
+    ] ++
+      steps("edited", Enum.map(edited, & &1.push)) ++
+      steps("one", Enum.map(one, & &1.one)) ++ steps("all", Enum.map(all, & &1.all))
   end
 
   @doc "The medians of the steps that a command reports, as `one_ask_step_ms`."

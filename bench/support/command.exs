@@ -9,6 +9,9 @@ defmodule Hotpush.Bench.Command do
   @doc "Mix's own start in the project: the floor for any command."
   def floor(project), do: elem(run(project, ["run", "--no-start", "-e", ":ok"], %{}), 0)
 
+  @doc "`mix compile` in the project: the floor for a push of what is not compiled yet."
+  def compile(project), do: elem(run(project, ["compile"], %{}), 0)
+
   @doc "`mix upload.hotswap` for devices: `%{ms:, bytes:, steps:, round_trips:, loaded:}`."
   def hotswap(project, devices) do
     nodes = Enum.flat_map(devices, &["--node", to_string(&1.node)])
