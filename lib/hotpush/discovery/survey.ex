@@ -15,8 +15,8 @@ defmodule Hotpush.Discovery.Survey do
 
   @opaque t :: %__MODULE__{}
 
-  # A visit ends this much before us, so that what it has to say is heard.
-  @spare_ms 50
+  # A visit ends this much before us, so that what it has to say is heard, on a busy host as well.
+  @spare_ms 250
   # All of them: those that hang must not keep others waiting.
   @at_once 1_000_000
 
@@ -57,7 +57,7 @@ defmodule Hotpush.Discovery.Survey do
   # Its time is what is left of ours.
   defp visit(visit, deadline, _asked, {:ok, target}) do
     left = deadline - now()
-    timeout = max(left - min(@spare_ms, div(left, 4)), 1)
+    timeout = max(left - min(@spare_ms, div(left, 8)), 1)
     Visit.run(%{visit | config: %{visit.config | timeout: timeout}}, target)
   end
 

@@ -144,9 +144,17 @@ defmodule Hotpush.Test.Device.Server do
   def handle_call(:kill, _from, state), do: {:reply, :ok, down(state)}
 
   def handle_call(:restart, _from, state) do
-    case state |> down() |> boot() do
+    case state |> down() |> boot_again(5) do
       {:ok, state} -> {:reply, :ok, state}
       {:error, reason} -> {:stop, :shutdown, {:error, reason}, %{state | port: nil}}
+    end
+  end
+
+  # Its port is nobody's while it is down: another VM of the tests may have it for a moment.
+  defp boot_again(state, left) do
+    with {:error, {:exit_status, _}} when left > 1 <- boot(state) do
+      Process.sleep(200)
+      boot_again(state, left - 1)
     end
   end
 

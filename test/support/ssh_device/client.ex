@@ -91,7 +91,8 @@ defmodule Hotpush.Test.SshDevice.Client do
   @doc "Calls `fun` with `path` as this VM's PATH; one at a time."
   @spec with_path(String.t(), (() -> value)) :: value when value: term
   def with_path(path, fun) do
-    :global.trans({__MODULE__, self()}, fn -> put_path(path, fun) end, [node()])
+    # Not a lock of :global: this VM changes its node name meanwhile.
+    Hotpush.Turn.take(__MODULE__, fn -> put_path(path, fun) end)
   end
 
   defp put_path(path, fun) do
