@@ -10,7 +10,7 @@ defmodule Hotpush.Native do
   @on_load :load
 
   # Has to equal the library's own: one that was built from other sources is refused.
-  @interface 4
+  @interface 5
 
   @doc false
   @spec load() :: :ok
@@ -46,6 +46,10 @@ defmodule Hotpush.Native do
   @doc false
   @spec pack([{binary(), binary()}], [binary()]) :: [tuple()]
   def pack(_files, _keep), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  @spec times([binary()]) :: [{binary(), integer()}]
+  def times(_paths), do: :erlang.nif_error(:nif_not_loaded)
 
   @typedoc "A text of `hotpush.toml`, its line and its column."
   @type text :: {String.t(), pos_integer(), pos_integer()}

@@ -99,6 +99,7 @@ defmodule Hotpush.BoundaryTest do
 
     allowed = [
       Hotpush.Scanner.Native,
+      Hotpush.Scanner.Times,
       Hotpush.Scanner,
       Hotpush.Config.Toml,
       Hotpush.Discovery.Mdns

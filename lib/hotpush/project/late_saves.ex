@@ -8,6 +8,7 @@ defmodule Hotpush.Project.LateSaves do
   """
 
   alias Hotpush.Project.LateSaves.Record
+  alias Hotpush.Scanner.Times
 
   @typedoc "Folders with sources, the folder of their beams, and the compilers' manifests."
   @type place :: {sources :: [Path.t()], ebin :: Path.t(), manifests :: [Path.t()]}
@@ -23,8 +24,10 @@ defmodule Hotpush.Project.LateSaves do
   """
   @spec show(place(), Record.t()) :: shown()
   def show({sources, ebin, manifests} = place, record) do
-    compiled = seconds(manifests ++ beams(ebin))
-    candidates = for {path, time} <- times(sources), MapSet.member?(compiled, time), do: path
+    now = System.os_time(:second)
+    saved = Times.of(sources)
+    compiled = for {_file, time} <- Times.of([ebin | manifests]), into: MapSet.new(), do: time
+    candidates = for {path, time} <- saved, MapSet.member?(compiled, time), do: path
     known = unchanged(candidates, place, record)
 
     late =
@@ -34,9 +37,8 @@ defmodule Hotpush.Project.LateSaves do
       end
 
     # Before the compiler reads them. What is saved after this differs from it.
-    now = System.os_time(:second)
-    recent = for {path, time} <- times(sources), time >= now, do: path
-    %{place: place, late: late, digests: Map.merge(known, Record.digests(recent))}
+    recent = for {path, time} <- saved, time >= now, do: path
+    %{place: place, late: late, digests: Map.merge(known, Record.digests(late ++ recent))}
   end
 
   @doc "The record, once all these places have been compiled."
@@ -60,42 +62,6 @@ defmodule Hotpush.Project.LateSaves do
       do: Enum.filter(late, &(File.touch(&1, last + 1) == :ok)),
       else: []
   end
-
-  defp beams(ebin) do
-    case :file.list_dir(ebin) do
-      {:ok, names} ->
-        for name <- names, :filename.extension(name) == ~c".beam", do: :filename.join(ebin, name)
-
-      _ ->
-        []
-    end
-  end
-
-  defp seconds(paths),
-    do: for({:ok, info} <- Enum.map(paths, &info/1), into: MapSet.new(), do: mtime(info))
-
-  # All files: a template is a source of the module that it is compiled into.
-  defp times(paths) do
-    Enum.flat_map(paths, fn path ->
-      case info(path) do
-        {:ok, info} ->
-          if elem(info, 2) == :directory, do: times(inside(path)), else: [{path, mtime(info)}]
-
-        _ ->
-          []
-      end
-    end)
-  end
-
-  defp inside(dir) do
-    case :file.list_dir(dir) do
-      {:ok, names} -> for name <- names, do: Path.join(dir, name)
-      _ -> []
-    end
-  end
-
-  defp info(path), do: :file.read_file_info(path, [:raw, time: :posix])
-  defp mtime(info), do: elem(info, 5)
 
   # A clock that was set back is nothing to wait for.
   defp over?(second) do

@@ -21,6 +21,7 @@ mod read;
 mod scan;
 mod seen;
 mod settings;
+mod times;
 
 pub use beam::{Beam, Chunk};
 pub use diff::{diff, Answer, Diff, Local, Reason};
@@ -35,3 +36,4 @@ pub use settings::{
     near, settings, Cookie, Device, Group, Mistake, Place, Placed, Settings, Source,
     MAX_SETTINGS_BYTES,
 };
+pub use times::times;
