@@ -19,7 +19,7 @@ defmodule Hotpush.Transport.Dist.Greeting do
 
   # How long a node that asked for proof is looked at before it gets one: a line that is cut where
   # its question ends is no answer to the proof.
-  @look_ms 100
+  @look_ms 400
 
   # The first bytes of a TLS alert record (RFC 5246, 6.2.1), which is what TLS says to a greeting.
   @alert <<21, 3>>
