@@ -95,7 +95,15 @@ defmodule Hotpush.NativeCompileTest do
     File.mkdir_p!(Path.dirname(config))
     File.write!(config, "[build]\ntarget = \"bogus\"\nrustflags = [\"--bogus\"]\n")
 
+    # Of another version: in the target folder, which is shared, they must not take the place of ours.
+    lock = Path.join(ctx.dir, "native/Cargo.lock")
+    ours = ~r/(name = "hotpush_\w+"\nversion = ")[^"]*/
+    File.write!(lock, Regex.replace(ours, File.read!(lock), "\\g{1}0.0.1"))
+
     for crate <- ~w(core nif) do
+      manifest = Path.join(ctx.dir, "native/hotpush_#{crate}/Cargo.toml")
+      text = Regex.replace(~r/^version = "[^"]*"/m, File.read!(manifest), ~s(version = "0.0.1"))
+      File.write!(manifest, text)
       source = Path.join(ctx.dir, "native/hotpush_#{crate}/src/lib.rs")
       File.rm_rf!(Path.dirname(source))
       File.mkdir_p!(Path.dirname(source))
