@@ -16,6 +16,7 @@ defmodule Hotpush.Config do
             routes: [],
             cookie: nil,
             cookie_error: nil,
+            cookie_variables: [],
             who: "",
             unread: nil,
             modules: [],
@@ -39,6 +40,7 @@ defmodule Hotpush.Config do
           routes: [Route.t()],
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
+          cookie_variables: [String.t()],
           who: String.t(),
           unread: Error.t() | nil,
           modules: [String.t()],
@@ -106,6 +108,7 @@ defmodule Hotpush.Config do
          config
          | app_names: app_names,
            app_places: if(settings, do: settings.app_places, else: %{}),
+           cookie_variables: if(settings, do: Toml.cookie_variables(settings), else: []),
            who: who(env),
            modules: Keyword.get_values(options, :module),
            apps: apps,

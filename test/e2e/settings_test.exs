@@ -3,7 +3,7 @@ defmodule Hotpush.SettingsE2ETest do
   use ExUnit.Case, async: true
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Device, Project, SshDevice}
+  alias Hotpush.Test.{Device, Project, Run, SshDevice}
 
   @moduletag :cargo
 
@@ -205,7 +205,14 @@ defmodule Hotpush.SettingsE2ETest do
     assert mistake(context) =~ "no application of this project is named dsek. Did you mean desk?"
   end
 
-  test "a stock device by ssh beside a node, in one group; ssh asks for no cookie", context do
+  # What ssh's environment is, before the ssh behind it on PATH runs.
+  @spy """
+  #!/bin/sh
+  env >>"${0%/*}/env"
+  PATH=${PATH#*:} exec ssh "$@"
+  """
+
+  test "a stock device by ssh beside a node, in one group; ssh gets no cookie", context do
     shed = SshDevice.start(release: context.release)
 
     settings(
@@ -214,18 +221,29 @@ defmodule Hotpush.SettingsE2ETest do
         """
         [device.shed]
         ssh = "#{SshDevice.address(shed)}"
-        cookie_env = "NOT_SET"
+        cookie_env = "SHED_TOKEN"
         [group.mixed]
         devices = ["shed", "porch"]
         """
     )
 
-    env = SshDevice.env(shed)
+    env = Map.put(SshDevice.env(shed), "SHED_WORD", "a word for ssh")
     answer = next(context)
     assert {output, 0} = swap(context, ["--group", "mixed"], env)
     assert Enum.sort(deployed_to(output)) == ["porch", "shed"]
     assert Device.eval(shed.device, "Desk.hi()") == answer
     nothing_differs(context, ["--group", "mixed"], ["porch", "shed"], env)
+
+    # Whatever the variable of a cookie is called; all others it gets.
+    spy = Path.join(Run.dir("spy"), "ssh")
+    File.write!(spy, @spy)
+    File.chmod!(spy, 0o755)
+    path = Path.dirname(spy) <> ":" <> env["PATH"]
+    token = Map.merge(env, %{"PATH" => path, "SHED_TOKEN" => "its cookie"})
+    nothing_differs(context, ["shed"], ["shed"], token)
+    seen = File.read!(Path.join(Path.dirname(spy), "env"))
+    assert seen =~ "SHED_WORD=a word for ssh"
+    for name <- ["SHED_TOKEN", "KITCHEN_COOKIE"], do: refute(seen =~ name)
 
     # By its address it is the same device, and has its name.
     nothing_differs(context, [SshDevice.address(shed)], ["shed"], env)

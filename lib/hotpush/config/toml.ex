@@ -24,7 +24,7 @@ defmodule Hotpush.Config.Toml do
   import Bitwise
 
   alias Hotpush.{Error, Native}
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.{Route, Secret}
   alias Hotpush.Config.Toml.{Cookie, Document}
 
   defstruct [:path, :shown, :cookie, app_names: [], app_places: %{}] ++
@@ -74,6 +74,13 @@ defmodule Hotpush.Config.Toml do
       {:ok, _} when not native? -> {:error, Error.new(:usage, shown, :settings_unread)}
       {:ok, {{:ok, info}, bytes}} -> path |> parse(shown, bytes) |> private(info)
     end
+  end
+
+  @doc "The environment variables that it names as ones with a cookie."
+  @spec cookie_variables(t()) :: [String.t()]
+  def cookie_variables(settings) do
+    cookies = [settings.cookie | Map.values(settings.cookies)]
+    for {:variable, name, _place} <- cookies, uniq: true, do: Secret.unwrap(name)
   end
 
   @doc "As `read/2`, of the first of the folders that has one."

@@ -8,6 +8,7 @@ defmodule Hotpush.Project.Workspace do
   alias Hotpush.{Config, Error, Turn}
   alias Hotpush.Project.{Consolidation, LateSaves}
   alias Hotpush.Project.LateSaves.Record
+  alias Hotpush.Transport.ChildEnv.Withheld
 
   @doc "Whether there is a project at all."
   @spec check() :: :ok | {:error, Error.t()}
@@ -24,7 +25,12 @@ defmodule Hotpush.Project.Workspace do
   # A compilation in another process makes other projects the current one, for a while.
   defp read_config(argv) do
     app_envs = Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
-    Config.build(argv, System.get_env(), app_envs, Mix.target(), settings_dirs())
+
+    with {:ok, config} <-
+           Config.build(argv, System.get_env(), app_envs, Mix.target(), settings_dirs()) do
+      Withheld.add(config.cookie_variables)
+      {:ok, config}
+    end
   end
 
   @doc """

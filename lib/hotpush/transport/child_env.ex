@@ -3,14 +3,18 @@ defmodule Hotpush.Transport.ChildEnv do
   The environment of the programs that are started here: that of this VM, without cookies.
 
   `ssh`, `adb` and the like need none, may hand their environment on, and some of them stay when
-  this VM has ended. What is unset is `HOTPUSH_COOKIE` and every other variable with COOKIE in its
-  name, as one that `cookie_env` names should have.
+  this VM has ended. `HOTPUSH_COOKIE`, every other variable with COOKIE in its name, and those that
+  `cookie_env` of a `hotpush.toml` names are unset for them. This VM's own environment, and that of
+  programs that others start in it, stays as it is.
   """
+
+  alias Hotpush.Transport.ChildEnv.Withheld
 
   @doc "What to unset, for `System.cmd/3`."
   @spec env() :: [{String.t(), nil}]
   def env do
-    for {name, _value} <- System.get_env(), secret?(name), do: {name, nil}
+    named = Withheld.names()
+    for {name, _value} <- System.get_env(), secret?(name, named), do: {name, nil}
   end
 
   @doc "What to unset, for `Port.open/2`."
@@ -18,5 +22,6 @@ defmodule Hotpush.Transport.ChildEnv do
   def port_env, do: for({name, nil} <- env(), do: {String.to_charlist(name), false})
 
   # A name that is no text cannot be unset.
-  defp secret?(name), do: String.valid?(name) and String.upcase(name) =~ "COOKIE"
+  defp secret?(name, named),
+    do: String.valid?(name) and (String.upcase(name) =~ "COOKIE" or name in named)
 end
