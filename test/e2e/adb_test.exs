@@ -7,7 +7,7 @@ defmodule Hotpush.AdbE2ETest do
   use ExUnit.Case, async: false
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Adb, Device, Project, Run, Until}
+  alias Hotpush.Test.{Adb, Device, Ports, Project, Run, Until}
 
   @moduletag :adb
   @moduletag :cargo
@@ -122,9 +122,7 @@ defmodule Hotpush.AdbE2ETest do
   test "epmd at a port of ERL_EPMD_PORT; it is started here", context do
     %{project: project, cookie: cookie} = context
     phone = Adb.phone()
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, port} = :inet.port(socket)
-    :gen_tcp.close(socket)
+    port = Ports.free()
     epmd = System.find_executable("epmd") || Path.wildcard("#{:code.root_dir()}/erts-*/bin/epmd")
     epmd = epmd |> List.wrap() |> hd()
     on_exit(fn -> System.cmd(epmd, ["-port", "#{port}", "-kill"], stderr_to_stdout: true) end)

@@ -6,7 +6,7 @@ defmodule Hotpush.MistakesTest do
   use ExUnit.Case, async: true
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Device, Project, Run}
+  alias Hotpush.Test.{Device, Ports, Project, Run}
 
   @secret "s3cret-of-the-test"
 
@@ -232,10 +232,5 @@ defmodule Hotpush.MistakesTest do
     File.chmod!(path, 0o400)
   end
 
-  defp closed_port do
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, port} = :inet.port(socket)
-    :gen_tcp.close(socket)
-    to_string(port)
-  end
+  defp closed_port, do: to_string(Ports.free())
 end

@@ -2,7 +2,7 @@ defmodule Hotpush.ReadmeTest do
   @moduledoc "What the README says is typed, is typed here."
   use ExUnit.Case, async: true
 
-  alias Hotpush.Test.{Device, Hotswap, Project, Run, SshDevice}
+  alias Hotpush.Test.{Device, Hotswap, Ports, Project, Run, SshDevice}
 
   @root Path.expand("../..", __DIR__)
   @readme File.read!(Path.join(@root, "README.md"))
@@ -161,9 +161,7 @@ defmodule Hotpush.ReadmeTest do
     assert ["bin/demo"] in commands() and ["bin/test"] in commands()
 
     # Where no epmd runs yet, as on a computer that never had a node.
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, port} = :inet.port(socket)
-    :gen_tcp.close(socket)
+    port = Ports.free()
     env = [{"ERL_EPMD_PORT", "#{port}"} | Run.clean_env()]
     demo = Path.join(@root, "bin/demo")
     {output, status} = System.cmd(demo, [], stderr_to_stdout: true, env: env)

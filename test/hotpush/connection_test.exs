@@ -5,7 +5,7 @@ defmodule Hotpush.ConnectionTest do
   alias Hotpush.Error
   alias Hotpush.Config.Target
   alias Hotpush.Transport.Dist
-  alias Hotpush.Test.{Device, Link, Run, Until, Workbench}
+  alias Hotpush.Test.{Device, Link, Ports, Run, Until, Workbench}
 
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
 
@@ -41,9 +41,7 @@ defmodule Hotpush.ConnectionTest do
 
   test "no epmd answers there" do
     # A port of our own that nobody listens on stands for the host without epmd.
-    {:ok, socket} = :gen_tcp.listen(0, [])
-    {:ok, port} = :inet.port(socket)
-    :gen_tcp.close(socket)
+    port = Ports.free()
 
     error = Dist.Diagnosis.of(:"a@127.0.0.1", 2_000, nil, port)
     assert {:no_epmd, "127.0.0.1", ^port, :econnrefused} = error.reason

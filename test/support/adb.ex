@@ -7,7 +7,7 @@ defmodule Hotpush.Test.Adb do
   reached through adb's tunnels alone.
   """
 
-  alias Hotpush.Test.{Leash, Netns, Run, Until}
+  alias Hotpush.Test.{Leash, Netns, Ports, Run, Until}
 
   @unpacked Path.expand("../../_build/adbd", __DIR__)
 
@@ -36,9 +36,7 @@ defmodule Hotpush.Test.Adb do
   end
 
   defp server(adb) do
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, port} = :inet.port(socket)
-    :gen_tcp.close(socket)
+    port = Ports.free()
     System.put_env("ANDROID_ADB_SERVER_PORT", "#{port}")
     System.delete_env("ADB_SERVER_SOCKET")
 

@@ -9,6 +9,7 @@ defmodule Hotpush.Test.Link do
 
   use GenServer
   alias Hotpush.Test.Link.Connection
+  alias Hotpush.Test.Ports
 
   defstruct [:pid, :counters, :rtt, :listen]
 
@@ -171,7 +172,8 @@ defmodule Hotpush.Test.Link do
       exit_on_close: false
     ]
 
-    {:ok, socket} = :gen_tcp.listen(port, options)
+    ports = if port == 0, do: Ports.candidates(), else: [port]
+    {:ok, socket} = Ports.first(ports, &:gen_tcp.listen(&1, options))
     {:ok, address} = :inet.sockname(socket)
     link = self()
     acceptor = spawn_link(fn -> accept(socket, link) end)

@@ -9,7 +9,7 @@ defmodule Hotpush.Test.SshDevice do
   does, `Hotpush.Test.SshDevice.Client` for the developer's side.
   """
 
-  alias Hotpush.Test.{Device, Link, Run}
+  alias Hotpush.Test.{Device, Link, Ports, Run}
   alias Hotpush.Test.SshDevice.{Client, Firmware}
 
   defstruct [
@@ -75,7 +75,7 @@ defmodule Hotpush.Test.SshDevice do
     key = Client.key(Path.join(dir, "id_device"))
 
     firmware = %{
-      port: Keyword.get(ours, :port, 0),
+      ports: if(port = ours[:port], do: [port], else: Ports.candidates()),
       ip: Keyword.get(ours, :ip, @loopback),
       system_dir: dir,
       user_dir: Path.join(dir, "user"),
@@ -96,7 +96,7 @@ defmodule Hotpush.Test.SshDevice do
       ssh_port: ssh_port,
       link: link,
       names: Keyword.get(ours, :names, []),
-      firmware: %{firmware | port: ssh_port},
+      firmware: %{firmware | ports: [ssh_port]},
       dir: dir,
       config: Path.join(dir, "config"),
       known_hosts: Path.join(dir, "known_hosts"),
@@ -120,11 +120,15 @@ defmodule Hotpush.Test.SshDevice do
     end
   end
 
-  # The module stands in no application of the device, as if linked into its firmware.
+  # The modules stand in no application of the device, as if linked into its firmware.
   defp boot(device, firmware) do
     for app <- [:ssh, :iex], do: {:ok, _} = ensure_started(device, app)
-    {module, beam, file} = :code.get_object_code(Firmware)
-    {:module, _} = Device.call(device, :code, :load_binary, [module, file, beam])
+
+    for module <- [Ports, Firmware] do
+      {module, beam, file} = :code.get_object_code(module)
+      {:module, _} = Device.call(device, :code, :load_binary, [module, file, beam])
+    end
+
     Device.call(device, Firmware, :start, [firmware])
   end
 

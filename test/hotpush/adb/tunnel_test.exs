@@ -8,7 +8,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
   alias Hotpush.Transport.Adb.Tunnel
   alias Hotpush.{Error, Transport}
   alias Hotpush.Config.{Route, Target}
-  alias Hotpush.Test.{Adb, Device, Netns, Run, Until, Workbench}
+  alias Hotpush.Test.{Adb, Device, Netns, Ports, Run, Until, Workbench}
 
   @moduletag :adb
 
@@ -98,9 +98,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     serial = phone.serial
     port = device.dist_port
     Adb.adb(["-s", serial, "forward", "tcp:#{port}", "tcp:#{port}"])
-    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
-    {:ok, free} = :inet.port(socket)
-    :gen_tcp.close(socket)
+    free = Ports.free()
     Adb.adb(["-s", serial, "forward", "tcp:#{free}", "tcp:#{free}"])
     Adb.adb(["-s", serial, "reverse", "tcp:8081", "tcp:8081"])
     Tunnel.close(serial)

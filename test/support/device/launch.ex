@@ -1,7 +1,7 @@
 defmodule Hotpush.Test.Device.Launch do
   @moduledoc "The command line and environment that start a device of each kind. Pure."
 
-  alias Hotpush.Test.{Netns, Run}
+  alias Hotpush.Test.{Netns, Ports, Run}
 
   @doc """
   Executable, arguments and environment for the options of
@@ -70,16 +70,15 @@ defmodule Hotpush.Test.Device.Launch do
   # The distribution port is bound on loopback only, which leaves the same port
   # of 127.0.0.2 to a link.
   defp listening(opts) do
-    port = opts[:dist_port]
-    ports = ["inet_dist_listen_min", "#{port}", "inet_dist_listen_max", "#{port}"]
+    {first, last} = if port = opts[:dist_port], do: {port, port}, else: Ports.range()
+    ports = ["inet_dist_listen_min", "#{first}", "inet_dist_listen_max", "#{last}"]
     interface = if opts[:netns] && !opts[:tunnelled], do: "{0,0,0,0}", else: "{127,0,0,1}"
 
     # A phone has no epmd of its own.
     epmd = if opts[:tunnelled], do: ["-start_epmd", "false"], else: []
 
     ["-kernel", "inet_dist_use_interface", interface] ++
-      epmd ++
-      if(port, do: ports, else: [])
+      if("inet_dist_listen_min" in opts[:args], do: [], else: ports) ++ epmd
   end
 
   @doc "The code paths of a plain node, Elixir's among them unless it is `erlang_only:`."

@@ -11,15 +11,17 @@ defmodule Hotpush.Test.SshDevice.Firmware do
 
   @behaviour :ssh_server_key_api
 
+  alias Hotpush.Test.Ports
+
   @doc """
   Starts the daemon; answers the port that it listens on.
 
-  `spec` has `port`, `ip`, `system_dir`, `user_dir`, `authorized` (the lines of an
+  `spec` has `ports` (the first free one is taken), `ip`, `system_dir`, `user_dir`, `authorized` (the lines of an
   authorized_keys file), `passwords` (`[{user, password}]`), `exec` and `banner`.
   """
   @spec start(map) :: :inet.port_number()
   def start(spec) do
-    {:ok, daemon} = :ssh.daemon(spec.port, options(spec))
+    {:ok, daemon} = Ports.first(spec.ports, &:ssh.daemon(&1, options(spec)))
     :persistent_term.put(__MODULE__, daemon)
     {:ok, info} = :ssh.daemon_info(daemon)
     Keyword.fetch!(info, :port)

@@ -1,0 +1,37 @@
+defmodule Hotpush.Test.Ports do
+  @moduledoc """
+  Ports that the system gives to nobody: a device that restarts listens on its own again.
+
+  The system takes the port of each connection, and of each listener that asks for any, from
+  `/proc/sys/net/ipv4/ip_local_port_range`, which begins at 32768. A port from there that is closed
+  for a moment may be another program's in the next.
+  """
+
+  @lowest 10_000
+  @highest 32_767
+
+  @doc "A few ports, to be tried one after the other."
+  @spec candidates() :: [:inet.port_number(), ...]
+  def candidates, do: for(_ <- 1..20, do: Enum.random(@lowest..@highest))
+
+  @doc "A port of 127.0.0.1 that nothing listens on, to be listened on later or never."
+  @spec free() :: :inet.port_number()
+  def free do
+    {:ok, socket} = first(candidates(), &:gen_tcp.listen(&1, ip: {127, 0, 0, 1}))
+    {:ok, port} = :inet.port(socket)
+    :ok = :gen_tcp.close(socket)
+    port
+  end
+
+  @doc "The range in which a node tries one port after the other, `{first, last}`."
+  @spec range() :: {:inet.port_number(), :inet.port_number()}
+  def range, do: {Enum.random(@lowest..(@highest - 100)), @highest}
+
+  @doc "What `listen` answers for the first of `ports` that it can have, or else for the last."
+  @spec first([:inet.port_number(), ...], (:inet.port_number() -> {:ok, value} | {:error, term})) ::
+          {:ok, value} | {:error, term}
+        when value: term
+  def first([port | more], listen) do
+    with {:error, _reason} when more != [] <- listen.(port), do: first(more, listen)
+  end
+end
