@@ -82,10 +82,14 @@ defmodule Hotpush.ConnectionTest do
     {to_device, to_host} = Link.bytes(device.link)
     Dist.close(conn)
 
-    # A greeting, the challenge, the proof and what is said of it are some 60 to 100 bytes.
+    # A greeting, the challenge, the proof and what is said of it are some 60 to 100 bytes. `sok` and
+    # the challenge, with their lengths, are these; what comes next answers the proof.
+    asked = 5 + 21 + byte_size(to_string(device.node))
+
     cuts =
       for(bytes <- Enum.take_every(1..min(to_device, 140), 12), do: {:to_device, bytes}) ++
-        for(bytes <- Enum.take_every(1..min(to_host, 100), 9), do: {:to_host, bytes})
+        for(bytes <- Enum.take_every(1..min(to_host, 100), 9), do: {:to_host, bytes}) ++
+        for(bytes <- 0..1, do: {:to_host, asked + bytes})
 
     reasons =
       for {direction, bytes} <- cuts do

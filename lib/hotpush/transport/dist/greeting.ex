@@ -76,7 +76,8 @@ defmodule Hotpush.Transport.Dist.Greeting do
          {:error, :timeout} <- apply(module, :recv, [socket, 1, @look_ms]),
          digest = :erlang.md5([Atom.to_string(cookie), Integer.to_string(challenge)]),
          :ok <- send_packet(wire, <<?r, 0::32, digest::binary>>) do
-      case apply(module, :recv, [socket, 2, timeout]) do
+      # One byte: whoever refuses says nothing, and a line may be cut within the answer.
+      case apply(module, :recv, [socket, 1, timeout]) do
         {:error, :closed} -> :hung_up
         _ -> :other
       end
