@@ -56,6 +56,7 @@ defmodule Hotpush.Project.Workspace do
 
   def compile(%Config{}) do
     if Mix.Project.umbrella?(), do: keep_loadable()
+    keep_crypto()
     shown = show_late_saves()
     # A task runs once in a VM.
     compilers = Mix.Project.config()[:compilers] || Mix.compilers()
@@ -88,6 +89,14 @@ defmodule Hotpush.Project.Workspace do
   end
 
   defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])
+
+  # Distribution loads crypto when it starts, beside the compiler. If Mix takes its folder from the
+  # code path at that moment (1.15 and newer), it cannot find its native code, and says so in a
+  # stack trace.
+  defp keep_crypto do
+    if Version.match?(System.version(), ">= 1.15.0"), do: Code.ensure_loaded(:crypto)
+    :ok
+  end
 
   # While Mix (1.15 and newer) compiles a child or a dependency, only what that one needs is on the
   # code path, and devices are reached meanwhile.
