@@ -12,32 +12,30 @@
 
 -include("hotpush_look.hrl").
 
-%% @doc Loads, removes, reads back.
+%% @doc Carries out the steps of a plan, in order, and reads back.
 %%
-%% Work: `load' is [{Name, App, Beam}], `remove' is [{Name, App, Stub}], where the stub is empty if
-%% the device's own module of that name comes back; `purge' is soft or kill,
-%% `force' loads over a loaded NIF library, `patience' is how many milliseconds all of it may take.
-%% Names are text, here and in the answer: the host makes no atoms of what it is answered.
+%% Work: `steps' is [{Kind, What}], see step/2; `purge' is soft or kill, `force' loads over a loaded
+%% NIF library, `patience' is how many milliseconds all of it may take. Names are text, here and in
+%% the answer: the host makes no atoms of what it is answered.
 %%
-%% Answers {refused, Reason}, where nothing changed, or {done, Result}. There, `lost' are exports that
-%% are gone, [{Module, [{Function, Arity}]}], where hotpush_lives is not here to say who calls them.
+%% Answers {refused, Reason}, where nothing changed, or {done, Result}. There, `steps' is what each
+%% step has to answer, and `lost' are exports that are gone, [{Module, [{Function, Arity}]}], where
+%% hotpush_lives is not here to say who calls them.
 -spec run(map()) -> {refused, term()} | {done, map()}.
-run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force, patience := Ms}) ->
+run(#{steps := Steps, purge := Purge, force := Force, patience := Ms}) ->
     Start = erlang:monotonic_time(microsecond),
-    [Load, Remove] = [[{binary_to_atom(N, utf8), App, Beam} || {N, App, Beam} <- Work]
-                      || Work <- [ToLoad, ToRemove]],
     Given = #{until => now_ms() + Ms, ms => Ms, purge => Purge, killed => [], purged => []},
-    case within(Given, fun() -> check(Load, Remove, Purge, Force) end) of
+    case within(Given, fun() -> check(Steps, Purge, Force) end) of
         late ->
             {refused, {unready, Ms}};
         {refused, _} = Refused ->
             Refused;
-        {OnLoad, Batch} ->
-            Names = [M || {M, _, _} <- Load ++ Remove],
+        {OnLoad, Batch, #{answers := Answers}} ->
+            Names = names(OnLoad, Batch),
             Exports = [{M, exports(M)} || M <- Names],
             {Error, Failed, Stays, Then} = commit(OnLoad, Batch, Given),
             Spent = erlang:monotonic_time(microsecond) - Start,
-            Identity = ?IDENTITY,
+            Read = [{Kind, Answer()} || {Kind, Answer} <- Answers],
             Lost = [{name(M), [{name(F), A} || {F, A} <- Fs]}
                     || {M, Had} <- Exports, Fs <- [Had -- exports(M)], Fs =/= []],
             Look = fun() ->
@@ -51,28 +49,50 @@ run(#{load := ToLoad, remove := ToRemove, purge := Purge, force := Force, patien
                 late -> {[], {[], []}};
                 Seen -> Seen
             end,
-            {done, #{identities => [{name(M), Identity(M)} || M <- Names],
-                     failed => named(Failed), error => Error, stays => named(Stays),
-                     killed => maps:get(killed, Then),
+            {done, #{steps => Read, failed => named(Failed), error => Error,
+                     stays => named(Stays), killed => maps:get(killed, Then),
                      purged => [name(M) || M <- maps:get(purged, Then)],
                      held => Held, orphaned => Orphaned, lost => Unasked, microseconds => Spent}}
     end.
 
 %% All that speaks against it, before anything changes.
-check(Load0, Remove, Purge, Force) ->
+check(Steps, Purge, Force) ->
+    #{load := Load, delete := Deletions} = Work =
+        lists:foldl(fun step/2, #{load => [], delete => [], answers => [], force => Force}, Steps),
+    {OnLoad, Prepared} = prepare(Load),
+    Force orelse OnLoad =:= [] orelse hotpush_on_load:refuse_nifs(OnLoad),
+    Held = holders([M || {M, _, _} <- Load] ++ Deletions),
+    Purge =:= soft andalso Held =/= [] andalso throw({refused, {held, Held}}),
+    {case OnLoad of [] -> []; _ -> hotpush_on_load:in_order(OnLoad, Held) end,
+     {[M || {M, _, _} <- Load -- OnLoad] ++ Deletions, Prepared, Deletions}, Work}.
+
+%% What one step adds to the work: what is loaded and deleted, all in one, and what is answered for it
+%% at the end. A step that must not be carried out throws {refused, Why}.
+%%
+%% {load, [{Name, App, Beam}]}
+step({load, Modules}, #{load := Load} = Work) ->
+    answer(load, Modules, Work#{load := Load ++ [{M, file_of(M, App), Beam}
+                                                 || {N, App, Beam} <- Modules, M <- [module(N)]]});
+%% {remove, [{Name, App, Stub}]}: the stub is empty if the device's own of that name comes back.
+step({remove, Modules}, #{load := Load, delete := Delete, force := Force} = Work) ->
+    Remove = [{module(N), App, Stub} || {N, App, Stub} <- Modules],
     Own = [{M, File, Beam} || {M, _, <<>>} <- Remove,
                               [_ | _] = Path <- [on_path(M)],
                               {ok, Beam, File} <- [erl_prim_loader:get_file(Path)]],
-    Gone = [Work || {M, _, _} = Work <- Remove, not lists:keymember(M, 1, Own)],
-    {Stubs, Deletions} = lists:partition(fun comes_back/1, Gone),
-    Load = Own ++ [{M, file_of(M, App), Beam} || {M, App, Beam} <- Load0 ++ Stubs],
-    {OnLoad, Prepared} = prepare(Load),
-    Force orelse OnLoad =:= [] orelse hotpush_on_load:refuse_nifs(OnLoad),
+    Gone = [Module || {M, _, _} = Module <- Remove, not lists:keymember(M, 1, Own)],
     Force orelse Gone =:= [] orelse refuse_lived_by([name(M) || {M, _, _} <- Gone]),
-    Held = holders([M || {M, _, _} <- Load ++ Deletions]),
-    Purge =:= soft andalso Held =/= [] andalso throw({refused, {held, Held}}),
-    {case OnLoad of [] -> []; _ -> hotpush_on_load:in_order(OnLoad, Held) end,
-     {[M || {M, _, _} <- (Load -- OnLoad) ++ Deletions], Prepared, [M || {M, _, _} <- Deletions]}}.
+    {Stubs, Deletions} = lists:partition(fun comes_back/1, Gone),
+    answer(remove, Modules, Work#{
+        load := Own ++ Load ++ [{M, file_of(M, App), Stub} || {M, App, Stub} <- Stubs],
+        delete := Delete ++ [M || {M, _, _} <- Deletions]}).
+
+%% What runs under the names of a step's modules.
+answer(Kind, Modules, #{answers := Answers} = Work) ->
+    Identity = ?IDENTITY,
+    Answer = fun() -> [{N, Identity(module(N))} || {N, _, _} <- Modules] end,
+    Work#{answers := Answers ++ [{Kind, Answer}]}.
+
+names(OnLoad, {Batch, _, _}) -> [M || {{M, _, _}, _} <- OnLoad] ++ Batch.
 
 %% In interactive mode a deleted module whose file is on the code path is loaded again by the next
 %% call; an empty module in its place keeps it gone.
@@ -195,6 +215,9 @@ now_ms() -> erlang:monotonic_time(millisecond).
 
 name(M) ->
     atom_to_binary(M, utf8).
+
+module(Name) ->
+    binary_to_atom(Name, utf8).
 
 %% The loader's reasons are atoms, and one of ours has a number; whatever else one may be is told
 %% as text.

@@ -1,4 +1,4 @@
-%% @doc Takes modules that come in pieces, for hotpush_agent.
+%% @doc Takes modules that come in pieces, for the steps of hotpush_agent.
 -module(hotpush_stage).
 
 -export([stage/1]).
@@ -24,17 +24,24 @@ collect(Host, Ref, Monitor, Pieces, Chunks) ->
         {Ref, piece, Piece} ->
             Host ! {Ref, {staged, 0}},
             collect(Host, Ref, Monitor, [Piece | Pieces], Chunks);
-        {Ref, chunk, [{Name, App, Last} | Modules]} ->
+        {Ref, chunk, Kind, [{Name, App, Last} | Modules]} ->
             Host ! {Ref, {staged, 1 + length(Modules)}},
             Beam = iolist_to_binary(lists:reverse(Pieces, [Last])),
-            collect(Host, Ref, Monitor, [], [[{Name, App, Beam} | Modules] | Chunks]);
-        {Ref, commit, Work} ->
+            collect(Host, Ref, Monitor, [], [{Kind, [{Name, App, Beam} | Modules]} | Chunks]);
+        {Ref, commit, #{steps := Steps} = Work} ->
             %% From here on it is finished even if the host vanishes.
-            hotpush_agent:run(Work#{load := lists:append(lists:reverse(Chunks))});
+            hotpush_agent:run(Work#{steps := [whole(Step, lists:reverse(Chunks)) || Step <- Steps]});
         {Ref, alive} ->
             collect(Host, Ref, Monitor, Pieces, Chunks);
         {'DOWN', Monitor, process, _, _} ->
             host_gone
     after ?SILENCE ->
         {refused, silent}
+    end.
+
+%% A step of which nothing came in pieces is as it was committed.
+whole({Kind, What}, Chunks) ->
+    case [Modules || {Of, Modules} <- Chunks, Of =:= Kind] of
+        [] -> {Kind, What};
+        Staged -> {Kind, lists:append(Staged)}
     end.

@@ -5,9 +5,10 @@ defmodule Hotpush.Plan do
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
-  alias Hotpush.Plan.{Action, Refusals, Removals}
+  alias Hotpush.Plan.{Action, Comparison, Refusals, Removals, Step, Steps}
 
-  defstruct load: [],
+  defstruct steps: [],
+            load: [],
             remove: [],
             unchanged: 0,
             checked: 0,
@@ -15,7 +16,12 @@ defmodule Hotpush.Plan do
             problems: [],
             notices: []
 
+  @typedoc """
+  `:steps` is what has to be done, in order: see `Hotpush.Plan.Steps`. `:load` and `:remove` are the
+  modules of those steps, for whoever reads a plan.
+  """
   @type t :: %__MODULE__{
+          steps: [Step.t()],
           load: [Action.t()],
           remove: [Action.t()],
           unchanged: non_neg_integer(),
@@ -60,81 +66,39 @@ defmodule Hotpush.Plan do
         ) ::
           t()
   def build(name, inventory, device, diff, scope, config, host) do
-    {changes, dev} = changes(inventory, diff, scope)
-    {forced, skipped} = forced(config, inventory, device, diff, scope)
-    {kept, load} = kept_back(changes ++ forced, inventory, device)
-    load = Enum.sort_by(load, & &1.module)
-    counted = Enum.count(inventory.beams, fn {_, beam} -> counted?(beam, device, scope) end)
-    checked = counted - length(kept)
+    comparison = Comparison.of(inventory, device, diff, scope, config)
+    input = %{inventory: inventory, device: device, diff: diff, scope: scope, config: config}
+    plan = input |> Map.put(:comparison, comparison) |> Steps.plan() |> new()
 
-    plan = %__MODULE__{
-      load: load,
-      remove: Removals.of(inventory, device, diff, scope),
-      checked: checked,
-      unchanged: checked - length(load),
-      problems: inventory.problems,
-      notices: notices(load, dev, skipped, device) ++ Removals.notices(inventory, device, scope)
-    }
+    notices =
+      notices(comparison, device) ++
+        Removals.notices(inventory, device, scope) ++
+        target_kept(comparison.kept) ++ would_kill(plan, device, config)
 
     plan = %{
       plan
-      | notices: plan.notices ++ target_kept(kept) ++ would_kill(plan, device, config)
+      | checked: comparison.checked,
+        unchanged: comparison.checked - length(plan.load),
+        problems: inventory.problems,
+        notices: notices
     }
 
     %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
   end
 
+  @doc "A plan of these steps."
+  @spec new([Step.t()]) :: t()
+  def new(steps) do
+    %__MODULE__{
+      steps: steps,
+      load: for(%Step.Load{modules: modules} <- steps, action <- modules, do: action),
+      remove: for(%Step.Remove{modules: modules} <- steps, action <- modules, do: action)
+    }
+  end
+
   @doc "Whether there is anything to do."
   @spec empty?(t()) :: boolean()
-  def empty?(%__MODULE__{load: load, remove: remove}), do: load == [] and remove == []
-
-  defp changes(inventory, diff, scope) do
-    diff.changed
-    |> Enum.map(fn {name, reason} ->
-      action(Map.fetch!(inventory.beams, name), reason(reason, inventory))
-    end)
-    |> Enum.filter(&(ModuleFilter.includes?(scope, &1.module) and wanted?(&1)))
-    |> Enum.split_with(&(&1.beam.kind != :dev))
-  end
-
-  # One digest is of both, where docs are pushed along.
-  defp reason(:lines, %{docs?: true}), do: :lines_or_docs
-  defp reason(reason, _inventory), do: reason
-
-  # An Erlang or Elixir protocol is only ever refreshed; a development dependency that the device
-  # does not have is none of its business.
-  defp wanted?(%Action{reason: :new, beam: %{kind: kind}}) when kind in [:elixir, :dev], do: false
-  defp wanted?(_action), do: true
-
-  defp counted?(%{kind: :dev}, _device, _scope), do: false
-
-  defp counted?(%{kind: :elixir} = beam, device, scope),
-    do: Map.has_key?(device.modules, beam.module) and ModuleFilter.includes?(scope, beam.module)
-
-  defp counted?(beam, _device, scope), do: ModuleFilter.includes?(scope, beam.module)
-
-  defp action(beam, reason) do
-    %Action{module: beam.module, app: beam.app, reason: reason, beam: beam}
-  end
-
-  defp forced(%Config{all?: false}, _, _, _, _), do: {[], []}
-
-  defp forced(_config, inventory, device, diff, scope) do
-    changed = MapSet.new(diff.changed, &elem(&1, 0))
-
-    inventory.beams
-    |> Map.values()
-    |> Enum.filter(&(counted?(&1, device, scope) and not MapSet.member?(changed, &1.module)))
-    |> Enum.map(&action(&1, :forced))
-    # What has native code loaded and does not differ would only fail.
-    |> Enum.split_with(&(&1.module not in device.nifs))
-  end
-
-  defp kept_back(actions, inventory, device) do
-    if Refusals.target_differs?(inventory, device),
-      do: Enum.split_with(actions, &Refusals.answerer?/1),
-      else: {[], actions}
-  end
+  def empty?(%__MODULE__{steps: steps}), do: Steps.changes(steps) == 0
 
   defp target_kept([]), do: []
   defp target_kept(kept), do: [{:target_kept, kept |> Enum.map(& &1.module) |> Enum.sort()}]
@@ -149,7 +113,7 @@ defmodule Hotpush.Plan do
 
   defp would_kill(_plan, _device, _config), do: []
 
-  defp notices(load, dev, skipped, device) do
+  defp notices(%{load: load, dev: dev, skipped: skipped}, device) do
     new_apps =
       for app <- load |> Enum.map(&to_string(&1.app)) |> Enum.uniq(),
           app != "elixir",

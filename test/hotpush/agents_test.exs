@@ -16,7 +16,11 @@ defmodule Hotpush.AgentsTest do
     {to_string(module), :desk, :zlib.gzip(beam)}
   end
 
-  defp run(load, remove), do: names(Agents.run(%{load: load, remove: remove}))
+  defp run(load, remove) do
+    steps = for {kind, [_ | _] = list} <- [load: load, remove: remove], do: {kind, list}
+    names(Agents.run(%{steps: steps}))
+  end
+
   defp names(agents), do: Enum.map(agents, &elem(&1, 0))
 
   test "on_load and who lives by what come where they are needed" do

@@ -4,9 +4,13 @@ defmodule Hotpush.BoundaryTest do
 
   @pure [
     Hotpush.Plan,
+    Hotpush.Plan.Comparison,
     Hotpush.Plan.LineTables,
     Hotpush.Plan.Refusals,
     Hotpush.Plan.Removals,
+    Hotpush.Plan.Steps,
+    Hotpush.Plan.Step.Load,
+    Hotpush.Plan.Step.Remove,
     Hotpush.Report,
     Hotpush.Report.Lines,
     Hotpush.Report.Document,

@@ -68,7 +68,9 @@ defmodule Hotpush.Discovery.Devices.TableTest do
       apps: %{"desk" => %{vsn: "1.2.3", running?: true, known?: true}}
     }
 
-    plan = %Plan{load: [:one, :two], remove: [:three]}
+    plan =
+      Plan.new([%Plan.Step.Load{modules: [:one, :two]}, %Plan.Step.Remove{modules: [:three]}])
+
     refusal = Error.new(:refusal, "kitchen", :no_elixir)
     answered = %Result{device: device, plan: plan, refusals: [refusal]}
     silent = Result.failed(%Result{}, Error.new(:connect, "a@h", {:timeout, 300}))

@@ -98,9 +98,12 @@ defmodule Hotpush.HostileTest do
     [
       {:done,
        %{
-         identities: [
-           {"Elixir.Desk.One", {"md5md5md5md5md5!", String.duplicate("d", 32)}},
-           {"Elixir.Desk.Two", :not_loaded}
+         steps: [
+           load: [
+             {"Elixir.Desk.One", {"md5md5md5md5md5!", String.duplicate("d", 32)}},
+             {"Elixir.Desk.Two", :not_loaded}
+           ],
+           remove: [{"Elixir.Desk.Gone", {"md5md5md5md5md5!", :removed}}]
          ],
          failed: [{"Elixir.Desk.One", :badfile}],
          error: :batch,
@@ -223,8 +226,8 @@ defmodule Hotpush.HostileTest do
        context do
     lost = [{"Elixir.Desk.One", [{"handle_call", 3}]}]
     [{:done, done} | _] = loads()
-    identities = [{"Elixir.Desk.One", :not_loaded}, {"Elixir.Desk.Two", :not_loaded}]
-    load = {:done, %{done | lost: lost, orphaned: [], error: :none, identities: identities}}
+    steps = [load: [{"Elixir.Desk.One", :not_loaded}, {"Elixir.Desk.Two", :not_loaded}]]
+    load = {:done, %{done | lost: lost, orphaned: [], error: :none, steps: steps}}
     assert Answer.load?(load)
     {without, _} = visit(context, [packed(ask()), put_elem(load, 1, %{elem(load, 1) | lost: []})])
     visit = fn answer -> visit(context, [packed(ask()), load, answer]) end

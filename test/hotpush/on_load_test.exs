@@ -66,8 +66,8 @@ defmodule Hotpush.OnLoadTest do
     device = Workbench.device(context.bench, mode: :embedded)
     starter(context.bench, "ok", "2")
     beam = File.read!(Workbench.file(context.bench, :desk_starter))
-    core = Agents.run(%{load: [], remove: []})
-    work = %{load: [{"desk_starter", :desk, beam}], remove: [], purge: :soft, force: false}
+    core = Agents.run(%{steps: []})
+    work = %{steps: [load: [{"desk_starter", :desk, beam}]], purge: :soft, force: false}
     work = Map.put(work, :patience, 5_000)
     {module, function, arguments} = Question.transact(core, :run, work, "ada@host")
 

@@ -3,18 +3,22 @@ defmodule Hotpush.ReportTest do
 
   alias Hotpush.{Config, Error, Plan, Report}
   alias Hotpush.Config.Target
+  alias Hotpush.Plan.Step
   alias Hotpush.Report.Result
   alias Hotpush.Report.{Document, Lines}
 
   @target %Target{name: "a@b"}
 
   defp plan(load, remove \\ []) do
-    %Plan{
-      load:
-        for({module, reason} <- load, do: %Plan.Action{module: module, app: :x, reason: reason}),
-      remove: for(module <- remove, do: %Plan.Action{module: module, app: :x, reason: :gone}),
-      checked: 214
-    }
+    load = for {module, reason} <- load, do: action(module, reason)
+    remove = for module <- remove, do: action(module, :gone)
+    steps = if load == [], do: [], else: [%Step.Load{modules: load}]
+    steps = if remove == [], do: steps, else: steps ++ [%Step.Remove{modules: remove}]
+    %{Plan.new(steps) | checked: 214}
+  end
+
+  defp action(module, reason) do
+    %Plan.Action{module: module, app: :x, reason: reason}
   end
 
   defp outcome(fields), do: struct!(%Result{target: @target, connected?: true}, fields)
@@ -215,10 +219,12 @@ defmodule Hotpush.ReportTest do
     @packed %{"m" => %{md5: "md5", digest: @digest}, "n" => %{md5: "md5", digest: @digest}}
 
     defp read_back(identities, options \\ []) do
+      identities = for {name, identity} <- identities, do: {to_string(name), identity}
+
       result =
         Map.merge(
           %{
-            identities: for({name, identity} <- identities, do: {to_string(name), identity}),
+            steps: [load: identities, remove: identities],
             failed: [],
             error: :none,
             killed: [],

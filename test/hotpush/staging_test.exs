@@ -77,7 +77,7 @@ defmodule Hotpush.StagingTest do
         question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
         {:ok, conversation} = target.transport.start(session.conn, question, 5_000)
         {:ok, :ready} = target.transport.receive(conversation, 5_000)
-        target.transport.send(conversation, {:chunk, [{Desk.M1, :desk, "half a beam"}]})
+        target.transport.send(conversation, {:chunk, :load, [{Desk.M1, :desk, "half a beam"}]})
         {:ok, {:staged, 1}} = target.transport.receive(conversation, 5_000)
         send(me, :staged)
         Process.sleep(:infinity)
@@ -142,7 +142,7 @@ defmodule Hotpush.StagingTest do
             send(me, {:staged, self()})
             receive do: (:commit -> :ok)
             Link.resume(device.link)
-            work = %{load: [], remove: [], purge: :soft, force: false, patience: 10_000}
+            work = %{steps: [load: []], purge: :soft, force: false, patience: 10_000}
             target.transport.send(conversation, {:commit, work})
             answer = target.transport.receive(conversation, 20_000)
             target.transport.stop(conversation)
@@ -190,7 +190,7 @@ defmodule Hotpush.StagingTest do
     <<first::binary-size(100), last::binary>> = beam
     target.transport.send(conversation, {:piece, first})
     {:ok, {:staged, 0}} = target.transport.receive(conversation, 20_000)
-    target.transport.send(conversation, {:chunk, [{"Elixir.Desk.M1", :desk, last}]})
+    target.transport.send(conversation, {:chunk, :load, [{"Elixir.Desk.M1", :desk, last}]})
     {:ok, {:staged, 1}} = target.transport.receive(conversation, 20_000)
     {session, conversation}
   end

@@ -92,7 +92,7 @@ defmodule Hotpush.Test.Soak do
     {:ok, :ready} = soak.transport.receive(conversation, 20_000)
     soak.transport.send(conversation, {:piece, :rand.bytes(1_000)})
     {:ok, {:staged, 0}} = soak.transport.receive(conversation, 20_000)
-    work = %{load: [], remove: [], purge: :soft, force: false, patience: 10_000}
+    work = %{steps: [], purge: :soft, force: false, patience: 10_000}
     soak.transport.send(conversation, {:commit, work})
     {:ok, {:done, _}} = soak.transport.receive(conversation, 20_000)
     :ok = soak.transport.stop(conversation)

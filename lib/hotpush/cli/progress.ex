@@ -85,7 +85,7 @@ defmodule Hotpush.CLI.Progress do
   defp text({:connecting, name}), do: "connecting to #{name} ..."
   defp text({:asking, name}), do: "asking #{name} what it runs ..."
   defp text({:asking_again, name}), do: "asking #{name} again what it runs ..."
-  defp text({:loading, name, count}), do: "loading #{count} modules on #{name} ..."
+  defp text({:loading, name, what}), do: "#{what} on #{name} ..."
   defp text({:sent, count, all}), do: "#{count} of #{all} modules sent ..."
 
   defp write(text, columns) do

@@ -2,6 +2,7 @@ defmodule Hotpush.Plan.Refusals do
   @moduledoc "What we will not do to a device, and why. Pure."
 
   alias Hotpush.{Config, Error, Plan}
+  alias Hotpush.Plan.Steps
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
 
@@ -193,7 +194,7 @@ defmodule Hotpush.Plan.Refusals do
   @doc "The processes that the plan would end: those in old code of a module that it touches."
   @spec holders(Plan.t(), Device.t()) :: [{String.t(), String.t(), String.t()}]
   def holders(plan, device) do
-    touched = MapSet.new(plan.load ++ plan.remove, & &1.module)
+    touched = MapSet.new(Steps.touches(plan.steps))
     for {_, _, module} = holder <- device.old, MapSet.member?(touched, module), do: holder
   end
 

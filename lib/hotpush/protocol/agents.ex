@@ -4,6 +4,8 @@ defmodule Hotpush.Protocol.Agents do
   comes first.
   """
 
+  alias Hotpush.Plan.Steps
+
   # All that the loader needs.
   @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]
 
@@ -12,11 +14,7 @@ defmodule Hotpush.Protocol.Agents do
 
   @doc "What carries out this work, and no more: on a slow link, each kilobyte counts."
   @spec run(Hotpush.Protocol.Session.work()) :: [packed(), ...]
-  def run(%{load: load, remove: remove}) do
-    on_load = if on_load?(load), do: [:hotpush_on_load], else: []
-    lives = if remove == [], do: [], else: [:hotpush_lives]
-    pack([:hotpush_agent] ++ on_load ++ lives)
-  end
+  def run(%{steps: steps}), do: pack([:hotpush_agent | Steps.agents(steps)])
 
   @doc "What carries out work that comes in pieces: everything, as that is little beside the modules."
   @spec stage() :: [packed(), ...]
@@ -33,12 +31,5 @@ defmodule Hotpush.Protocol.Agents do
     {:ok, ^module, chunks} = :beam_lib.all_chunks(beam)
     {:ok, small} = :beam_lib.build_module(Enum.filter(chunks, fn {id, _} -> id in @loaded end))
     :zlib.gzip(small)
-  end
-
-  # Only the loader knows: no chunk but the code tells. It loads nothing here. The names are those
-  # of the project's own files, so they become atoms. A module that it does not take may have one.
-  defp on_load?(load) do
-    modules = for {name, _, beam} <- load, do: {String.to_atom(name), ~c"", beam}
-    modules != [] and match?({:error, _}, :code.prepare_loading(modules))
   end
 end

@@ -7,6 +7,8 @@ defmodule Hotpush.Protocol.Answer do
   `src/hotpush_agent.erl` for what the fields mean.
   """
 
+  alias Hotpush.Plan.Steps
+
   # Far more than any project has, and few enough for this host.
   @modules 50_000
   # Names that are joined, of one application.
@@ -62,9 +64,10 @@ defmodule Hotpush.Protocol.Answer do
                 ]}
              ]}
 
+  # What each step answers, `:steps`, has its form from the step's kind.
   @done {:map,
          %{
-           identities: {:list, {:tuple, [:name, @identity]}},
+           steps: {:list, :step},
            failed: {:list, @named_reason},
            error: {:any_of, for(word <- [:none, :batch, :on_load, :late], do: {:exactly, word})},
            stays: {:list, @named_reason},
@@ -148,6 +151,15 @@ defmodule Hotpush.Protocol.Answer do
   @spec settled?(term()) :: boolean()
   def settled?(term), do: term in [:over, :busy]
 
+  defp fits?({kind, answer}, :step) when is_atom(kind) do
+    case List.keyfind(Steps.answers(), kind, 0) do
+      {_, shape} -> fits?(answer, shape)
+      nil -> false
+    end
+  end
+
+  defp fits?(_term, :step), do: false
+  defp fits?(term, :identity), do: fits?(term, @identity)
   defp fits?(term, {:exactly, value}), do: term === value
   defp fits?(term, {:any_of, shapes}), do: Enum.any?(shapes, &fits?(term, &1))
   defp fits?(term, {:bytes, most}), do: is_binary(term) and byte_size(term) <= most

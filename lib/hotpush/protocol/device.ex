@@ -145,6 +145,20 @@ defmodule Hotpush.Protocol.Device do
   end
 
   @doc """
+  What runs under these names, as the agent answers it: `:not_loaded`, or an MD5 and a stamp (`:none`,
+  `:removed` or the digest of what was pushed). Digests are prefixes.
+  """
+  @spec identities(t(), [String.t()]) ::
+          [{String.t(), :not_loaded | {binary(), :none | :removed | binary()}}]
+  def identities(device, names),
+    do: for(name <- names, do: {name, identity(device.modules[name])})
+
+  defp identity(nil), do: :not_loaded
+  defp identity(%{removed?: true, md5: md5}), do: {md5, :removed}
+  defp identity(%{stamp: "", md5: md5}), do: {md5, :none}
+  defp identity(%{stamp: stamp, md5: md5}), do: {md5, stamp}
+
+  @doc """
   When it started, in seconds since 1970 by its own clock; `nil` where it does not say.
 
       iex> Hotpush.Protocol.Device.up_since(%Hotpush.Protocol.Device{boot: {"4711", 1_700_000_000_123_456_789}})

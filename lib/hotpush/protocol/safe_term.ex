@@ -14,14 +14,14 @@ defmodule Hotpush.Protocol.SafeTerm do
   # What devices answer with, so that these atoms exist before an answer comes: the modules that
   # use them may not have been loaded yet.
   @words [:ready, :answer, :raised, :stopped, :done, :refused, :busy, :staged, :host_gone] ++
-           [:identities, :failed, :error, :killed, :held, :microseconds, :none, :batch, :on_load] ++
+           [:failed, :error, :killed, :held, :microseconds, :none, :batch, :on_load] ++
            [:not_loaded, :removed, :not_loadable, :nif_loaded, :on_load_failure, :not_purged] ++
            [:sticky_directory, :badfile, :nofile, :duplicated, :on_load_not_allowed] ++
            [:features_not_allowed, :known, true, false, :undefined, :interactive, :embedded] ++
            [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform, :cut, :apps] ++
            [:pushed, :others, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over] ++
            [:stays, :purged, :late, :unready, :on_load_timeout, :on_load_stuck] ++
-           [:put_back, :no_file, :lost]
+           [:put_back, :no_file, :lost, :steps, :load, :remove]
 
   @type problem ::
           :too_large | :too_deep | :too_many | :damaged | {:not_data, byte()} | :unknown_atom

@@ -43,8 +43,7 @@ defmodule Hotpush.Protocol.Session do
 
   @typedoc "`:who` is what others are told who find the device busy."
   @type work :: %{
-          load: [{name :: String.t(), app :: atom(), beam :: binary()}],
-          remove: [{name :: String.t(), app :: atom(), stub :: binary()}],
+          steps: [Hotpush.Plan.Step.packed()],
           purge: :soft | :kill,
           force: boolean(),
           who: String.t()
@@ -101,7 +100,7 @@ defmodule Hotpush.Protocol.Session do
   def push(session, work, progress) do
     {who, work} = Map.pop(work, :who)
 
-    if size(work.load) <= @stage_above do
+    if size(work.steps) <= @stage_above do
       work = Map.put(work, :patience, patience(session))
       question = Question.transact(Agents.run(work), :run, work, who)
       call(%{session | committed?: true}, :load, question)
@@ -198,11 +197,18 @@ defmodule Hotpush.Protocol.Session do
     case transport.receive(conversation, left(session)) do
       {:ok, :ready} ->
         # Nothing is waited for between the chunks: they and the commit are one round trip.
-        Enum.each(Enum.flat_map(chunks(work.load), &pieces/1), &transport.send(conversation, &1))
-        commit = Map.merge(work, %{load: [], patience: patience(session)})
+        {staged, rest} = Enum.split_with(work.steps, &staged?/1)
+
+        messages =
+          for {kind, list} <- staged, chunk <- chunks(list), m <- pieces(kind, chunk), do: m
+
+        Enum.each(messages, &transport.send(conversation, &1))
+        steps = for {kind, _list} <- staged, do: {kind, []}
+        commit = Map.merge(work, %{steps: steps ++ rest, patience: patience(session)})
         transport.send(conversation, {:commit, commit})
         session = count(%{session | committed?: true})
-        answers(session, conversation, progress, {0, length(work.load)})
+        count = staged |> Enum.map(fn {_kind, list} -> length(list) end) |> Enum.sum()
+        answers(session, conversation, progress, {0, count})
 
       # The agent was not let in: somebody else's is at work.
       {:ok, answer} ->
@@ -250,11 +256,17 @@ defmodule Hotpush.Protocol.Session do
 
   defp error(session, stage, failure), do: Error.new(stage, session.target.name, failure)
 
-  defp size(load), do: Enum.reduce(load, 0, fn {_, _, beam}, sum -> sum + byte_size(beam) end)
+  defp size(steps) do
+    Enum.sum(
+      for {_, list} = step <- steps, staged?(step), {_, _, binary} <- list, do: byte_size(binary)
+    )
+  end
 
-  defp chunks(load) do
+  defp staged?({_kind, given}), do: is_list(given)
+
+  defp chunks(list) do
     Enum.chunk_while(
-      load,
+      list,
       {[], 0},
       fn {_, _, beam} = module, {chunk, size} ->
         if size + byte_size(beam) > @chunk and chunk != [],
@@ -266,10 +278,10 @@ defmodule Hotpush.Protocol.Session do
   end
 
   # A module that is larger than a chunk stands alone in it.
-  defp pieces([{name, app, beam}]) when byte_size(beam) > @chunk do
+  defp pieces(kind, [{name, app, beam}]) when byte_size(beam) > @chunk do
     <<piece::binary-size(@chunk), rest::binary>> = beam
-    [{:piece, piece} | pieces([{name, app, rest}])]
+    [{:piece, piece} | pieces(kind, [{name, app, rest}])]
   end
 
-  defp pieces(chunk), do: [{:chunk, chunk}]
+  defp pieces(kind, chunk), do: [{:chunk, kind, chunk}]
 end

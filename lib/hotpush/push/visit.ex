@@ -10,7 +10,7 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.Report.Result
   alias Hotpush.Config.Target
   alias Hotpush.Protocol.Memory
-  alias Hotpush.Plan.LineTables
+  alias Hotpush.Plan.{LineTables, Steps}
   import Hotpush.Push.Stopwatch, only: [timed: 1]
 
   defstruct [:config, :project, :build, :inventory, :scanner, :pack] ++
@@ -166,10 +166,16 @@ defmodule Hotpush.Push.Visit do
   end
 
   # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
-  defp dry(%{config: %{force?: false} = config}, outcome, session, %{remove: [_ | _]} = plan) do
+  defp dry(visit, outcome, session, plan) do
     outcome = %{outcome | status: :planned}
-    names = for %{restore?: false, module: name} <- plan.remove, do: name
 
+    case if(visit.config.force?, do: [], else: Steps.removes(plan.steps)) do
+      [] -> {outcome, session}
+      names -> lived_by(visit.config, outcome, session, names)
+    end
+  end
+
+  defp lived_by(config, outcome, session, names) do
     case timed(fn -> Session.lives(session, names, config.who) end) do
       {{:ok, living, session}, ms} ->
         {outcome |> put_ms(:ask, outcome.ms.ask + ms) |> Result.lived_by(living), session}
@@ -179,15 +185,13 @@ defmodule Hotpush.Push.Visit do
     end
   end
 
-  defp dry(_visit, outcome, session, _plan), do: {%{outcome | status: :planned}, session}
-
   defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
 
   defp load(visit, outcome, session, plan) do
     case Packing.run(visit, plan) do
       {:ok, packed} ->
         work = Packing.work(visit.config, plan, packed)
-        visit.progress.({:loading, session.target.name, length(plan.load)})
+        visit.progress.({:loading, session.target.name, Steps.progress(plan.steps)})
 
         case timed(fn -> Session.push(session, work, visit.progress) end) do
           {{:ok, answer, session}, ms} ->

@@ -4,6 +4,7 @@ defmodule Hotpush.Report.Document do
   alias Hotpush.{Error, Plan, Report}
   alias Hotpush.Report.{JSON, Result}
   alias Hotpush.Error.Prose
+  alias Hotpush.Plan.Steps
   alias Hotpush.Report.Lines
 
   @doc "The document, on one line, without a line break."
@@ -33,10 +34,7 @@ defmodule Hotpush.Report.Document do
       added: outcome.added,
       deleted: outcome.deleted,
       unchanged: outcome.unchanged,
-      planned: [
-        load: Enum.map(plan.load, &[module: &1.module, app: &1.app, reason: &1.reason]),
-        remove: Enum.map(plan.remove, & &1.module)
-      ],
+      planned: Steps.document(plan),
       refused: Enum.map(outcome.refusals, &error/1),
       failed: Enum.map(outcome.failures, &error/1),
       notices: Enum.map(outcome.notices, &notice(&1, outcome)),

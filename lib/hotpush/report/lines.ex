@@ -4,17 +4,10 @@ defmodule Hotpush.Report.Lines do
   Control characters are escaped here, in one place, whoever they came from. Pure.
   """
 
-  alias Hotpush.{Error, Report, Text}
+  alias Hotpush.{Error, Plan, Report, Text}
+  alias Hotpush.Plan.Steps
   alias Hotpush.Report.Result
   alias Hotpush.Error.Prose.Phrases
-
-  @reasons %{
-    new: "new",
-    code: "its code differs",
-    lines: "its line numbers differ",
-    lines_or_docs: "its line numbers or its docs differ",
-    forced: "--all"
-  }
 
   @type line :: {:good | :info | :error, String.t()}
 
@@ -63,24 +56,15 @@ defmodule Hotpush.Report.Lines do
 
   defp modules(%Result{status: status, plan: %{} = plan} = outcome, name, report)
        when status in [:planned, :refused] do
-    if listed?(outcome, report) do
-      load = &{:info, "Would deploy #{&1.module} to #{name} (#{@reasons[&1.reason]})"}
-      remove = &{:info, "Would delete #{Text.name(&1.module)} from #{name}"}
-      some(Enum.map(plan.load, load), report) ++ some(Enum.map(plan.remove, remove), report)
-    else
-      []
-    end
+    if listed?(outcome, report),
+      do: each(Steps.would(plan, name), :info, report),
+      else: []
   end
 
-  defp modules(outcome, name, report) do
-    deployed = Enum.sort(outcome.loaded ++ outcome.added)
+  defp modules(outcome, name, report), do: each(Steps.did(outcome, name), :good, report)
 
-    some(Enum.map(deployed, &{:good, "Successfully deployed #{&1} to #{name}"}), report) ++
-      some(
-        Enum.map(outcome.deleted, &{:good, "Successfully deleted #{Text.name(&1)} from #{name}"}),
-        report
-      )
-  end
+  defp each(kinds, level, report),
+    do: Enum.flat_map(kinds, fn lines -> some(Enum.map(lines, &{level, &1}), report) end)
 
   # Every second push to a module purges: that is of interest to whom it hit, who then asks.
   defp notices(outcome, report) do
@@ -91,66 +75,45 @@ defmodule Hotpush.Report.Lines do
 
   defp summary(%Result{plan: nil}, _name), do: []
 
-  defp summary(%Result{plan: %{load: [], remove: []}} = outcome, name) do
-    [
-      {:good,
-       "Nothing differs on #{name}: #{Text.count(outcome.checked, "module")} checked (#{cost(outcome)})"}
-    ]
+  defp summary(outcome, name),
+    do: if(Plan.empty?(outcome.plan), do: nothing(outcome, name), else: summed(outcome, name))
+
+  defp nothing(outcome, name) do
+    checked = Text.count(outcome.checked, "module")
+    [{:good, "Nothing differs on #{name}: #{checked} checked (#{cost(outcome)})"}]
   end
 
-  defp summary(%Result{status: :done, plan: plan} = outcome, name) do
+  defp summed(%Result{status: :done} = outcome, name) do
     # Not known where the answer was lost.
     load = if ms = outcome.ms[:load], do: " in #{Text.ms(ms)}", else: ""
-    verb = if Enum.any?(plan.load, &(&1.reason != :forced)), do: "loaded", else: "done"
-    [{:good, "#{differed(outcome)} on #{name}: #{verb}#{load} (#{cost(outcome)})"}]
+    {differed, verb} = differed(outcome)
+    [{:good, "#{differed} on #{name}: #{verb}#{load} (#{cost(outcome)})"}]
   end
 
-  defp summary(%Result{status: :planned} = outcome, name),
-    do: [{:info, "#{differed(outcome)} on #{name}: nothing was changed there (--dry-run)"}]
+  defp summed(%Result{status: :planned} = outcome, name) do
+    {differ, _verb} = differed(outcome)
+    [{:info, "#{differ} on #{name}: nothing was changed there (--dry-run)"}]
+  end
 
-  defp summary(%Result{status: :refused}, name), do: [{:error, "Nothing was changed on #{name}"}]
+  defp summed(%Result{status: :refused}, name), do: [{:error, "Nothing was changed on #{name}"}]
 
-  defp summary(%Result{status: :unknown, plan: plan}, name) do
-    count = Text.count(length(plan.load) + length(plan.remove), "change")
+  defp summed(%Result{status: :unknown, plan: plan}, name) do
+    count = Text.count(Steps.changes(plan.steps), "change")
     [{:error, "It is unknown whether #{count} took effect on #{name}"}]
   end
 
-  defp summary(outcome, name) do
+  defp summed(outcome, name) do
     runs = length(outcome.loaded) + length(outcome.added)
     [{:error, "#{runs} of #{length(outcome.plan.load)} modules to load run on #{name} now"}]
   end
 
   # What was done, or (planned) what would be.
-  defp differed(%Result{plan: plan, status: status, checked: checked}) do
-    {forced, other} = Enum.split_with(plan.load, &(&1.reason == :forced))
-    planned? = status == :planned
-    verb = if planned?, do: "to load", else: "loaded"
-
-    parts = [
-      if(other != [] or forced == [],
-        do: "#{length(other)} of #{Text.count(checked, "module")} #{differ(planned?, other)}"
-      ),
-      if(forced != [],
-        do:
-          if(other == [], do: modules(forced), else: "#{length(forced)} more") <>
-            " #{verb} (--all)"
-      ),
-      if(plan.remove != [],
-        do: "#{length(plan.remove)} #{if planned?, do: "to remove", else: "removed"}"
-      )
-    ]
-
-    case Enum.reject(parts, &is_nil/1) do
-      [part] -> part
-      parts -> Enum.join(parts, ", ") <> ","
+  defp differed(outcome) do
+    case Steps.summary(outcome) do
+      {[part], verb} -> {part, verb}
+      {parts, verb} -> {Enum.join(parts, ", ") <> ",", verb}
     end
   end
-
-  defp differ(false, _modules), do: "differed"
-  defp differ(true, [_]), do: "differs"
-  defp differ(true, _modules), do: "differ"
-
-  defp modules(actions), do: Text.count(length(actions), "module")
 
   defp cost(outcome) do
     "#{Text.bytes(outcome.sent)} sent, #{Text.count(outcome.round_trips, "round trip")}"
@@ -158,12 +121,10 @@ defmodule Hotpush.Report.Lines do
 
   defp verbose(outcome, %{verbosity: :verbose} = report) do
     # Beside what would be deployed they stand already.
-    actions =
+    reasons =
       if outcome.plan && outcome.status not in [:planned, :refused],
-        do: outcome.plan.load,
+        do: for(line <- Steps.reasons(outcome.plan), do: {:info, "  " <> line}),
         else: []
-
-    reasons = for action <- actions, do: {:info, "  #{action.module}: #{@reasons[action.reason]}"}
 
     received = "  #{Text.bytes(outcome.sent)} sent, #{Text.bytes(outcome.received)} received"
     reasons ++ [{:info, "  " <> steps(Report.ms(report, outcome))}, {:info, received}]

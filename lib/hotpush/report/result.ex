@@ -16,6 +16,7 @@ defmodule Hotpush.Report.Result do
   alias Hotpush.Report.LostAnswer
   alias Hotpush.{Error, Plan}
   alias Hotpush.Config.Target
+  alias Hotpush.Plan.Steps
   alias Hotpush.Protocol.Device
 
   defstruct [
@@ -97,40 +98,28 @@ defmodule Hotpush.Report.Result do
   end
 
   def read_back(outcome, {:done, result}, packed) do
-    runs = Map.new(result.identities)
     reasons = Map.new(result.failed)
     other = if result.error == :none, do: :other_code, else: {:not_loaded, other(result.error)}
-
-    {deployed, not_deployed} =
-      Enum.split_with(outcome.plan.load, &runs?(runs[&1.module], packed[&1.module]))
-
-    {gone, still} = Enum.split_with(outcome.plan.remove, &gone?(runs[&1.module], &1))
-    {added, loaded} = Enum.split_with(deployed, &(&1.reason == :new))
-
-    failures =
-      Enum.map(not_deployed, fn action ->
-        reason = reasons[action.module]
-        Error.new(:load, action.module, (reason && {:not_loaded, reason}) || other)
-      end) ++ Enum.map(still, &Error.new(:load, &1.module, :still_there))
-
-    failures = outcome.failures ++ failures
+    why = fn name -> (reasons[name] && {:not_loaded, reasons[name]}) || other end
+    outcome = done(outcome, Steps.read_back(outcome.plan.steps, result.steps, packed, why))
 
     %{
       outcome
-      | status: if(failures == [], do: :done, else: :failed),
-        loaded: Enum.map(loaded, & &1.module),
-        added: Enum.map(added, & &1.module),
-        deleted: Enum.map(gone, & &1.module),
-        failures: failures,
-        notices:
+      | notices:
           outcome.notices ++
-            held(:restored, for(a <- gone, own?(runs[a.module], a), do: a.module)) ++
             held(:killed, result.killed) ++
             held(:still_running, result.held) ++
             held(:orphaned, result.orphaned) ++
             held(:stays, result.stays) ++ held(:purged, Enum.sort(result.purged)),
         ms: Map.put(outcome.ms, :load, result.microseconds / 1000)
     }
+  end
+
+  @doc "Takes over what came of the steps: done, or failed if there is a failure."
+  @spec done(t(), Hotpush.Plan.Step.outcome()) :: t()
+  def done(outcome, read_back) do
+    outcome = Map.merge(outcome, read_back, fn _field, before, more -> before ++ more end)
+    %{outcome | status: if(outcome.failures == [], do: :done, else: :failed)}
   end
 
   @doc "What a device said of a dry run's removals: a list of those who live by the modules."
@@ -146,17 +135,6 @@ defmodule Hotpush.Report.Result do
     error = Error.new(:refusal, outcome.target.name, reason)
     %{outcome | status: :refused, refusals: outcome.refusals ++ [error]}
   end
-
-  defp runs?({md5, digest}, packed), do: packed.md5 == md5 and packed.digest == digest
-  defp runs?(_identity, _packed), do: false
-
-  defp gone?(:not_loaded, _action), do: true
-  defp gone?({_md5, :removed}, _action), do: true
-  defp gone?(identity, action), do: own?(identity, action)
-
-  # No push brought it: it is the device's own.
-  defp own?({_md5, :none}, %{restore?: true}), do: true
-  defp own?(_identity, _action), do: false
 
   defp held(_kind, []), do: []
   defp held(kind, list), do: [{kind, list}]

@@ -55,10 +55,8 @@ defmodule Hotpush.Scanner.ProblemsTest do
         assert MapSet.size(inventory.broken) == 3_000
         assert List.last(inventory.problems).reason == {:more_problems, 2_980}
 
-        plan = %Plan{
-          problems: inventory.problems,
-          load: [%Plan.Action{module: "Desk", reason: :new}]
-        }
+        load = %Plan.Step.Load{modules: [%Plan.Action{module: "Desk", reason: :new}]}
+        plan = %{Plan.new([load]) | problems: inventory.problems}
 
         outcome = Result.planned(%Result{target: %Target{name: "a@b"}}, plan)
         report = Report.new(%Config{}, [outcome], %{compile: 0.0, scan: 0.0})

@@ -16,6 +16,7 @@ defmodule Hotpush.Discovery.Devices.Row do
 
   alias Hotpush.Discovery.{Found, Trust}
   alias Hotpush.Error
+  alias Hotpush.Plan.Steps
   alias Hotpush.Config.Route
   alias Hotpush.Protocol.Device
   alias Hotpush.Report.Result
@@ -99,7 +100,7 @@ defmodule Hotpush.Discovery.Devices.Row do
         otp: device.otp,
         elixir: device.elixir,
         app_version: Enum.find_value(own, &version(device, &1)),
-        differs: plan && length(plan.load) + length(plan.remove),
+        differs: plan && Steps.changes(plan.steps),
         up_since: Device.up_since(device),
         problems: problems(row, outcome)
     }

@@ -1,0 +1,104 @@
+defmodule Hotpush.Plan.Steps do
+  @moduledoc """
+  The kinds of steps, in the order in which a device carries them out, and what holds for all steps
+  of a plan together. Pure. See `Hotpush.Plan.Step`.
+  """
+
+  alias Hotpush.Plan
+  alias Hotpush.Plan.Step
+  alias Hotpush.Plan.Step.{Load, Remove}
+
+  @kinds [load: Load, remove: Remove]
+
+  @doc "The steps that a plan needs: none if they would change nothing."
+  @spec plan(Step.input()) :: [Step.t()]
+  def plan(input) do
+    steps = for {_, kind} <- @kinds, step = kind.plan(input), do: step
+    if changes(steps) == 0, do: [], else: steps
+  end
+
+  @doc "How many things they change on the device."
+  @spec changes([Step.t()]) :: non_neg_integer()
+  def changes(steps), do: steps |> Enum.map(&kind(&1).changes(&1)) |> Enum.sum()
+
+  @doc "The modules whose code they replace or take away."
+  @spec touches([Step.t()]) :: [String.t()]
+  def touches(steps), do: Enum.flat_map(steps, &kind(&1).touches(&1))
+
+  @doc "The modules that are gone afterwards."
+  @spec removes([Step.t()]) :: [String.t()]
+  def removes(steps), do: Enum.flat_map(steps, &kind(&1).removes(&1))
+
+  @doc "The modules that have to be packed."
+  @spec files([Step.t()]) :: [Step.file()]
+  def files(steps), do: Enum.flat_map(steps, &kind(&1).files(&1))
+
+  @doc "What travels, in order."
+  @spec pack([Step.t()], map()) :: [Step.packed()]
+  def pack(steps, packed), do: Enum.map(steps, &kind(&1).pack(&1, packed))
+
+  @doc "The modules of the agent that carry out what travels, besides `hotpush_agent`."
+  @spec agents([Step.packed()]) :: [module()]
+  def agents(packed),
+    do: packed |> Enum.flat_map(fn {name, given} -> @kinds[name].agents(given) end) |> Enum.uniq()
+
+  @doc "The forms of what a device may answer, by the names of the kinds."
+  @spec answers() :: [{atom(), term()}]
+  def answers, do: for({name, kind} <- @kinds, do: {name, kind.answer()})
+
+  @doc "What a device would have answered, read off its description."
+  @spec observe([Step.t()], Hotpush.Protocol.Device.t()) :: [{atom(), term()}]
+  def observe(steps, device),
+    do:
+      for(
+        {name, kind} <- @kinds,
+        %^kind{} = step <- steps,
+        do: {name, kind.observe(step, device)}
+      )
+
+  @doc "What came of the steps, by what the device answered for each: the lists of all, joined."
+  @spec read_back([Step.t()], [{atom(), term()}], map(), (String.t() -> term())) :: Step.outcome()
+  def read_back(steps, answers, packed, why) do
+    for {name, kind} <- @kinds, %^kind{} = step <- steps, reduce: %{failures: [], notices: []} do
+      outcome ->
+        {_, answer} = List.keyfind(answers, name, 0, {name, nil})
+        Map.merge(outcome, kind.read_back(step, answer, packed, why), fn _, a, b -> a ++ b end)
+    end
+  end
+
+  @doc "What they are doing, in words."
+  @spec progress([Step.t()]) :: String.t()
+  def progress(steps) do
+    steps |> Enum.map(&kind(&1).progress(&1)) |> Enum.reject(&is_nil/1) |> Enum.join(", ")
+  end
+
+  @doc "A line for each thing that a plan would do, by kind."
+  @spec would(Plan.t(), String.t()) :: [[String.t()]]
+  def would(plan, device), do: each(plan, & &1.would(&2, device))
+
+  @doc "A line for each thing that was done, by kind."
+  @spec did(Hotpush.Report.Result.t(), String.t()) :: [[String.t()]]
+  def did(result, device), do: for({_, kind} <- @kinds, do: kind.did(result, device))
+
+  @doc "A line for the reason of each thing."
+  @spec reasons(Plan.t()) :: [String.t()]
+  def reasons(plan), do: plan |> each(& &1.reasons(&2)) |> Enum.concat()
+
+  @doc "The parts of the summary of a device, and the word for what was done."
+  @spec summary(Hotpush.Report.Result.t()) :: {[String.t()], String.t()}
+  def summary(result) do
+    {parts, words} = result.plan |> each(& &1.summary(&2, result)) |> Enum.unzip()
+    {Enum.concat(parts), Enum.find(words, "done", & &1)}
+  end
+
+  @doc "The fields of `planned` in the JSON document."
+  @spec document(Plan.t()) :: keyword()
+  def document(plan), do: plan |> each(& &1.document(&2)) |> Enum.concat()
+
+  defp each(plan, fun) do
+    for {_, kind} <- @kinds,
+        do: fun.(kind, Enum.find(plan.steps, struct!(kind), &is_struct(&1, kind)))
+  end
+
+  defp kind(%kind{}), do: kind
+end
