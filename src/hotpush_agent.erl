@@ -14,7 +14,7 @@
 
 %% @doc Carries out the steps of a plan, in order, and reads back.
 %%
-%% Work: `steps' is [{Kind, What}], see step/2; `purge' is soft or kill, `force' loads over a loaded
+%% Work: `steps' is [{Kind, What}], see step/3; `purge' is soft or kill, `force' loads over a loaded
 %% NIF library, `patience' is how many milliseconds all of it may take. Names are text, here and in
 %% the answer: the host makes no atoms of what it is answered.
 %%
@@ -30,12 +30,12 @@ run(#{steps := Steps, purge := Purge, force := Force, patience := Ms}) ->
             {refused, {unready, Ms}};
         {refused, _} = Refused ->
             Refused;
-        {OnLoad, Batch, #{answers := Answers}} ->
-            Names = names(OnLoad, Batch),
+        {OnLoad, {Replaced, _, _} = Batch} ->
+            Names = [M || {{M, _, _}, _} <- OnLoad] ++ Replaced,
             Exports = [{M, exports(M)} || M <- Names],
             {Error, Failed, Stays, Then} = commit(OnLoad, Batch, Given),
             Spent = erlang:monotonic_time(microsecond) - Start,
-            Read = [{Kind, Answer()} || {Kind, Answer} <- Answers],
+            Answers = [finish(Step, Error, a_little_more(Given)) || Step <- Steps],
             Lost = [{name(M), [{name(F), A} || {F, A} <- Fs]}
                     || {M, Had} <- Exports, Fs <- [Had -- exports(M)], Fs =/= []],
             Look = fun() ->
@@ -49,7 +49,7 @@ run(#{steps := Steps, purge := Purge, force := Force, patience := Ms}) ->
                 late -> {[], {[], []}};
                 Seen -> Seen
             end,
-            {done, #{steps => Read, failed => named(Failed), error => Error,
+            {done, #{steps => Answers, failed => named(Failed), error => Error,
                      stays => named(Stays), killed => maps:get(killed, Then),
                      purged => [name(M) || M <- maps:get(purged, Then)],
                      held => Held, orphaned => Orphaned, lost => Unasked, microseconds => Spent}}
@@ -57,24 +57,22 @@ run(#{steps := Steps, purge := Purge, force := Force, patience := Ms}) ->
 
 %% All that speaks against it, before anything changes.
 check(Steps, Purge, Force) ->
-    #{load := Load, delete := Deletions} = Work =
-        lists:foldl(fun step/2, #{load => [], delete => [], answers => [], force => Force}, Steps),
+    {Load, Deletions} = lists:foldl(fun(S, Work) -> step(S, Work, Force) end, {[], []}, Steps),
     {OnLoad, Prepared} = prepare(Load),
     Force orelse OnLoad =:= [] orelse hotpush_on_load:refuse_nifs(OnLoad),
     Held = holders([M || {M, _, _} <- Load] ++ Deletions),
     Purge =:= soft andalso Held =/= [] andalso throw({refused, {held, Held}}),
     {case OnLoad of [] -> []; _ -> hotpush_on_load:in_order(OnLoad, Held) end,
-     {[M || {M, _, _} <- Load -- OnLoad] ++ Deletions, Prepared, Deletions}, Work}.
+     {[M || {M, _, _} <- Load -- OnLoad] ++ Deletions, Prepared, Deletions}}.
 
-%% What one step adds to the work: what is loaded and deleted, all in one, and what is answered for it
-%% at the end. A step that must not be carried out throws {refused, Why}.
+%% What a step adds to what is loaded and deleted, all in one. Throws {refused, Why} where it must not
+%% be done.
 %%
 %% {load, [{Name, App, Beam}]}
-step({load, Modules}, #{load := Load} = Work) ->
-    answer(load, Modules, Work#{load := Load ++ [{M, file_of(M, App), Beam}
-                                                 || {N, App, Beam} <- Modules, M <- [module(N)]]});
+step({load, Modules}, {Load, Delete}, _) ->
+    {Load ++ to_load([{module(N), App, Beam} || {N, App, Beam} <- Modules]), Delete};
 %% {remove, [{Name, App, Stub}]}: the stub is empty if the device's own of that name comes back.
-step({remove, Modules}, #{load := Load, delete := Delete, force := Force} = Work) ->
+step({remove, Modules}, {Load, Delete}, Force) ->
     Remove = [{module(N), App, Stub} || {N, App, Stub} <- Modules],
     Own = [{M, File, Beam} || {M, _, <<>>} <- Remove,
                               [_ | _] = Path <- [on_path(M)],
@@ -82,17 +80,25 @@ step({remove, Modules}, #{load := Load, delete := Delete, force := Force} = Work
     Gone = [Module || {M, _, _} = Module <- Remove, not lists:keymember(M, 1, Own)],
     Force orelse Gone =:= [] orelse refuse_lived_by([name(M) || {M, _, _} <- Gone]),
     {Stubs, Deletions} = lists:partition(fun comes_back/1, Gone),
-    answer(remove, Modules, Work#{
-        load := Own ++ Load ++ [{M, file_of(M, App), Stub} || {M, App, Stub} <- Stubs],
-        delete := Delete ++ [M || {M, _, _} <- Deletions]}).
+    {Own ++ Load ++ to_load(Stubs), Delete ++ [M || {M, _, _} <- Deletions]};
+%% {note, Note}
+step(_, Work, _) ->
+    Work.
 
-%% What runs under the names of a step's modules.
-answer(Kind, Modules, #{answers := Answers} = Work) ->
+to_load(Modules) -> [{M, file_of(M, App), Beam} || {M, App, Beam} <- Modules].
+
+%% What a step does behind the code, where that succeeded, and what is answered for it.
+%%
+%% A note lasts as long as this VM, and so as what was pushed. The clock may be wrong, the monotonic
+%% time is not.
+finish({note, Note}, Error, Given) ->
+    Put = fun() ->
+        catch application:set_env(hotpush_note, last_push, {Note, erlang:monotonic_time(second)})
+    end,
+    {note, case Error =:= none andalso within(Given, Put) of ok -> noted; _ -> none end};
+finish({Kind, Modules}, _, _) ->
     Identity = ?IDENTITY,
-    Answer = fun() -> [{N, Identity(module(N))} || {N, _, _} <- Modules] end,
-    Work#{answers := Answers ++ [{Kind, Answer}]}.
-
-names(OnLoad, {Batch, _, _}) -> [M || {{M, _, _}, _} <- OnLoad] ++ Batch.
+    {Kind, [{N, Identity(module(N))} || {N, _, _} <- Modules]}.
 
 %% In interactive mode a deleted module whose file is on the code path is loaded again by the next
 %% call; an empty module in its place keeps it gone.

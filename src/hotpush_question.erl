@@ -186,7 +186,13 @@ ask(Apps, Own, Extra, Known, Cut) ->
                     || {M, true} <- Protocols,
                        {consolidated, Is} <- [Try(M, '__protocol__', [impls])]],
           nifs => [Name(M) || {M, [_ | _]} <- lists:zip(Ours, Info(Ours, nifs))],
-          old => Holders(lists:filter(fun erlang:check_old_code/1, Ours))},
+          old => Holders(lists:filter(fun erlang:check_old_code/1, Ours)),
+          last_push => case application:get_env(hotpush_note, last_push) of
+              {ok, {Note, At}} when is_binary(Note), byte_size(Note) =< 1000, is_integer(At) ->
+                  {Note, erlang:monotonic_time(second) - At};
+              _ ->
+                  none
+          end},
         [{compressed, 9}]).
 
 %% @doc Brings the agent's modules, calls Function of the first one, and takes all of them out again

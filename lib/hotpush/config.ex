@@ -32,6 +32,7 @@ defmodule Hotpush.Config do
             docs?: false,
             discover?: false,
             discovery: [],
+            note?: true,
             verbosity: :normal
 
   @type t :: %__MODULE__{
@@ -56,6 +57,7 @@ defmodule Hotpush.Config do
           docs?: boolean(),
           discover?: boolean(),
           discovery: [module()],
+          note?: boolean(),
           verbosity: :quiet | :normal | :verbose
         }
 
@@ -102,6 +104,7 @@ defmodule Hotpush.Config do
          config = %{config | unread: unread},
          :ok <- if(options[:discover], do: :ok, else: Cookie.some(config)),
          {:ok, discovery} <- atoms(base[:discovery], :discovery),
+         {:ok, note?} <- note(base),
          {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
       {:ok,
        %{
@@ -123,6 +126,7 @@ defmodule Hotpush.Config do
            docs?: Keyword.get(options, :docs, false),
            discover?: Keyword.get(options, :discover, false),
            discovery: discovery,
+           note?: note?,
            verbosity: verbosity(options)
        }}
     end
@@ -150,7 +154,7 @@ defmodule Hotpush.Config do
     end
   end
 
-  @keys [:app_name, :nodes, :ssh, :cookie, :discovery]
+  @keys [:app_name, :nodes, :ssh, :cookie, :discovery, :note]
 
   defp app_env(%{hotpush: [_ | _] = own}) do
     case Keyword.keys(own) -- @keys do
@@ -216,6 +220,13 @@ defmodule Hotpush.Config do
 
   defp app_names(%Toml{app_names: [_ | _] = names}, _base), do: {:ok, names}
   defp app_names(_settings, base), do: atoms(base[:app_name], :app_name)
+
+  defp note(base) do
+    case Keyword.get(base, :note, true) do
+      note? when is_boolean(note?) -> {:ok, note?}
+      _ -> {:error, Error.new(:usage, :note, {:bad_config, "true or false"})}
+    end
+  end
 
   defp atoms(nil, _key), do: {:ok, []}
   defp atoms(atom, _key) when is_atom(atom), do: {:ok, [atom]}

@@ -4,8 +4,8 @@ defmodule Hotpush.Plan do
   alias Hotpush.{Config, Error}
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
-  alias Hotpush.Protocol.Device
-  alias Hotpush.Plan.{Action, Comparison, Refusals, Removals, Step, Steps}
+  alias Hotpush.Protocol.{Device, LastPush}
+  alias Hotpush.Plan.{Action, Comparison, Refusals, Step, Steps}
 
   defstruct steps: [],
             load: [],
@@ -50,6 +50,8 @@ defmodule Hotpush.Plan do
           | {:answer_lost, non_neg_integer(), :soft | :kill}
           | {:stays, [{String.t(), term()}]}
           | {:purged, [String.t()]}
+          | {:last_push, LastPush.t(), same_person? :: boolean()}
+          | {:not_noted, []}
 
   @doc """
   Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and
@@ -68,19 +70,15 @@ defmodule Hotpush.Plan do
   def build(name, inventory, device, diff, scope, config, host) do
     comparison = Comparison.of(inventory, device, diff, scope, config)
     input = %{inventory: inventory, device: device, diff: diff, scope: scope, config: config}
-    plan = input |> Map.put(:comparison, comparison) |> Steps.plan() |> new()
-
-    notices =
-      notices(comparison, device) ++
-        Removals.notices(inventory, device, scope) ++
-        target_kept(comparison.kept) ++ would_kill(plan, device, config)
+    input = Map.put(input, :comparison, comparison)
+    plan = input |> Steps.plan() |> new()
 
     plan = %{
       plan
       | checked: comparison.checked,
         unchanged: comparison.checked - length(plan.load),
         problems: inventory.problems,
-        notices: notices
+        notices: Steps.notices(input, plan.steps) ++ would_kill(plan, device, config)
     }
 
     %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
@@ -100,9 +98,6 @@ defmodule Hotpush.Plan do
   @spec empty?(t()) :: boolean()
   def empty?(%__MODULE__{steps: steps}), do: Steps.changes(steps) == 0
 
-  defp target_kept([]), do: []
-  defp target_kept(kept), do: [{:target_kept, kept |> Enum.map(& &1.module) |> Enum.sort()}]
-
   # Where it is done, the device names those that it ended.
   defp would_kill(plan, device, %Config{purge: :kill, dry_run?: true}) do
     case Refusals.holders(plan, device) do
@@ -112,19 +107,4 @@ defmodule Hotpush.Plan do
   end
 
   defp would_kill(_plan, _device, _config), do: []
-
-  defp notices(%{load: load, dev: dev, skipped: skipped}, device) do
-    new_apps =
-      for app <- load |> Enum.map(&to_string(&1.app)) |> Enum.uniq(),
-          app != "elixir",
-          match?(%{known?: false}, device.apps[app]),
-          do: {:new_app, app}
-
-    stale =
-      for {app, actions} <- Enum.group_by(dev, &to_string(&1.app)),
-          do: {:stale_dev, app, Enum.map(actions, & &1.module)}
-
-    skipped = if skipped == [], do: [], else: [{:nif_skipped, Enum.map(skipped, & &1.module)}]
-    new_apps ++ stale ++ skipped
-  end
 end

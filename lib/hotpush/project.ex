@@ -36,6 +36,7 @@ defmodule Hotpush.Project do
               consolidate?: false,
               keep: [],
               state_dir: nil,
+              folder: "",
               target: nil
             ] ++
               [
@@ -51,6 +52,7 @@ defmodule Hotpush.Project do
   @typedoc """
   Among others:
 
+    * `:folder` - a digest of the name of its folder
     * `:system` - modules that consolidation here knew of besides the applications'
     * `:siblings` - modules of the project's own applications that were left out (`app_name:`)
     * `:protocols` - consolidated protocols of Elixir's own
@@ -63,6 +65,7 @@ defmodule Hotpush.Project do
           consolidate?: boolean(),
           keep: [String.t()],
           state_dir: Path.t(),
+          folder: String.t(),
           target: atom(),
           system: [String.t()],
           ways: [String.t()],
@@ -94,6 +97,7 @@ defmodule Hotpush.Project do
          consolidate?: Mix.Project.config()[:consolidate_protocols] == true,
          keep: keep(config),
          state_dir: Workspace.state_dir(),
+         folder: Workspace.folder(),
          target: Mix.target(),
          ways: Enum.map(config.discovery, &to_string/1),
          system: system_modules(lib, platform),

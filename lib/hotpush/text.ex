@@ -124,6 +124,18 @@ defmodule Hotpush.Text do
   def ms(ms), do: "#{round(ms)} ms"
 
   @doc """
+  How long ago something was, given in seconds, in its largest unit.
+
+      iex> Enum.map([0, 59, 60, 7_260, 200_000], &Hotpush.Text.ago/1)
+      ["0 seconds ago", "59 seconds ago", "1 minute ago", "2 hours ago", "2 days ago"]
+  """
+  @spec ago(non_neg_integer()) :: String.t()
+  def ago(seconds) when seconds < 60, do: count(seconds, "second") <> " ago"
+  def ago(seconds) when seconds < 3_600, do: count(div(seconds, 60), "minute") <> " ago"
+  def ago(seconds) when seconds < 86_400, do: count(div(seconds, 3_600), "hour") <> " ago"
+  def ago(seconds), do: count(div(seconds, 86_400), "day") <> " ago"
+
+  @doc """
   A word of a command to copy, as sh, bash and zsh read it.
 
       iex> for word <- ["nerves.local", "[nerves.local]:2222", "it's", "=a"], do: Hotpush.Text.word(word)

@@ -4,12 +4,14 @@ defmodule Hotpush.BoundaryTest do
 
   @pure [
     Hotpush.Plan,
+    Hotpush.Plan.BuildTarget,
     Hotpush.Plan.Comparison,
     Hotpush.Plan.LineTables,
     Hotpush.Plan.Refusals,
     Hotpush.Plan.Removals,
     Hotpush.Plan.Steps,
     Hotpush.Plan.Step.Load,
+    Hotpush.Plan.Step.Note,
     Hotpush.Plan.Step.Remove,
     Hotpush.Report,
     Hotpush.Report.Lines,
@@ -35,6 +37,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Report.LostAnswer,
     Hotpush.Text,
     Hotpush.Report.Counts,
+    Hotpush.Protocol.LastPush,
     Hotpush.Protocol.SafeTerm,
     Hotpush.Scanner.Problems,
     Hotpush.Transport.Ssh.Calls,

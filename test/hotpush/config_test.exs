@@ -32,6 +32,13 @@ defmodule Hotpush.ConfigTest do
     assert %{timeout: 30_000, purge: :soft, compile?: true, all?: false, force?: false} = config
   end
 
+  test "note: false leaves the note of a push out" do
+    assert {:ok, %{note?: true}} = build([])
+    assert {:ok, %{note?: false}} = build([], %{}, [note: false] ++ @own)
+    error = build([], %{}, [note: "no"] ++ @own)
+    assert message(error) == "config :hotpush, note: should be true or false."
+  end
+
   test "takes the older task's config where there is none of its own" do
     older = [app_name: :old, nodes: [:"old@nerves.local"], cookie: :older]
     assert {:ok, %{app_names: [:old], cookie: :older}} = build([], %{}, [], older)

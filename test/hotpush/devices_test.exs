@@ -5,7 +5,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
   alias Hotpush.Discovery.Devices.{Document, Row, Table}
   alias Hotpush.{Error, Plan}
   alias Hotpush.Config.{Route, Target}
-  alias Hotpush.Protocol.Device
+  alias Hotpush.Protocol.{Device, LastPush}
   alias Hotpush.Report.Result
   alias Hotpush.Discovery.Found
 
@@ -93,6 +93,13 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     assert told =~ "\na@h did not complete the connection within 300 ms"
     assert told =~ "\nkitchen has no Elixir"
     assert told =~ "\nbare.local has an epmd"
+    refute told =~ "LAST PUSH"
+    noted = %{one | last_push: %LastPush{by: "ada@host", project: "desk 1.2.3", seconds: 720}}
+    told_noted = text([noted, two])
+    assert told_noted =~ ~r/ UP SINCE \(UTC\) +LAST PUSH$/m
+    assert told_noted =~ ~r/22:13  ada@host 12 minutes ago$/m
+    assert told_noted =~ ~r/^-.* -$/m
+    assert Document.of([noted], []) =~ ~s("last_push":{"by":"ada@host","project":"desk 1.2.3",)
     # There is no way to it, so there is none to write down.
     refute told =~ "hotpush.toml"
   end

@@ -88,7 +88,8 @@ defmodule Hotpush.HostileTest do
       ],
       impls: [{"Elixir.Enumerable", ["Elixir.Desk"]}],
       nifs: ["Elixir.Desk.Gone"],
-      old: [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}]
+      old: [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}],
+      last_push: {:erlang.term_to_binary({1, "ada@host", "desk", "0123abcd", "f"}), 5}
     }
   end
 
@@ -103,7 +104,8 @@ defmodule Hotpush.HostileTest do
              {"Elixir.Desk.One", {"md5md5md5md5md5!", String.duplicate("d", 32)}},
              {"Elixir.Desk.Two", :not_loaded}
            ],
-           remove: [{"Elixir.Desk.Gone", {"md5md5md5md5md5!", :removed}}]
+           remove: [{"Elixir.Desk.Gone", {"md5md5md5md5md5!", :removed}}],
+           note: :noted
          ],
          failed: [{"Elixir.Desk.One", :badfile}],
          error: :batch,

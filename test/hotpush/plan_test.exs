@@ -3,7 +3,8 @@ defmodule Hotpush.PlanTest do
 
   alias Hotpush.{Config, Error, Plan, Project}
   alias Hotpush.Project.Inventory
-  alias Hotpush.Protocol.Device
+  alias Hotpush.Plan.Step.{Load, Note}
+  alias Hotpush.Protocol.{Device, LastPush}
   alias Hotpush.Scanner.Portable
 
   @host %{otp: "27", elixir: "1.18.3"}
@@ -79,6 +80,27 @@ defmodule Hotpush.PlanTest do
     plan = plan(inventory([{"a", :own, :own, "1"}]), device([{"a", :own, "1"}]))
     assert %{load: [], remove: [], refusals: [], checked: 1, unchanged: 1} = plan
     assert Plan.empty?(plan)
+  end
+
+  test "a push notes who it was, where it changes something and is to" do
+    device = device([{"a", :own, "1"}], last_push: %LastPush{by: "ada@host", folder: "one"})
+    config = %Config{who: "ada@host"}
+    mine = &inventory([{"a", :own, :own, &1}], folder: &2)
+    last = fn plan -> List.keyfind(plan.notices, :last_push, 0) end
+
+    assert [%Load{}, %Note{note: note}] = plan(mine.("2", "one"), device, :all, config).steps
+    assert %{by: "ada@host", project: "own", folder: "one"} = note
+    assert note.build != LastPush.new(config, mine.("3", "one")).build
+    assert last.(plan(mine.("2", "one"), device, :all, config)) == nil
+
+    assert last.(plan(mine.("2", "two"), device, :all, config)) ==
+             {:last_push, device.last_push, true}
+
+    assert {:last_push, _, false} =
+             last.(plan(mine.("2", "one"), device, :all, %Config{who: "b@h"}))
+
+    assert %{steps: [], notices: []} = plan(mine.("1", "two"), device, :all, config)
+    assert [%Load{}] = plan(mine.("2", "one"), device, :all, %{config | note?: false}).steps
   end
 
   test "changed, new and gone" do

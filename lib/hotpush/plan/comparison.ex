@@ -2,7 +2,7 @@ defmodule Hotpush.Plan.Comparison do
   @moduledoc "The project's modules beside the device's: which of them have to be loaded. Pure."
 
   alias Hotpush.Config
-  alias Hotpush.Plan.{Action, ModuleFilter, Refusals}
+  alias Hotpush.Plan.{Action, BuildTarget, ModuleFilter}
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
 
@@ -83,8 +83,8 @@ defmodule Hotpush.Plan.Comparison do
   end
 
   defp kept_back(actions, inventory, device) do
-    if Refusals.target_differs?(inventory, device),
-      do: Enum.split_with(actions, &Refusals.answerer?/1),
+    if BuildTarget.differs?(inventory, device),
+      do: Enum.split_with(actions, &BuildTarget.answerer?/1),
       else: {[], actions}
   end
 end

@@ -2,7 +2,7 @@ defmodule Hotpush.Plan.Refusals do
   @moduledoc "What we will not do to a device, and why. Pure."
 
   alias Hotpush.{Config, Error, Plan}
-  alias Hotpush.Plan.Steps
+  alias Hotpush.Plan.{BuildTarget, Steps}
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
 
@@ -38,34 +38,6 @@ defmodule Hotpush.Plan.Refusals do
     end
   end
 
-  @doc """
-  Whether the device says that it was built for another target.
-
-  What the firmware's metadata say comes first: they outlast whatever was pushed, while the target
-  that was compiled into its code may have come with a push. But a system of one's own keeps the
-  platform of the system that it was made from, so the target counts beside it; not for a host's
-  build, which no firmware is.
-  """
-  @spec target_differs?(Inventory.t(), Device.t()) :: boolean()
-  def target_differs?(inventory, device) do
-    build = to_string(inventory.target)
-
-    cond do
-      device.platform == build -> false
-      device.platform != nil and build == "host" -> true
-      true -> device.target != nil and device.target != build
-    end
-  end
-
-  @doc """
-  Whether a module is of those by which a device says what it was built for. A build for another
-  target never takes their place, or the device would not know itself any more.
-  """
-  @spec answerer?(Plan.Action.t()) :: boolean()
-  def answerer?(%{app: app, module: module}) do
-    app == :nerves_runtime or module in ["Elixir.Nerves.Runtime", "Elixir.Nerves.Runtime.KV"]
-  end
-
   defp versions(device, host) do
     if major(device.otp) < major(host.otp), do: [{:otp_older, host.otp, device.otp}], else: []
   end
@@ -96,7 +68,7 @@ defmodule Hotpush.Plan.Refusals do
   end
 
   defp target(inventory, device) do
-    if target_differs?(inventory, device),
+    if BuildTarget.differs?(inventory, device),
       do: [{:target_differs, inventory.target, built_for(device)}],
       else: []
   end

@@ -8,7 +8,7 @@ defmodule Hotpush.Plan.Removals do
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
-  alias Hotpush.Plan.{Action, Refusals}
+  alias Hotpush.Plan.{Action, BuildTarget}
 
   @doc """
   The modules to remove: those of the project's applications on the device, by their .app files
@@ -48,7 +48,7 @@ defmodule Hotpush.Plan.Removals do
     do: MapSet.member?(inventory.ways, name) and device.modules[name].stamp == ""
 
   defp of_all?(inventory, device, scope),
-    do: scope == :all and not Refusals.target_differs?(inventory, device)
+    do: scope == :all and not BuildTarget.differs?(inventory, device)
 
   defp brought?(%{stamp: "", removed?: false}, _inventory, _device), do: false
 

@@ -40,10 +40,13 @@ defmodule Hotpush.Plan.Step do
   @typedoc "What a step adds to a `Hotpush.Report.Result`: the lists there, longer by these."
   @type outcome :: %{optional(atom()) => list()}
 
-  @doc "The step of this kind that the plan needs, or `nil`."
-  @callback plan(input()) :: t() | nil
+  @doc "The step of this kind that the plan needs behind these steps, or `nil`."
+  @callback plan(input(), [t()]) :: t() | nil
 
-  @doc "How many things it changes on the device. A step that changes none only goes with others."
+  @doc "Notices about a plan of these steps, whether one of this kind is among them or not."
+  @callback notices(input(), [t()]) :: [Plan.notice()]
+
+  @doc "How many things it changes on the device. A step that changes none goes with others."
   @callback changes(t()) :: non_neg_integer()
 
   @doc "The modules whose code it replaces or takes away."
@@ -61,10 +64,10 @@ defmodule Hotpush.Plan.Step do
   @doc "The modules of the agent that it needs besides `hotpush_agent`, given what travels for it."
   @callback agents(term()) :: [module()]
 
-  @doc "The form of the device's answer for it: see `Hotpush.Protocol.Answer`."
-  @callback answer() :: term()
-
-  @doc "That answer, read off a device's description, where the answer itself was lost."
+  @doc """
+  The device's answer for it (its form is in `Hotpush.Protocol.Answer`), read off the device's
+  description where the answer itself was lost.
+  """
   @callback observe(t(), Device.t()) :: term()
 
   @doc """

@@ -6,16 +6,22 @@ defmodule Hotpush.Plan.Steps do
 
   alias Hotpush.Plan
   alias Hotpush.Plan.Step
-  alias Hotpush.Plan.Step.{Load, Remove}
+  alias Hotpush.Plan.Step.{Load, Note, Remove}
 
-  @kinds [load: Load, remove: Remove]
+  @kinds [load: Load, remove: Remove, note: Note]
 
-  @doc "The steps that a plan needs: none if they would change nothing."
+  @doc "The steps that a plan needs."
   @spec plan(Step.input()) :: [Step.t()]
   def plan(input) do
-    steps = for {_, kind} <- @kinds, step = kind.plan(input), do: step
-    if changes(steps) == 0, do: [], else: steps
+    for {_, kind} <- @kinds, reduce: [] do
+      steps -> steps ++ List.wrap(kind.plan(input, steps))
+    end
   end
+
+  @doc "What each kind has to say about a plan."
+  @spec notices(Step.input(), [Step.t()]) :: [Plan.notice()]
+  def notices(input, steps),
+    do: Enum.flat_map(@kinds, fn {_, kind} -> kind.notices(input, steps) end)
 
   @doc "How many things they change on the device."
   @spec changes([Step.t()]) :: non_neg_integer()
@@ -42,10 +48,6 @@ defmodule Hotpush.Plan.Steps do
   def agents(packed),
     do: packed |> Enum.flat_map(fn {name, given} -> @kinds[name].agents(given) end) |> Enum.uniq()
 
-  @doc "The forms of what a device may answer, by the names of the kinds."
-  @spec answers() :: [{atom(), term()}]
-  def answers, do: for({name, kind} <- @kinds, do: {name, kind.answer()})
-
   @doc "What a device would have answered, read off its description."
   @spec observe([Step.t()], Hotpush.Protocol.Device.t()) :: [{atom(), term()}]
   def observe(steps, device),
@@ -62,9 +64,15 @@ defmodule Hotpush.Plan.Steps do
     for {name, kind} <- @kinds, %^kind{} = step <- steps, reduce: %{failures: [], notices: []} do
       outcome ->
         {_, answer} = List.keyfind(answers, name, 0, {name, nil})
-        Map.merge(outcome, kind.read_back(step, answer, packed, why), fn _, a, b -> a ++ b end)
+
+        # What goes with others is not looked for where one of them failed.
+        if outcome.failures != [] and kind.changes(step) == 0,
+          do: outcome,
+          else: join(outcome, kind.read_back(step, answer, packed, why))
     end
   end
+
+  defp join(one, other), do: Map.merge(one, other, fn _field, a, b -> a ++ b end)
 
   @doc "What they are doing, in words."
   @spec progress([Step.t()]) :: String.t()

@@ -27,6 +27,7 @@ defmodule Hotpush.Project.Inventory do
             dispatched: %{},
             ways: MapSet.new(),
             target: nil,
+            folder: "",
             consolidate?: false,
             docs?: false,
             known: nil
@@ -40,6 +41,7 @@ defmodule Hotpush.Project.Inventory do
     * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
     * `:platform` - modules of Elixir and of Erlang/OTP: a device has its own
+    * `:folder` - a digest of the name of the project's folder
     * `:docs?` - whether docs are kept in what is pushed
     * `:known` - the applications that the project may mean; `nil` where it cannot know all
     * `:consolidate?` - whether the project wants its protocols consolidated
@@ -55,6 +57,7 @@ defmodule Hotpush.Project.Inventory do
           dispatched: %{String.t() => [String.t()]},
           ways: MapSet.t(String.t()),
           target: atom(),
+          folder: String.t(),
           consolidate?: boolean(),
           docs?: boolean(),
           known: MapSet.t(String.t()) | nil
@@ -101,10 +104,19 @@ defmodule Hotpush.Project.Inventory do
       siblings: MapSet.new(project.siblings),
       ways: ways,
       target: project.target,
+      folder: project.folder,
       consolidate?: project.consolidate?,
       docs?: "Docs" in project.keep,
       known: project.known && MapSet.new(project.known)
     }
+  end
+
+  @doc "A short digest of the code of all modules."
+  @spec build_id(t()) :: String.t()
+  def build_id(inventory) do
+    code = for {name, beam} <- Enum.sort(inventory.beams), do: [name, 0, beam.entry.md5]
+    <<digest::binary-4, _::binary>> = :erlang.md5(code)
+    Base.encode16(digest, case: :lower)
   end
 
   @doc "The consolidated protocols that belong to Elixir itself."

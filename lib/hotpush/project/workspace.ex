@@ -43,6 +43,13 @@ defmodule Hotpush.Project.Workspace do
     files |> Enum.reject(&is_nil/1) |> Enum.map(&Path.dirname(Path.expand(&1))) |> Enum.uniq()
   end
 
+  @doc "A digest of the name of the project's folder (of the root, in an umbrella)."
+  @spec folder() :: String.t()
+  def folder do
+    <<digest::binary-4, _::binary>> = settings_dirs() |> List.last() |> :erlang.md5()
+    Base.encode16(digest, case: :lower)
+  end
+
   @doc "Where small things are kept between runs: in the build folder."
   @spec state_dir() :: Path.t()
   def state_dir, do: Path.join(Mix.Project.build_path(), ".hotpush")

@@ -7,8 +7,6 @@ defmodule Hotpush.Protocol.Answer do
   `src/hotpush_agent.erl` for what the fields mean.
   """
 
-  alias Hotpush.Plan.Steps
-
   # Far more than any project has, and few enough for this host.
   @modules 50_000
   # Names that are joined, of one application.
@@ -51,7 +49,8 @@ defmodule Hotpush.Protocol.Answer do
              {:tuple, [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, @files]}]}},
           impls: {:list, {:tuple, [:name, {:list, :name}]}},
           nifs: {:list, :name},
-          old: {:list, @holder}
+          old: {:list, @holder},
+          last_push: {:any_of, [{:exactly, :none}, {:tuple, [{:bytes, 1_000}, :integer]}]}
         }}
 
   @identity {:any_of,
@@ -64,10 +63,23 @@ defmodule Hotpush.Protocol.Answer do
                 ]}
              ]}
 
-  # What each step answers, `:steps`, has its form from the step's kind.
+  @ran {:list, {:tuple, [:name, @identity]}}
+
+  # What each kind of step answers: see `Hotpush.Plan.Step`.
+  @step {:any_of,
+         [
+           {:tuple, [{:exactly, :load}, @ran]},
+           {:tuple, [{:exactly, :remove}, @ran]},
+           {:tuple,
+            [
+              {:exactly, :note},
+              {:any_of, for(word <- [:noted, :none, :late], do: {:exactly, word})}
+            ]}
+         ]}
+
   @done {:map,
          %{
-           steps: {:list, :step},
+           steps: {:list, @step},
            failed: {:list, @named_reason},
            error: {:any_of, for(word <- [:none, :batch, :on_load, :late], do: {:exactly, word})},
            stays: {:list, @named_reason},
@@ -147,19 +159,14 @@ defmodule Hotpush.Protocol.Answer do
   @spec orphaned?(term()) :: boolean()
   def orphaned?(term), do: fits?(term, @orphaned)
 
+  @doc "Whether this is a note of a push: see `Hotpush.Protocol.LastPush`."
+  @spec note?(term()) :: boolean()
+  def note?(term), do: fits?(term, {:tuple, [:integer, :text, :text, :text, :text]})
+
   @doc "Whether this answers `Hotpush.Protocol.Question.settle/2`."
   @spec settled?(term()) :: boolean()
   def settled?(term), do: term in [:over, :busy]
 
-  defp fits?({kind, answer}, :step) when is_atom(kind) do
-    case List.keyfind(Steps.answers(), kind, 0) do
-      {_, shape} -> fits?(answer, shape)
-      nil -> false
-    end
-  end
-
-  defp fits?(_term, :step), do: false
-  defp fits?(term, :identity), do: fits?(term, @identity)
   defp fits?(term, {:exactly, value}), do: term === value
   defp fits?(term, {:any_of, shapes}), do: Enum.any?(shapes, &fits?(term, &1))
   defp fits?(term, {:bytes, most}), do: is_binary(term) and byte_size(term) <= most

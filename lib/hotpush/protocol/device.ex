@@ -1,7 +1,7 @@
 defmodule Hotpush.Protocol.Device do
   @moduledoc "What a device said of itself. Pure."
 
-  alias Hotpush.Protocol.{Answer, SafeTerm}
+  alias Hotpush.Protocol.{Answer, LastPush, SafeTerm}
 
   defmodule Module do
     @moduledoc """
@@ -23,7 +23,8 @@ defmodule Hotpush.Protocol.Device do
   end
 
   defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform] ++
-              [apps: %{}, modules: %{}, files: %{}, others: [], impls: [], nifs: [], old: []]
+              [apps: %{}, modules: %{}, files: %{}, others: [], impls: [], nifs: [], old: []] ++
+              [last_push: nil]
 
   @typedoc """
     * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
@@ -36,6 +37,7 @@ defmodule Hotpush.Protocol.Device do
     * `:impls` - consolidated protocols it runs, with the types that they dispatch
     * `:nifs` - modules with native code
     * `:old` - `{pid, who, module}` of processes that run old code
+    * `:last_push` - who pushed last, if that was noted
   """
   @type t :: %__MODULE__{}
 
@@ -106,7 +108,8 @@ defmodule Hotpush.Protocol.Device do
       others: answer.others,
       impls: answer.impls,
       nifs: answer.nifs,
-      old: answer.old
+      old: answer.old,
+      last_push: LastPush.decode(answer.last_push)
     }
   end
 

@@ -5,6 +5,7 @@ defmodule Hotpush.Report.Document do
   alias Hotpush.Report.{JSON, Result}
   alias Hotpush.Error.Prose
   alias Hotpush.Plan.Steps
+  alias Hotpush.Protocol.LastPush
   alias Hotpush.Report.Lines
 
   @doc "The document, on one line, without a line break."
@@ -38,6 +39,7 @@ defmodule Hotpush.Report.Document do
       refused: Enum.map(outcome.refusals, &error/1),
       failed: Enum.map(outcome.failures, &error/1),
       notices: Enum.map(outcome.notices, &notice(&1, outcome)),
+      last_push: LastPush.document(outcome.device && outcome.device.last_push),
       bytes: [sent: outcome.sent, received: outcome.received],
       round_trips: outcome.round_trips,
       ms: milliseconds(Report.ms(report, outcome))

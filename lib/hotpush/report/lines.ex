@@ -6,6 +6,7 @@ defmodule Hotpush.Report.Lines do
 
   alias Hotpush.{Error, Plan, Report, Text}
   alias Hotpush.Plan.Steps
+  alias Hotpush.Protocol.LastPush
   alias Hotpush.Report.Result
   alias Hotpush.Error.Prose.Phrases
 
@@ -215,6 +216,15 @@ defmodule Hotpush.Report.Lines do
         "#{module} (#{String.trim(Phrases.load_reason(reason), ".")})"
       end) <> ", although the push failed"
   end
+
+  defp notice({:last_push, last, same_person?}, name, _are) do
+    from = if same_person?, do: " from another folder", else: ""
+    what = "#{Text.quoted(last.project)}, build #{Text.name(last.build)}"
+    "note: #{name} was last pushed by #{LastPush.text(last)}#{from} (#{what})"
+  end
+
+  defp notice({:not_noted, _}, name, _are),
+    do: "note: #{name} did not record who pushed last"
 
   defp notice({:purged, modules}, name, _are) do
     "note: #{name} dropped the version before last of #{Enum.join(modules, ", ")}: an anonymous " <>

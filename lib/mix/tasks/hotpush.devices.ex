@@ -9,8 +9,8 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   For each device, the list shows its name in `hotpush.toml`, how it was found, its node or host,
   and its address. If the device was asked, the list also shows its Erlang/OTP and Elixir versions,
-  the version of the application on it, how many modules differ from what was compiled last, and
-  since when it is up.
+  the version of the application on it, how many modules differ from what was compiled last, since
+  when it is up, and, if a push noted it on one of the devices, who pushed last.
 
   The command finds devices by mDNS (as Nerves devices announce themselves), at the epmd of this
   host and of the hosts that the configuration names, by adb, and with the modules in

@@ -44,6 +44,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
     * `ssh` - hosts, written as on the command line
     * `cookie` - the cookie of the devices
     * `discovery` - the project's own modules that find devices: see `mix hotpush.devices`
+    * `note` - `false` leaves out the note of who pushed last, see below
 
   Any other key is an error. A project with `config :mix_tasks_upload_hotswap` and the same keys
   works unchanged.
@@ -91,6 +92,16 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   The native library reads the file. Without the library, you can still push to devices of the
   command line and of the config; a note then tells you that the file was not read.
+
+  ## Who pushed last
+
+  A push that changes something notes on the device who made it: your user name, the name of this
+  computer, the project's applications and versions, digests of its code and of its folder's name,
+  and when. The note is gone when the device restarts. The next push that replaces the work of
+  somebody else, or yours from another folder, says so, and `mix hotpush.devices` shows it. To leave
+  the note out:
+
+      config :hotpush, note: false
 
   ## Options
 

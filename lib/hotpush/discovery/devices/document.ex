@@ -7,6 +7,7 @@ defmodule Hotpush.Discovery.Devices.Document do
   alias Hotpush.Discovery.Devices.Row
   alias Hotpush.Discovery.Trust
   alias Hotpush.Error
+  alias Hotpush.Protocol.LastPush
   alias Hotpush.Report.JSON
   alias Hotpush.Error.Prose
 
@@ -40,6 +41,7 @@ defmodule Hotpush.Discovery.Devices.Document do
       app_version: row.app_version,
       modules_differ: row.differs,
       up_since: up_since(row.up_since),
+      last_push: LastPush.document(row.last_push),
       problems: Enum.map(row.problems, &error/1),
       add: if(Row.addable?(row), do: Enum.join(Trust.snippet(row.way), "\n") <> "\n")
     ]

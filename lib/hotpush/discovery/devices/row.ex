@@ -10,6 +10,7 @@ defmodule Hotpush.Discovery.Devices.Row do
     * `:otp`, `:elixir`, `:app_version` - text, where it answered
     * `:differs` - how many modules differ from this build; `nil` where that is not known
     * `:up_since` - seconds since 1970
+    * `:last_push` - who pushed last, where that was noted
     * `:problems` - errors: why it does not answer, or would be refused
     * `:route` - how it is asked; `nil` where it must not be
   """
@@ -18,11 +19,19 @@ defmodule Hotpush.Discovery.Devices.Row do
   alias Hotpush.Error
   alias Hotpush.Plan.Steps
   alias Hotpush.Config.Route
-  alias Hotpush.Protocol.Device
+  alias Hotpush.Protocol.{Device, LastPush}
   alias Hotpush.Report.Result
 
   defstruct [:nickname, :name, :way, :host, :route, :otp, :elixir, :app_version] ++
-              [:differs, :up_since, how: [], addresses: [], state: :listed, problems: []]
+              [
+                :differs,
+                :up_since,
+                :last_push,
+                how: [],
+                addresses: [],
+                state: :listed,
+                problems: []
+              ]
 
   @type t :: %__MODULE__{
           nickname: String.t() | nil,
@@ -38,6 +47,7 @@ defmodule Hotpush.Discovery.Devices.Row do
           app_version: String.t() | nil,
           differs: non_neg_integer() | nil,
           up_since: integer() | nil,
+          last_push: LastPush.t() | nil,
           problems: [Error.t()]
         }
 
@@ -102,6 +112,7 @@ defmodule Hotpush.Discovery.Devices.Row do
         app_version: Enum.find_value(own, &version(device, &1)),
         differs: plan && Steps.changes(plan.steps),
         up_since: Device.up_since(device),
+        last_push: device.last_push,
         problems: problems(row, outcome)
     }
   end

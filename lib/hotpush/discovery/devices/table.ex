@@ -5,6 +5,7 @@ defmodule Hotpush.Discovery.Devices.Table do
 
   alias Hotpush.Discovery.Devices.Row
   alias Hotpush.Discovery.Trust
+  alias Hotpush.Protocol.LastPush
   alias Hotpush.{Error, Text}
 
   @columns ["DEVICE", "FOUND BY", "NODE OR HOST", "ADDRESS", "OTP", "ELIXIR", "APP"] ++
@@ -28,13 +29,20 @@ defmodule Hotpush.Discovery.Devices.Table do
   defp table([]), do: [{:info, "No device was found, and configuration names none."}]
 
   defp table(rows) do
-    cells = [@columns | Enum.map(rows, &cells/1)]
+    noted? = Enum.any?(rows, & &1.last_push)
+    cells = [columns(noted?) | Enum.map(rows, &(cells(&1) ++ last_push(&1, noted?)))]
     widths = cells |> Enum.zip_with(& &1) |> Enum.map(&widest/1)
 
     for row <- cells do
       {:info, row |> Enum.zip_with(widths, &String.pad_trailing/2) |> Enum.join("  ") |> trim()}
     end
   end
+
+  defp columns(noted?), do: if(noted?, do: @columns ++ ["LAST PUSH"], else: @columns)
+
+  defp last_push(_row, false), do: []
+  defp last_push(%{last_push: nil}, true), do: ["-"]
+  defp last_push(%{last_push: last}, true), do: [Text.printable(LastPush.text(last))]
 
   defp widest(column), do: column |> Enum.map(&String.length/1) |> Enum.max()
   defp trim(line), do: String.trim_trailing(line)

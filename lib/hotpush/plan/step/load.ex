@@ -20,8 +20,29 @@ defmodule Hotpush.Plan.Step.Load do
   }
 
   @impl true
-  def plan(%{comparison: %{load: []}}), do: nil
-  def plan(%{comparison: %{load: actions}}), do: %__MODULE__{modules: actions}
+  def plan(%{comparison: %{load: []}}, _steps), do: nil
+  def plan(%{comparison: %{load: actions}}, _steps), do: %__MODULE__{modules: actions}
+
+  @impl true
+  def notices(%{comparison: comparison, device: device}, _steps) do
+    new_apps =
+      for app <- comparison.load |> Enum.map(&to_string(&1.app)) |> Enum.uniq(),
+          app != "elixir",
+          match?(%{known?: false}, device.apps[app]),
+          do: {:new_app, app}
+
+    stale =
+      for {app, actions} <- Enum.group_by(comparison.dev, &to_string(&1.app)),
+          do: {:stale_dev, app, Enum.map(actions, & &1.module)}
+
+    new_apps ++
+      stale ++
+      named(:nif_skipped, Enum.map(comparison.skipped, & &1.module)) ++
+      named(:target_kept, comparison.kept |> Enum.map(& &1.module) |> Enum.sort())
+  end
+
+  defp named(_kind, []), do: []
+  defp named(kind, modules), do: [{kind, modules}]
 
   @impl true
   def changes(%{modules: modules}), do: length(modules)
@@ -49,9 +70,6 @@ defmodule Hotpush.Plan.Step.Load do
     modules = for {name, _, beam} <- modules, do: {String.to_atom(name), ~c"", beam}
     modules != [] and match?({:error, _}, :code.prepare_loading(modules))
   end
-
-  @impl true
-  def answer, do: {:list, {:tuple, [:name, :identity]}}
 
   @impl true
   def observe(step, device), do: Device.identities(device, touches(step))

@@ -15,12 +15,16 @@ defmodule Hotpush.Plan.Step.Remove do
   @type t :: %__MODULE__{modules: [Action.t()]}
 
   @impl true
-  def plan(%{inventory: inventory, device: device, diff: diff, scope: scope}) do
+  def plan(%{inventory: inventory, device: device, diff: diff, scope: scope}, _steps) do
     case Removals.of(inventory, device, diff, scope) do
       [] -> nil
       actions -> %__MODULE__{modules: actions}
     end
   end
+
+  @impl true
+  def notices(%{inventory: inventory, device: device, scope: scope}, _steps),
+    do: Removals.notices(inventory, device, scope)
 
   @impl true
   def changes(%{modules: modules}), do: length(modules)
@@ -45,9 +49,6 @@ defmodule Hotpush.Plan.Step.Remove do
 
   @impl true
   def agents(_modules), do: [:hotpush_lives]
-
-  @impl true
-  def answer, do: {:list, {:tuple, [:name, :identity]}}
 
   @impl true
   def observe(step, device), do: Device.identities(device, touches(step))
