@@ -4,7 +4,7 @@
 %% and stdlib only.
 -module(hotpush_question).
 
--export([ask/5, transact/4, settle/2]).
+-export([ask/6, transact/4, settle/2]).
 
 -include("hotpush_look.hrl").
 
@@ -12,11 +12,13 @@
 %%
 %% Apps: the applications asked about. Own: those of them whose files' line tables are compared.
 %% Extra: modules outside of them (consolidated protocols of Elixir's own). Known: what the host
-%% remembers of files, `[{App, Fingerprint}]'. Cut: bytes of each digest to answer.
+%% remembers of files, `[{App, Fingerprint}]'. Seen: the prints of the parts of earlier answers that
+%% the host remembers, joined. Cut: bytes of each digest to answer, and of each print.
 %%
-%% The answer is one compressed binary: names repeat, and the link may be slow.
--spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) -> binary().
-ask(Apps, Own, Extra, Known, Cut) ->
+%% The answer is one compressed binary: names repeat, and the link may be slow. A part of it that
+%% the host remembers is only its place in Seen.
+-spec ask([atom()], [atom()], [module()], [{atom(), binary()}], binary(), pos_integer()) -> binary().
+ask(Apps, Own, Extra, Known, Seen, Cut) ->
     Holders = ?HOLDERS,
     Mode = code:get_mode(),
     Name = fun(Atom) -> atom_to_binary(Atom, utf8) end,
@@ -59,8 +61,8 @@ ask(Apps, Own, Extra, Known, Cut) ->
             {App, Ebin, proplists:get_value(vsn, Keys, ""), proplists:get_value(modules, Keys, [])}
         end
         || App <- Apps],
-    Groups = Described ++ [{'', none, "", [M || M <- Extra, code:which(M) =/= non_existing]}],
-    Listed = lists:append([Ms || {_, _, _, Ms} <- Groups]),
+    Listing = Described ++ [{'', none, "", [M || M <- Extra, code:which(M) =/= non_existing]}],
+    Listed = lists:append([Ms || {_, _, _, Ms} <- Listing]),
     Consolidated = lists:append([
         case file:list_dir(Dir) of
             {ok, Names} -> [{F, filename:join(Dir, F)} || F <- Names];
@@ -115,7 +117,7 @@ ask(Apps, Own, Extra, Known, Cut) ->
                          {Md5, Line} <- [try Read(App, File) catch _:_ -> {<<>>, <<>>} end]]
              end}
         end
-        || {App, Ebin, _, Ms} <- Groups, Ms =/= [],
+        || {App, Ebin, _, Ms} <- Listing, Ms =/= [],
            lists:member(App, Own) orelse
                (Mode =:= interactive andalso not lists:all(fun erlang:module_loaded/1, Ms))],
     Joined = fun(Ms) ->
@@ -159,33 +161,54 @@ ask(Apps, Own, Extra, Known, Cut) ->
                 error:badarg -> false
             end
     end,
+    Prints = [binary_part(Seen, At, Cut) || At <- lists:seq(0, byte_size(Seen) - 1, Cut)],
+    Places = maps:from_list(lists:zip(Prints, lists:seq(1, length(Prints)))),
+    Part = fun(Term) ->
+        Print = binary_part(erlang:md5(term_to_binary(Term)), 0, Cut),
+        case Places of #{Print := Place} -> Place; _ -> {Print, Term} end
+    end,
+    %% By their names alone, 16 to 31 modules each: one that changes costs only its group.
+    Groups = fun(Ms) ->
+        case length(Ms) div 16 of
+            Few when Few < 2 ->
+                [Ms];
+            Many ->
+                Count = 1 bsl (length(integer_to_list(Many, 2)) - 1),
+                Pairs = lists:zip(lists:zipwith(fun erlang:phash2/2, Ms, Same(Ms, Count)), Ms),
+                [Group || {_, Group} <- sofs:to_external(
+                                            sofs:relation_to_family(sofs:relation(Pairs)))]
+        end
+    end,
     Protocols = lists:zip(Ours, lists:zipwith3(
         fun erlang:function_exported/3, Ours, Same(Ours, '__protocol__'), Same(Ours, 1))),
+    Facts = #{
+        otp => list_to_binary(erlang:system_info(otp_release)),
+        erts => list_to_binary(erlang:system_info(version)),
+        elixir => case application:get_key(elixir, vsn) of {ok, V} -> Text(V); _ -> none end,
+        arch => list_to_binary(erlang:system_info(system_architecture)),
+        mode => Mode,
+        target => case Try('Elixir.Nerves.Runtime', mix_target, []) of
+            none -> none;
+            T -> Text(io_lib:format("~ts", [T]))
+        end,
+        firmware => Firmware,
+        platform => case Platform of <<_, _/binary>> -> Platform; _ -> none end,
+        others => lists:map(Name, Further -- Apps),
+        nifs => [Name(M) || {M, [_ | _]} <- lists:zip(Ours, Info(Ours, nifs))]},
+    Impls = [{Name(M), [Name(I) || I <- Is, Kept(M, I)]}
+             || {M, true} <- Protocols,
+                {consolidated, Is} <- [Try(M, '__protocol__', [impls])]],
     term_to_binary(
-        #{otp => list_to_binary(erlang:system_info(otp_release)),
-          erts => list_to_binary(erlang:system_info(version)),
-          elixir => case application:get_key(elixir, vsn) of {ok, V} -> Text(V); _ -> none end,
-          arch => list_to_binary(erlang:system_info(system_architecture)),
-          mode => Mode,
-          boot => {list_to_binary(os:getpid()),
+        #{boot => {list_to_binary(os:getpid()),
                    erlang:system_info(start_time) + erlang:time_offset()},
-          target => case Try('Elixir.Nerves.Runtime', mix_target, []) of
-              none -> none;
-              T -> Text(io_lib:format("~ts", [T]))
-          end,
-          firmware => Firmware,
-          platform => case Platform of <<_, _/binary>> -> Platform; _ -> none end,
           cut => Cut,
-          apps => [{Name(App), Text(Vsn), maps:is_key(App, Running),
-                    Ebin =/= none orelse Ms =/= [], Show(Ms)}
-                   || {App, Ebin, Vsn, Ms} <- Groups],
-          pushed => Show(Pushed),
-          others => lists:map(Name, Further -- Apps),
+          parts => lists:map(Part,
+              [{facts, Facts}, {impls, Impls}] ++
+              [{app, {Name(App), Text(Vsn), maps:is_key(App, Running),
+                      Ebin =/= none orelse Ms =/= [], Show(Group)}}
+               || {App, Ebin, Vsn, Ms} <- Listing, Group <- Groups(Ms)] ++
+              [{pushed, Show(Group)} || Group <- Groups(Pushed)]),
           files => Files,
-          impls => [{Name(M), [Name(I) || I <- Is, Kept(M, I)]}
-                    || {M, true} <- Protocols,
-                       {consolidated, Is} <- [Try(M, '__protocol__', [impls])]],
-          nifs => [Name(M) || {M, [_ | _]} <- lists:zip(Ours, Info(Ours, nifs))],
           old => Holders(lists:filter(fun erlang:check_old_code/1, Ours)),
           last_push => case application:get_env(hotpush_note, last_push) of
               {ok, {Note, At}} when is_binary(Note), byte_size(Note) =< 1000, is_integer(At) ->

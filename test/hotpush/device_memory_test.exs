@@ -6,11 +6,15 @@ defmodule Hotpush.DeviceMemoryTest do
   alias Hotpush.Test.Run
 
   @print <<7::128>>
+  @parts %{"1234567" => {:impls, [{"Elixir.Desk.P", ["Elixir.Desk"]}]}}
   @files [{"Elixir.Desk", <<1::128>>, <<2::128>>}, {"desk", <<3::128>>, ""}]
   @known %{{"desk", @print} => @files}
+  @nothing %Memory{}
 
-  defp remember(dir),
-    do: Memory.remember(dir, "a@b", %{}, %Device{files: %{"desk" => {@print, @files}}})
+  defp remember(dir) do
+    device = %Device{files: %{"desk" => {@print, @files}}, parts: @parts}
+    Memory.remember(dir, "a@b", @nothing, device)
+  end
 
   defp path(dir) do
     [name] = File.ls!(Path.join(dir, "devices"))
@@ -19,23 +23,36 @@ defmodule Hotpush.DeviceMemoryTest do
 
   test "what is not what was written is forgotten, and written anew" do
     dir = Run.dir("memory")
-    assert Memory.recall(dir, "a@b") == %{}
+    assert Memory.recall(dir, "a@b") == @nothing
     remember(dir)
-    assert Memory.recall(dir, "a@b") == @known
+    assert Memory.recall(dir, "a@b") == %Memory{files: @known, parts: @parts}
     written = File.read!(path(dir))
 
-    terms = [
-      42,
-      {2, @known},
-      {1, :no_map},
-      {1, %{{"desk", @print} => :known}},
-      {1, %{{"desk", @print} => [{"Elixir.Desk", 1, 2}]}},
-      {1, %{{"desk", @print} => [hd(@files) | :improper]}},
-      {1, %{:desk => @files}},
-      {1, Map.put(@known, {"desk", "a print longer than 16 bytes"}, @files)},
-      {1, %{{"desk", @print} => [{<<255>>, "", ""}]}},
-      {1, %{{<<0>>, @print} => @files}}
-    ]
+    terms =
+      [42, {1, @known}, {3, @known, @parts}, {2, @known}] ++
+        for files <- [
+              :no_map,
+              %{{"desk", @print} => :known},
+              %{{"desk", @print} => [{"Elixir.Desk", 1, 2}]},
+              %{{"desk", @print} => [hd(@files) | :improper]},
+              %{:desk => @files},
+              Map.put(@known, {"desk", "a print longer than 16 bytes"}, @files),
+              %{{"desk", @print} => [{<<255>>, "", ""}]},
+              %{{<<0>>, @print} => @files}
+            ],
+            do: {2, files, @parts}
+
+    terms =
+      terms ++
+        for parts <- [
+              :no_map,
+              # Prints are told apart by their length.
+              %{"12345678" => {:impls, []}},
+              %{"1234567" => {:impls, [5]}},
+              %{"1234567" => {:app, {"desk", "0.1.0", true, true, {"", 5, [], ""}}}},
+              %{"1234567" => 1}
+            ],
+            do: {2, @known, parts}
 
     bodies = [
       "",
@@ -49,7 +66,7 @@ defmodule Hotpush.DeviceMemoryTest do
 
     for body <- bodies ++ Enum.map(terms, &:erlang.term_to_binary/1) do
       File.write!(path(dir), [:erlang.md5(body), body])
-      assert Memory.recall(dir, "a@b") == %{}
+      assert Memory.recall(dir, "a@b") == @nothing
       remember(dir)
       assert File.read!(path(dir)) == written
     end
@@ -61,7 +78,7 @@ defmodule Hotpush.DeviceMemoryTest do
     path = path(dir)
     File.rm!(path)
     File.mkdir_p!(Path.join(path, "in the way"))
-    assert Memory.recall(dir, "a@b") == %{}
+    assert Memory.recall(dir, "a@b") == @nothing
     remember(dir)
     assert File.ls!(Path.dirname(path)) == [Path.basename(path)]
   end

@@ -60,7 +60,8 @@ defmodule Hotpush.HostileTest do
     %{project: project, inventory: inventory}
   end
 
-  defp ask do
+  # All that there is to say, in one map.
+  defp described do
     %{
       otp: to_string(:erlang.system_info(:otp_release)),
       erts: "13.0",
@@ -80,7 +81,7 @@ defmodule Hotpush.HostileTest do
             {"Elixir.Desk.Old", "1234567", "desk", :removed}
           ], "Elixir.Desk.Gone"}}
       ],
-      pushed: {"", "", [], ""},
+      pushed: [{"", "", [], ""}],
       others: ["kernel", "drawer"],
       files: [
         {"desk", "0123456789abcdef",
@@ -91,6 +92,21 @@ defmodule Hotpush.HostileTest do
       old: [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}],
       last_push: {:erlang.term_to_binary({1, "ada@host", "desk", "0123abcd", "f"}), 5}
     }
+  end
+
+  @facts [:otp, :erts, :elixir, :arch, :mode, :target, :firmware, :platform, :others, :nifs]
+
+  # As a device answers it, which knows of no part that it is remembered.
+  defp ask(fields \\ %{}) do
+    described = Map.merge(described(), fields)
+
+    parts =
+      [{:facts, Map.take(described, @facts)}, {:impls, described.impls}] ++
+        for(app <- described.apps, do: {:app, app}) ++
+        for(shown <- described.pushed, do: {:pushed, shown})
+
+    parts = for {part, at} <- Enum.with_index(parts), do: {"print-#{at}", part}
+    described |> Map.drop([:impls, :apps, :pushed | @facts]) |> Map.put(:parts, parts)
   end
 
   @holders [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}]
@@ -186,7 +202,7 @@ defmodule Hotpush.HostileTest do
   defp packed(term), do: :erlang.term_to_binary(term)
 
   test "the true answers are understood", context do
-    assert Answer.ask?(ask())
+    assert Answer.ask?(described())
 
     for load <- loads() do
       assert Answer.load?(load)
@@ -212,6 +228,24 @@ defmodule Hotpush.HostileTest do
     for odd <- @odd do
       {outcome, _} = visit(context, [odd])
       assert [%{stage: :ask}] = outcome.failures
+    end
+  end
+
+  test "a part that was never told, or is told twice, makes no description", context do
+    [first | parts] = ask().parts
+
+    for parts <- [
+          [1 | parts],
+          [0 | parts],
+          [first, first | parts],
+          [first, 1 | parts],
+          parts,
+          [first, {"print-9", {:facts, elem(elem(first, 1), 1)}} | parts],
+          [{"another length", elem(first, 1)} | parts]
+        ] do
+      {outcome, report} = visit(context, [packed(%{ask() | parts: parts})])
+      assert [%{stage: :ask, reason: {:unreadable, _}}] = outcome.failures
+      assert readable(report) == 1
     end
   end
 
@@ -262,10 +296,10 @@ defmodule Hotpush.HostileTest do
     lines = fn {_, report} -> Enum.map_join(Lines.of(report), "\n", &elem(&1, 1)) end
 
     ask = fn fields ->
-      lines.(visit(context, [packed(Map.merge(ask(), fields))], force?: false))
+      lines.(visit(context, [packed(ask(fields))], force?: false))
     end
 
-    [{_, _, _, _, shown}] = ask().apps
+    [{_, _, _, _, shown}] = described().apps
 
     for {fields, says} <- [
           {%{target: odd}, ~S|built for the target "$(touch x)", this build is for host|},
@@ -287,7 +321,7 @@ defmodule Hotpush.HostileTest do
 
     # What it would be made to remove, and what it says came of it.
     gone = put_elem(shown, 0, "Elixir.$(touch x)")
-    answer = packed(%{ask() | apps: [{"desk", "0.1.0", true, true, gone}]})
+    answer = packed(ask(%{apps: [{"desk", "0.1.0", true, true, gone}]}))
     living = {"", odd, "Elixir.Desk.One", odd}
 
     for {load, says} <- [
@@ -312,16 +346,16 @@ defmodule Hotpush.HostileTest do
           {:binary.copy("a\0", 500_000) <> "a", :short}
         ] do
       shown = {"", "", [], names}
-      answer = %{ask() | apps: [{"desk", "0.1.0", true, true, shown}]}
-      refute Answer.ask?(answer), "#{what}"
-      {outcome, _} = visit(context, [:erlang.term_to_binary(answer, [:compressed])])
+      apps = [{"desk", "0.1.0", true, true, shown}]
+      refute Answer.ask?(%{described() | apps: apps}), "#{what}"
+      {outcome, _} = visit(context, [:erlang.term_to_binary(ask(%{apps: apps}), [:compressed])])
       assert [%{stage: :ask, reason: {:unreadable, _}}] = outcome.failures
     end
 
     # What is gone here is removed there, and its name stays text.
     gone = Enum.map_join(1..500, "\0", &"never_here_#{&1}")
     shown = {gone, String.duplicate("1234567", 500), [], ""}
-    answer = %{ask() | apps: [{"desk", "0.1.0", true, true, shown}]}
+    answer = ask(%{apps: [{"desk", "0.1.0", true, true, shown}]})
     {%Result{plan: plan}, _} = visit(context, [packed(answer), {:busy, "", 0}])
     assert length(plan.remove) == 500
     assert_raise ArgumentError, fn -> String.to_existing_atom("never_here_7") end

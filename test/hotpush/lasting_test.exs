@@ -40,7 +40,7 @@ defmodule Hotpush.LastingTest do
     {device, session}
   end
 
-  defp ask(session), do: Session.ask(session, [:desk], [:desk], [], %{})
+  defp ask(session), do: Session.ask(session, [:desk], [:desk], [], %Hotpush.Protocol.Memory{})
 
   test "a visit that runs out of time ends, and another one follows in the same session" do
     for way <- [:dist, :ssh] do

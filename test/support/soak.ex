@@ -83,7 +83,9 @@ defmodule Hotpush.Test.Soak do
 
   defp ask(soak) do
     session = Session.renewed(soak.session, 20_000)
-    {:ok, %{apps: %{"desk" => _}}, _} = Session.ask(session, [:desk], [:desk], [], %{})
+
+    {:ok, %{apps: %{"desk" => _}}, _} =
+      Session.ask(session, [:desk], [:desk], [], %Hotpush.Protocol.Memory{})
   end
 
   defp converse(soak) do

@@ -10,15 +10,15 @@ defmodule Hotpush.Plan.LineTables do
   alias Hotpush.Project
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
-  alias Hotpush.Protocol.Device
+  alias Hotpush.Protocol.{Device, Memory}
 
   @doc """
   The applications to ask for at first: those that are edited here, and those that this device
   was asked for before. `remembered` is from `Hotpush.Protocol.Memory.recall/2`.
   """
-  @spec asked([Project.App.t()], map()) :: [atom()]
+  @spec asked([Project.App.t()], Memory.t()) :: [atom()]
   def asked(apps, remembered) do
-    before = for {{name, _print}, files} <- remembered, Enum.any?(files, &line?/1), do: name
+    before = for {{name, _print}, files} <- remembered.files, Enum.any?(files, &line?/1), do: name
 
     for app <- apps,
         app.editable? or app.kind == :own or to_string(app.name) in before,

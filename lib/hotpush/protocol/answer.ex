@@ -12,6 +12,7 @@ defmodule Hotpush.Protocol.Answer do
   # Names that are joined, of one application.
   @joined 2 * 1024 * 1024
   @text 1_000
+  @cut 7
 
   @holder {:tuple, [:text, :text, :text]}
   @living {:tuple, [:text, :text, :text, :text]}
@@ -29,29 +30,42 @@ defmodule Hotpush.Protocol.Answer do
   @file_ {:tuple, [:name, {:bytes, 16}, {:bytes, 16}]}
   @files {:list, @file_}
 
+  @facts %{
+    otp: :version,
+    erts: :text,
+    elixir: {:any_of, [{:exactly, :none}, :version]},
+    arch: :text,
+    mode: {:any_of, [{:exactly, :interactive}, {:exactly, :embedded}]},
+    target: {:any_of, [{:exactly, :none}, :text]},
+    firmware: {:any_of, [:atom, :text]},
+    platform: {:any_of, [{:exactly, :none}, :text]},
+    others: {:list, :name},
+    nifs: {:list, :name}
+  }
+  @impls {:list, {:tuple, [:name, {:list, :name}]}}
+  @app {:tuple, [:name_or_none, :text, :boolean, :boolean, @shown]}
+  @part {:any_of,
+         [
+           {:tuple, [{:exactly, :app}, @app]},
+           {:tuple, [{:exactly, :pushed}, @shown]},
+           {:tuple, [{:exactly, :facts}, {:map, @facts}]},
+           {:tuple, [{:exactly, :impls}, @impls]}
+         ]}
+  @parts {:list, {:any_of, [:integer, {:tuple, [:print, @part]}]}}
+
   @ask {:map,
-        %{
-          otp: :version,
-          erts: :text,
-          elixir: {:any_of, [{:exactly, :none}, :version]},
-          arch: :text,
-          mode: {:any_of, [{:exactly, :interactive}, {:exactly, :embedded}]},
+        Map.merge(@facts, %{
           boot: {:tuple, [:text, :integer]},
-          target: {:any_of, [{:exactly, :none}, :text]},
-          firmware: {:any_of, [:atom, :text]},
-          platform: {:any_of, [{:exactly, :none}, :text]},
           cut: :integer,
-          apps: {:list, {:tuple, [:name_or_none, :text, :boolean, :boolean, @shown]}},
-          pushed: @shown,
-          others: {:list, :name},
+          apps: {:list, @app},
+          pushed: {:list, @shown},
           files:
             {:list,
              {:tuple, [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, @files]}]}},
-          impls: {:list, {:tuple, [:name, {:list, :name}]}},
-          nifs: {:list, :name},
+          impls: @impls,
           old: {:list, @holder},
           last_push: {:any_of, [{:exactly, :none}, {:tuple, [{:bytes, 1_000}, :integer]}]}
-        }}
+        })}
 
   @identity {:any_of,
              [
@@ -110,10 +124,28 @@ defmodule Hotpush.Protocol.Answer do
            {:tuple, [{:exactly, :refused}, @refused]}
          ]}
 
-  @doc "Whether this answers `Hotpush.Protocol.Question.ask/5`."
+  @doc """
+  Bytes of each digest that a device answers, and of each print of a part.
+
+  One module's two digests are compared with each other alone, and a part's print with those of the
+  same device's parts, so 56 bits do not agree by accident, and keep the answer of a large project
+  small. What was loaded is read back whole.
+  """
+  @spec cut() :: pos_integer()
+  def cut, do: @cut
+
+  @doc "Whether these are the parts of a description: see `Hotpush.Protocol.Parts`."
+  @spec parts?(term()) :: boolean()
+  def parts?(term), do: fits?(term, @parts)
+
+  @doc "Whether these are a part of a description and its print, as they were answered once."
+  @spec part?(term()) :: boolean()
+  def part?(term), do: fits?(term, {:tuple, [:print, @part]})
+
+  @doc "Whether this answers `Hotpush.Protocol.Question.ask/6`, its parts put in their places."
   @spec ask?(term()) :: boolean()
   def ask?(term) do
-    fits?(term, @ask) and term.cut in 1..16 and count(term) <= @modules
+    fits?(term, @ask) and term.cut == @cut and count(term) <= @modules
   end
 
   @doc """
@@ -129,7 +161,7 @@ defmodule Hotpush.Protocol.Answer do
   def files?(term), do: fits?(term, {:tuple, [:name_or_none, {:bytes, 16}, @files]})
 
   defp count(term) do
-    shown = [term.pushed | for({_, _, _, _, shown} <- term.apps, do: shown)]
+    shown = term.pushed ++ for({_, _, _, _, shown} <- term.apps, do: shown)
 
     Enum.sum(
       for {names, _, stamped, absent} <- shown,
@@ -170,6 +202,7 @@ defmodule Hotpush.Protocol.Answer do
   defp fits?(term, {:exactly, value}), do: term === value
   defp fits?(term, {:any_of, shapes}), do: Enum.any?(shapes, &fits?(term, &1))
   defp fits?(term, {:bytes, most}), do: is_binary(term) and byte_size(term) <= most
+  defp fits?(term, :print), do: is_binary(term) and byte_size(term) == @cut
   defp fits?(term, :atom), do: is_atom(term)
   defp fits?(term, :boolean), do: is_boolean(term)
   # A time in nanoseconds, at most.

@@ -1,7 +1,7 @@
 defmodule Hotpush.Protocol.Device do
   @moduledoc "What a device said of itself. Pure."
 
-  alias Hotpush.Protocol.{Answer, LastPush, SafeTerm}
+  alias Hotpush.Protocol.{Answer, LastPush, Parts, SafeTerm}
 
   defmodule Module do
     @moduledoc """
@@ -23,8 +23,8 @@ defmodule Hotpush.Protocol.Device do
   end
 
   defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform] ++
-              [apps: %{}, modules: %{}, files: %{}, others: [], impls: [], nifs: [], old: []] ++
-              [last_push: nil]
+              [apps: %{}, modules: %{}, files: %{}, parts: %{}, others: []] ++
+              [impls: [], nifs: [], old: [], last_push: nil]
 
   @typedoc """
     * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
@@ -33,7 +33,8 @@ defmodule Hotpush.Protocol.Device do
     * `:mode` - `:interactive` or `:embedded`
     * `:apps` - name => `%{vsn, running?, known?}`
     * `:others` - applications there, running or in its firmware, that were not asked about
-    * `:files` - what the device's files were: for `Hotpush.Protocol.Memory`
+    * `:files`, `:parts` - what its files were, and the parts of its description: for
+      `Hotpush.Protocol.Memory`
     * `:impls` - consolidated protocols it runs, with the types that they dispatch
     * `:nifs` - modules with native code
     * `:old` - `{pid, who, module}` of processes that run old code
@@ -41,18 +42,26 @@ defmodule Hotpush.Protocol.Device do
   """
   @type t :: %__MODULE__{}
 
+  @typedoc "Files by application and fingerprint, and parts: see `Hotpush.Protocol.Memory`."
+  @type remembered :: %{
+          :files => %{{String.t(), binary()} => list()},
+          :parts => Parts.t(),
+          optional(atom()) => term()
+        }
+
   @doc """
-  Reads the answer to `Hotpush.Protocol.Question.ask/5`. `remembered` gives the identities of files for
-  which the device only answered "as you know them": `%{{app, fingerprint} => files}`.
+  Reads the answer to `Hotpush.Protocol.Question.ask/6`. `remembered` gives what the device only
+  answered "as you know it" for.
   """
-  @spec decode(term(), map()) :: {:ok, t()} | {:error, String.t()}
+  @spec decode(term(), remembered()) :: {:ok, t()} | {:error, String.t()}
   def decode(binary, remembered) do
     with true <- is_binary(binary),
          {:ok, answer} <- SafeTerm.decode(binary),
+         {:ok, answer, parts} <- Parts.read(answer, remembered.parts),
          true <- Answer.ask?(answer),
-         {:ok, files} <- files(answer.files, remembered),
-         true <- paired?([answer.pushed | Enum.map(answer.apps, &elem(&1, 4))], answer.cut) do
-      {:ok, build(answer, files)}
+         {:ok, files} <- files(answer.files, remembered.files),
+         true <- paired?(answer.pushed ++ Enum.map(answer.apps, &elem(&1, 4)), answer.cut) do
+      {:ok, %{build(answer, files) | parts: parts}}
     else
       {:error, :too_large} -> {:error, "too much of it"}
       {:error, :not_remembered} -> {:error, "files that are not remembered here"}
@@ -87,7 +96,7 @@ defmodule Hotpush.Protocol.Device do
     modules =
       Enum.flat_map(Enum.sort_by(answer.apps, &(elem(&1, 0) != "")), fn {app, _, _, _, shown} ->
         modules(shown, app, on_disk, answer)
-      end) ++ modules(answer.pushed, nil, on_disk, answer)
+      end) ++ Enum.flat_map(answer.pushed, &modules(&1, nil, on_disk, answer))
 
     %__MODULE__{
       otp: answer.otp,

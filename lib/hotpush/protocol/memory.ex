@@ -1,35 +1,47 @@
 defmodule Hotpush.Protocol.Memory do
   @moduledoc """
-  What the host remembers of the files on a device's disk, so that a small board hashes them once.
+  What the host remembers of a device: the files on its disk, so that a small board hashes them
+  once, and the parts of its description, so that it answers in a few bytes what the host knows.
 
-  The key is the device's own fingerprint over path, size and time of those files: what is
-  remembered is used only if the device answers the same one. Losing it costs time, not truth: a
-  file that does not hold what was written here is forgotten, whatever its checksum says.
+  The key of files is the device's own fingerprint over their paths, sizes and times, that of a part
+  its print: what is remembered is used only if the device answers the same one. Losing it costs
+  time, not truth: a file that does not hold what was written here is forgotten, whatever its
+  checksum says.
   """
 
-  alias Hotpush.Protocol.{Answer, SafeTerm}
+  alias Hotpush.Protocol.{Answer, Device, Parts, SafeTerm}
 
-  @version 1
+  @version 2
   # What is read of a file; it is compressed.
   @most 16 * 1024 * 1024
 
-  @doc "`%{{app, fingerprint} => files}` for a device, empty where nothing is remembered."
-  @spec recall(Path.t(), String.t()) :: %{{String.t(), binary()} => list()}
+  defstruct files: %{}, parts: %{}
+
+  @type t :: %__MODULE__{
+          files: %{{app :: String.t(), fingerprint :: binary()} => list()},
+          parts: Parts.t()
+        }
+
+  @doc "What is remembered of a device."
+  @spec recall(Path.t(), String.t()) :: t()
   def recall(state_dir, name) do
     with {:ok, <<sum::binary-16, body::binary>>} <- read(path(state_dir, name)),
          true <- :erlang.md5(body) == sum,
-         {:ok, {@version, files}} when is_map(files) <- SafeTerm.decode(body),
-         true <- Enum.all?(files, &remembered?/1) do
-      files
+         {:ok, {@version, files, parts}} when is_map(files) and is_map(parts) <-
+           SafeTerm.decode(body),
+         true <- Enum.all?(files, &remembered?/1) and Enum.all?(parts, &Answer.part?/1) do
+      %__MODULE__{files: files, parts: parts}
     else
-      _ -> %{}
+      _ -> %__MODULE__{}
     end
   end
 
-  @doc "What a device's answer says of its files, as `recall/2` gives it."
-  @spec of(Hotpush.Protocol.Device.t()) :: %{{String.t(), binary()} => list()}
-  def of(device),
-    do: for({app, {fingerprint, list}} <- device.files, into: %{}, do: {{app, fingerprint}, list})
+  @doc "What a device's answer says of itself, as `recall/2` gives it."
+  @spec of(Device.t()) :: t()
+  def of(device) do
+    files = for {app, {fingerprint, list}} <- device.files, do: {{app, fingerprint}, list}
+    %__MODULE__{files: Map.new(files), parts: device.parts}
+  end
 
   defp read(path), do: File.open(path, [:read, :binary], &IO.binread(&1, @most))
 
@@ -37,12 +49,12 @@ defmodule Hotpush.Protocol.Memory do
   defp remembered?(_), do: false
 
   @doc "Remembers what a device answered. A failure to write is no failure of the push."
-  @spec remember(Path.t(), String.t(), map(), Hotpush.Protocol.Device.t()) :: :ok
+  @spec remember(Path.t(), String.t(), t(), Device.t()) :: :ok
   def remember(state_dir, name, before, device) do
     now = of(device)
 
-    if now != %{} and now != before do
-      body = :erlang.term_to_binary({@version, now}, [:compressed])
+    if now != before do
+      body = :erlang.term_to_binary({@version, now.files, now.parts}, [:compressed])
       path = path(state_dir, name)
       beside = path <> ".#{System.unique_integer([:positive])}"
       File.mkdir_p(Path.dirname(path))

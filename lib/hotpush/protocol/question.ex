@@ -24,9 +24,10 @@ defmodule Hotpush.Protocol.Question do
 
   @type t :: {:erl_eval, :expr, [term()]}
 
-  @doc "The call that asks for facts and identities: see `hotpush_question:ask/5`."
-  @spec ask([atom()], [atom()], [module()], [{atom(), binary()}], pos_integer()) :: t()
-  def ask(apps, own, extra, known, cut), do: program(:ask, [apps, own, extra, known, cut])
+  @doc "The call that asks for facts and identities: see `hotpush_question:ask/6`."
+  @spec ask([atom()], [atom()], [module()], [{atom(), binary()}], binary(), pos_integer()) :: t()
+  def ask(apps, own, extra, known, seen, cut),
+    do: program(:ask, [apps, own, extra, known, seen, cut])
 
   @doc """
   The call that brings the agent's modules (see `Hotpush.Protocol.Agents`) and has the first one

@@ -8,7 +8,7 @@ defmodule Hotpush.Protocol.Session do
 
   alias Hotpush.Error
   alias Hotpush.Config.Target
-  alias Hotpush.Protocol.{Answer, Device, Question}
+  alias Hotpush.Protocol.{Answer, Device, Memory, Parts, Question}
   alias Hotpush.Protocol.Agents
 
   # Above this much, modules travel in chunks, so that progress shows and a slow link is not
@@ -16,11 +16,6 @@ defmodule Hotpush.Protocol.Session do
   # A device that hears nothing for some seconds gives up: on a slow link, too, it hears of a piece.
   @stage_above 256 * 1024
   @chunk 32 * 1024
-
-  # Bytes of each digest that a device answers: one module's two digests are compared with each
-  # other alone, so 56 bits do not agree by accident, and keep the answer of a large project small.
-  # What was loaded is read back whole.
-  @cut 7
 
   # How long (ms) a push that is done already may wait for a notice.
   @notice 5_000
@@ -74,12 +69,12 @@ defmodule Hotpush.Protocol.Session do
   defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
 
   @doc "Asks what the device is and runs. `remembered` is from `Hotpush.Protocol.Memory.recall/2`."
-  @spec ask(t(), [atom()], [atom()], [module()], map()) ::
+  @spec ask(t(), [atom()], [atom()], [module()], Memory.t()) ::
           {:ok, Device.t(), t()} | {:error, Error.t(), t()}
   def ask(session, apps, own, extra, remembered) do
     names = Map.new(apps, &{to_string(&1), &1})
-    known = for {app, print} <- Map.keys(remembered), name = names[app], do: {name, print}
-    question = Question.ask(apps, own, extra, known, @cut)
+    known = for {app, print} <- Map.keys(remembered.files), name = names[app], do: {name, print}
+    question = Question.ask(apps, own, extra, known, Parts.seen(remembered.parts), Answer.cut())
 
     with {:ok, binary, session} <- call(session, :ask, question) do
       case Device.decode(binary, remembered) do

@@ -1,0 +1,72 @@
+defmodule Hotpush.Protocol.Parts do
+  @moduledoc """
+  The parts of a device's description. Pure.
+
+  A device answers each part together with its print, a digest. The host remembers both. Of a part
+  whose print was in the question, the device only answers its place there, so a description that
+  is mostly known costs few bytes. What is remembered is used for nothing else: the device computes
+  every part anew, whatever the host remembers.
+  """
+
+  alias Hotpush.Protocol.Answer
+
+  @typedoc "Parts by their prints."
+  @type t :: %{binary() => {:facts | :impls | :app | :pushed, term()}}
+
+  @doc "The prints, joined, in the order that `read/2` takes them to have."
+  @spec seen(t()) :: binary()
+  def seen(parts), do: parts |> prints() |> IO.iodata_to_binary()
+
+  defp prints(parts), do: parts |> Map.keys() |> Enum.sort()
+
+  @doc """
+  Puts the parts of an answer in their places: the description as `Hotpush.Protocol.Answer.ask?/1`
+  takes it, and its parts, to be remembered. `remembered` are those that the question named.
+
+      iex> remembered = %{"print 1" => {:impls, []}}
+      iex> facts = {"print 2", {:facts, %{otp: "25"}}}
+      iex> {:ok, answer, parts} = Hotpush.Protocol.Parts.read(%{cut: 7, parts: [facts, 1]}, remembered)
+      iex> {answer, Map.keys(parts)}
+      {%{cut: 7, otp: "25", impls: [], apps: [], pushed: []}, ["print 1", "print 2"]}
+      iex> Hotpush.Protocol.Parts.read(%{cut: 7, parts: [facts, 1, 1]}, remembered)
+      :error
+      iex> Hotpush.Protocol.Parts.read(%{cut: 7, parts: [facts, 2]}, remembered)
+      :error
+  """
+  @spec read(term(), t()) :: {:ok, map(), t()} | :error
+  def read(%{parts: parts} = answer, remembered) do
+    places = remembered |> prints() |> Enum.with_index(1) |> Map.new(fn {p, at} -> {at, p} end)
+
+    with true <- Answer.parts?(parts),
+         told = Enum.map(parts, &told(&1, places, remembered)),
+         # Each of them once: what is answered stays as small as what is remembered.
+         true <- :error not in told and length(Enum.uniq_by(told, &elem(&1, 0))) == length(told),
+         [{:facts, facts}] <- of(told, :facts),
+         [{:impls, impls}] <- of(told, :impls) do
+      {:ok,
+       answer
+       |> Map.delete(:parts)
+       |> Map.merge(facts)
+       |> Map.merge(%{
+         impls: impls,
+         apps: for({_, app} <- of(told, :app), do: app),
+         pushed: for({_, shown} <- of(told, :pushed), do: shown)
+       }), Map.new(told)}
+    else
+      _ -> :error
+    end
+  end
+
+  def read(_answer, _remembered), do: :error
+
+  defp told({print, part}, _places, _remembered), do: {print, part}
+
+  defp told(place, places, remembered) do
+    case places do
+      %{^place => print} -> {print, Map.fetch!(remembered, print)}
+      _ -> :error
+    end
+  end
+
+  defp of(told, kind), do: for({_, {^kind, _} = part} <- told, do: part)
+end
