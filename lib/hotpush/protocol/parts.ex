@@ -23,14 +23,17 @@ defmodule Hotpush.Protocol.Parts do
   Puts the parts of an answer in their places: the description as `Hotpush.Protocol.Answer.ask?/1`
   takes it, and its parts, to be remembered. `remembered` are those that the question named.
 
+      iex> facts = %{otp: "25", erts: "13.0", elixir: "1.14.0", arch: "x86_64", mode: :embedded}
+      iex> facts = Map.merge(facts, %{target: :none, firmware: :none, platform: :none})
+      iex> told = {"print 2", {:facts, Map.merge(facts, %{others: [], nifs: []})}}
       iex> remembered = %{"print 1" => {:impls, []}}
-      iex> facts = {"print 2", {:facts, %{otp: "25"}}}
-      iex> {:ok, answer, parts} = Hotpush.Protocol.Parts.read(%{cut: 7, parts: [facts, 1]}, remembered)
-      iex> {answer, Map.keys(parts)}
-      {%{cut: 7, otp: "25", impls: [], apps: [], pushed: []}, ["print 1", "print 2"]}
-      iex> Hotpush.Protocol.Parts.read(%{cut: 7, parts: [facts, 1, 1]}, remembered)
+      iex> read = fn parts -> Hotpush.Protocol.Parts.read(%{cut: 7, parts: parts}, remembered) end
+      iex> {:ok, answer, parts} = read.([told, 1])
+      iex> {answer.otp, answer.impls, answer.apps, Map.keys(parts)}
+      {"25", [], [], ["print 1", "print 2"]}
+      iex> read.([told, 1, 1])
       :error
-      iex> Hotpush.Protocol.Parts.read(%{cut: 7, parts: [facts, 2]}, remembered)
+      iex> read.([told, 2])
       :error
   """
   @spec read(term(), t()) :: {:ok, map(), t()} | :error

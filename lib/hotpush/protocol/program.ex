@@ -1,14 +1,16 @@
 defmodule Hotpush.Protocol.Program do
-  @moduledoc "Makes the bodies of Erlang functions small terms for `erl_eval`, at compile time."
+  @moduledoc "Makes the bodies of Erlang functions small programs for `erl_eval`, at compile time."
+
+  @typedoc "An expression, and the variables that stand for its function's arguments."
+  @type t :: {tuple(), [atom()]}
 
   @doc """
-  Reads an Erlang file; for each function of one clause, its body as a compressed term and the
-  variables that stand for its arguments.
+  Reads an Erlang file: the body of each function of one clause.
 
   Names and positions are of no use on a device: variables are numbered in the order in which they
   first occur, and every line is 1.
   """
-  @spec read(Path.t(), [charlist()]) :: %{atom() => {binary(), [atom()]}}
+  @spec read(Path.t(), [charlist()]) :: %{atom() => t()}
   def read(path, includes) do
     {:ok, forms} = :epp.parse_file(String.to_charlist(path), [{:includes, includes}])
 
@@ -16,9 +18,45 @@ defmodule Hotpush.Protocol.Program do
       block = :erl_parse.map_anno(fn _ -> 1 end, {:block, 1, body})
       {block, names} = rename(block, %{})
       variables = for {:var, _, variable} <- arguments, do: Map.fetch!(names, variable)
-      {name, {:erlang.term_to_binary(block, compressed: 9), variables}}
+      {name, {block, variables}}
     end
   end
+
+  @doc """
+  An expression as compressed text without a space too much. It is three quarters of the size of the
+  same expression as a compressed term; a device needs a millisecond to parse it, or a small board a
+  few. It ends with a full stop.
+
+      iex> tuple = {:tuple, 1, [{:var, 1, :V0}, {:op, 1, :>, {:var, 1, :V1}, {:integer, 1, -1}}]}
+      iex> tuple |> Hotpush.Protocol.Program.text() |> :zlib.uncompress()
+      "{V0,V1> -1}."
+  """
+  @spec text(tuple()) :: binary()
+  def text(expression) do
+    {:ok, tokens, _} =
+      expression
+      |> :erl_pp.expr()
+      |> IO.chardata_to_string()
+      |> String.to_charlist()
+      |> :erl_scan.string(1, [:text])
+
+    tokens |> Enum.map(&:erl_scan.text/1) |> joined() |> IO.iodata_to_binary() |> :zlib.compress()
+  end
+
+  # Two words, or two operators, would become one.
+  defp joined([text, next | rest]) do
+    apart? = kind(List.last(text)) == kind(hd(next)) and kind(hd(next)) != :bracket
+    [text, if(apart?, do: " ", else: "") | joined([next | rest])]
+  end
+
+  defp joined([last]), do: [last, "."]
+
+  defp kind(char) when char in '()[]{},;', do: :bracket
+
+  defp kind(char) when char in ?0..?9 or char in ?a..?z or char in ?A..?Z or char in '_@',
+    do: :word
+
+  defp kind(_char), do: :operator
 
   defp rename({:var, 1, :_} = any, names), do: {any, names}
 

@@ -1,10 +1,12 @@
 defmodule Hotpush.Protocol.Question do
   @moduledoc """
-  The programs that a device evaluates, as parsed terms.
+  The programs that a device evaluates.
 
   They are the bodies of the functions in `src/hotpush_question.erl`, read when this module is
-  compiled: `:erl_eval` runs them on a device where nothing of ours is installed.
+  compiled and made small: `:erl_eval` runs them on a device where nothing of ours is installed.
   """
+
+  alias Hotpush.Protocol.Program
 
   @source Path.expand("../../../src/hotpush_question.erl", __DIR__)
   @external_resource @source
@@ -13,12 +15,21 @@ defmodule Hotpush.Protocol.Question do
   @link Path.expand("../../../src/hotpush_link.erl", __DIR__)
   @external_resource @link
 
-  @programs Hotpush.Protocol.Program.read(@source, [~c"src"])
-  @links Hotpush.Protocol.Program.read(@link, [])
+  @programs for {name, {block, variables}} <- Program.read(@source, [~c"src"]),
+                into: %{},
+                do: {name, {Program.text(block), variables}}
+  @links Program.read(@link, [])
 
   # What unpacks a program there. `erl_eval:expr/5` with `value` answers no bindings: they would
   # send everything back.
-  {:ok, tokens, _} = :erl_scan.string(~c"erl_eval:expr(binary_to_term(P), B, none, none, value).")
+  {:ok, tokens, _} =
+    :erl_scan.string(~c"""
+    erl_eval:expr(
+        hd(element(2, erl_parse:parse_exprs(
+            element(2, erl_scan:string(binary_to_list(zlib:uncompress(P))))))),
+        B, none, none, value).
+    """)
+
   {:ok, [unpack]} = :erl_parse.parse_exprs(tokens)
   @unpack unpack
 
@@ -52,14 +63,13 @@ defmodule Hotpush.Protocol.Question do
   """
   @spec link(pos_integer()) :: tuple()
   def link(silence) do
-    {packed, [variable]} = Map.fetch!(@links, :serve)
-    {:block, 1, body} = :erlang.binary_to_term(packed)
+    {{:block, 1, body}, [variable]} = Map.fetch!(@links, :serve)
     {:block, 1, [{:match, 1, {:var, 1, variable}, {:integer, 1, silence}} | body]}
   end
 
   defp program(name, arguments) do
-    {packed, variables} = Map.fetch!(@programs, name)
+    {text, variables} = Map.fetch!(@programs, name)
     bindings = Map.new(Enum.zip(variables, arguments))
-    {:erl_eval, :expr, [@unpack, [B: bindings, P: packed], :none, :none, :value]}
+    {:erl_eval, :expr, [@unpack, [B: bindings, P: text], :none, :none, :value]}
   end
 end
