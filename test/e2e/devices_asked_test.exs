@@ -24,7 +24,7 @@ defmodule Hotpush.DevicesAskedTest do
     assert {0, output} == {status, output}
     Hotswap.decent(output, Map.values(env))
     rows = Hotswap.json(path, "devices.schema.json")["devices"]
-    {output, Map.new(rows, &{&1["nickname"] || &1["name"], &1})}
+    {output, Map.new(rows, &{&1["name"], &1})}
   end
 
   defp problems(row), do: Enum.map(row["problems"], & &1["kind"])
@@ -51,7 +51,8 @@ defmodule Hotpush.DevicesAskedTest do
     assert otp == System.otp_release()
     assert %{"state" => "listed", "add" => nil} = rows["attic"]
     assert problems(rows["attic"]) == ["cookie_not_set"]
-    assert %{"state" => "silent"} = rows["shed"]
+    assert %{"state" => "silent", "transport" => "ssh", "node" => nil} = rows["shed"]
+    assert rows["shed"]["destination"] == "127.0.0.1:1"
     assert problems(rows["shed"]) == ["port_refused"]
 
     assert output =~

@@ -54,9 +54,9 @@ defmodule Hotpush.DevicesTest do
     command = ["hotpush.devices", "--json", path | args]
     {output, 0} = heard(context.device.node, fn -> mix(context, command) end)
     document = Hotswap.json(path, "devices.schema.json")
-    assert %{"version" => 1, "ok" => true} = document
+    assert %{"version" => 2, "ok" => true} = document
     name = to_string(context.device.node)
-    {output, Enum.filter(document["devices"], &(&1["name"] == name))}
+    {output, Enum.filter(document["devices"], &(&1["destination"] == name))}
   end
 
   # Whoever asked over distribution would be known there.
@@ -74,8 +74,9 @@ defmodule Hotpush.DevicesTest do
     %{device: device, netns: netns} = context
     {output, [row]} = list(context)
 
-    assert %{"found_by" => ["mdns"], "state" => "listed", "way" => "node"} = row
-    assert %{"host" => host, "addresses" => [address | _], "otp" => nil, "nickname" => nil} = row
+    assert %{"found_by" => ["mdns"], "state" => "listed", "transport" => "distribution"} = row
+    assert %{"host" => host, "addresses" => [address | _], "otp" => nil} = row
+    assert row["name"] == row["node"] and row["node"] == "#{device.node}"
     assert {host, address} == {netns.host, netns.address}
     assert row["add"] =~ ~s(node = "#{device.node}")
     assert output =~ ~r/^-  +mdns  +#{device.node}  +#{address}  +-  +-  +-  +-  +-$/m
@@ -157,7 +158,7 @@ defmodule Hotpush.DevicesTest do
 
     {output, [row]} = list(context, ["--timeout", "6000"])
     File.rm!(Path.join(project.dir, "hotpush.toml"))
-    assert %{"nickname" => "porch", "found_by" => ["config", "mdns"]} = row
+    assert %{"name" => "porch", "found_by" => ["config", "mdns"]} = row
     assert %{"state" => "answered", "modules_differ" => 0} = row
     assert output =~ ~r/^attic  +config  +desk@nobody-#{netns.host}  +-  +-  +-  +-  +-  +-$/m
     assert output =~ "attic (desk@nobody-#{netns.host}): the host name"

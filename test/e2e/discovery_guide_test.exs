@@ -112,7 +112,7 @@ defmodule Hotpush.DiscoveryGuideTest do
     assert [%{"host" => "kiosk-17.example"} = device] =
              for(%{"found_by" => ["fleet"]} = d <- devices, do: d)
 
-    assert %{"way" => "ssh", "state" => "listed", "add" => "[device.device]\nssh = " <> _} =
+    assert %{"transport" => "ssh", "state" => "listed", "add" => "[device.device]\nssh = " <> _} =
              device
 
     File.rename!(Path.join(project.dir, "fleet.txt"), Path.join(project.dir, "away.txt"))

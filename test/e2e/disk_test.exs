@@ -61,7 +61,7 @@ defmodule Hotpush.DiskTest do
       assert output =~
                "\nfailed: the build: 10 more files cannot be used. Run mix compile --force."
 
-      assert [%{"failed" => failed}] = json(json)["nodes"]
+      assert [%{"failed" => failed}] = json(json)["devices"]
       assert length(failed) == 21
       assert %{"kind" => "more_problems", "count" => 10} = List.last(failed)
       refute Map.has_key?(hd(failed), "count")

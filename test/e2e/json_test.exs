@@ -66,12 +66,12 @@ defmodule Hotpush.JsonTest do
   test "with -, standard output is the document; the rest is on standard error", context do
     Project.write(context.project, "lib/desk.ex", @loud)
     {output, errors, 0} = push_apart(context, ["--json", "-", "--verbose"])
-    assert %{"ok" => true, "nodes" => [%{"loaded" => ["Elixir.Desk"]}]} = document(output)
+    assert %{"ok" => true, "devices" => [%{"loaded" => ["Elixir.Desk"]}]} = document(output)
     for text <- @said, do: assert(errors =~ text)
     assert errors =~ "Successfully deployed Elixir.Desk to #{context.device.node}"
 
     {output, errors, 0} = push_apart(context, ["--json", "-"], %{"MIX_QUIET" => "1"})
-    assert %{"ok" => true, "nodes" => [%{"loaded" => []}]} = document(output)
+    assert %{"ok" => true, "devices" => [%{"loaded" => []}]} = document(output)
     # (Elixir 1.20 repeats the warning.)
     refute errors =~ "Successfully"
     Project.edit(context.project, "lib/desk.ex", "  defp unused, do: :warned\n", "")
@@ -87,7 +87,10 @@ defmodule Hotpush.JsonTest do
 
     Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: nobody()\nend\n")
     {_, output, 1} = push_apart(context, ["--json", path])
-    assert %{"ok" => false, "nodes" => [], "error" => %{"kind" => "compile"} = error} = json(path)
+
+    assert %{"ok" => false, "devices" => [], "error" => %{"kind" => "compile"} = error} =
+             json(path)
+
     assert error["message"] =~ "the project does not compile, so nothing was pushed"
     assert output =~ error["message"]
     {output, errors, 1} = push_apart(context, ["--json", "-"])
@@ -127,7 +130,7 @@ defmodule Hotpush.JsonTest do
     Project.write(project, "../slow/lib/slow.ex", slow.(2))
 
     {micros, _} = :timer.tc(fn -> push!(project, device, ["--json", path]) end)
-    assert %{"nodes" => [%{"loaded" => ["Elixir.Slow"], "ms" => ms}]} = json(path)
+    assert %{"devices" => [%{"loaded" => ["Elixir.Slow"], "ms" => ms}]} = json(path)
     waited = Enum.sum(Map.values(ms))
     assert waited >= 1_500
     assert waited <= micros / 1000

@@ -32,7 +32,7 @@ defmodule Hotpush.LostAnswerE2ETest do
 
     assert output =~ ~r/^33 of \d+ modules differed on #{device.node}: loaded \(/m
 
-    assert %{"ok" => true, "nodes" => [%{"status" => "done", "loaded" => loaded}]} =
+    assert %{"ok" => true, "devices" => [%{"status" => "done", "loaded" => loaded}]} =
              Hotswap.json(json)
 
     assert length(loaded) == 33

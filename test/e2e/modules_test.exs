@@ -214,7 +214,7 @@ defmodule Hotpush.ModulesTest do
       odd = ["Elixir.Neu.ß日", "Elixir.Shape.Thing.Über", "grüße_erl"]
       assert deployed(output) == odd
       assert deleted(output) == ["Elixir.Old.日本"]
-      assert %{"ok" => true, "nodes" => [node]} = json(document)
+      assert %{"ok" => true, "devices" => [node]} = json(document)
       assert Enum.sort(node["loaded"] ++ node["added"]) == odd
       assert node["deleted"] == ["Elixir.Old.日本"]
 

@@ -192,28 +192,31 @@ defmodule Hotpush.OptionsTest do
       node = to_string(device.node)
 
       document = json_of(project, device, ["--dry-run"], 0)
-      assert %{"ok" => true, "dry_run" => true, "nodes" => [told]} = document
-      assert %{"node" => ^node, "status" => "planned", "loaded" => [], "round_trips" => 1} = told
+      assert %{"ok" => true, "dry_run" => true, "devices" => [told]} = document
+      assert %{"version" => 2} = document
+      assert %{"name" => ^node, "transport" => "distribution", "node" => ^node} = told
+      assert %{"destination" => ^node, "status" => "planned", "loaded" => []} = told
+      assert told["round_trips"] == 1
       assert %{"load" => [%{"reason" => "code", "app" => "desk"} | _]} = told["planned"]
       assert Device.eval(device, "Desk.Lamp.hi()") == answer - 1
 
       Project.write(project, "lib/fresh.ex", "defmodule Fresh do\nend\n")
-      assert %{"ok" => true, "nodes" => [told]} = json_of(project, device, [], 0)
+      assert %{"ok" => true, "devices" => [told]} = json_of(project, device, [], 0)
       assert %{"status" => "done", "added" => ["Elixir.Fresh"], "round_trips" => 2} = told
       assert length(told["loaded"]) == 5
       assert told["bytes"]["sent"] > 1_000
       assert told["ms"]["load"] > 0
 
       Project.delete(project, "lib/fresh.ex")
-      assert %{"nodes" => [told]} = json_of(project, device, [], 0)
+      assert %{"devices" => [told]} = json_of(project, device, [], 0)
       assert %{"deleted" => ["Elixir.Fresh"], "loaded" => [], "added" => []} = told
 
-      assert %{"nodes" => [told]} = json_of(project, device, ["--quiet"], 0)
+      assert %{"devices" => [told]} = json_of(project, device, ["--quiet"], 0)
       assert %{"status" => "done", "loaded" => [], "deleted" => [], "round_trips" => 1} = told
       assert told["unchanged"] >= 5
 
       document = json_of(project, %{device | node: :"nobody@127.0.0.1"}, [], 1)
-      assert %{"ok" => false, "nodes" => [%{"status" => "failed"} = told]} = document
+      assert %{"ok" => false, "devices" => [%{"status" => "failed"} = told]} = document
       assert [%{"kind" => "not_registered", "message" => _}] = told["failed"]
 
       document = json_of(project, device, ["--module", "Desk.Chiar"], 2)
@@ -230,7 +233,7 @@ defmodule Hotpush.OptionsTest do
       other = Project.new(app: :other, files: %{"lib/other.ex" => "defmodule Other do\nend\n"})
       {output, 1} = push(other, device, ["--json", path])
       assert output =~ "refused: #{device.node} runs none of this project's applications (other)"
-      assert %{"ok" => false, "nodes" => [%{"status" => "refused"} = told]} = json(path)
+      assert %{"ok" => false, "devices" => [%{"status" => "refused"} = told]} = json(path)
       assert [%{"kind" => "other_project"}] = told["refused"]
       assert %{"load" => [%{"reason" => "new"}]} = told["planned"]
 

@@ -163,9 +163,11 @@ defmodule Hotpush.SshTest do
     path = Path.join(other.dir, "report.json")
     assert {output, 1} = push(other, device, ["--json", path])
     assert output =~ "runs none of this project's applications (shelf)"
-    assert %{"nodes" => [%{"status" => "refused", "refused" => [refused]} = node]} = json(path)
+    assert %{"devices" => [%{"status" => "refused", "refused" => [refused]} = node]} = json(path)
     assert refused["kind"] == "other_project"
     assert node["round_trips"] == 1 and node["bytes"]["sent"] > 0
+    address = SshDevice.address(device)
+    assert %{"name" => ^address, "transport" => "ssh", "node" => nil} = node
     bare(device, processes)
   end
 

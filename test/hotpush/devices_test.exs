@@ -13,11 +13,11 @@ defmodule Hotpush.Discovery.Devices.TableTest do
 
   test "nothing is said, too" do
     assert text([]) == "No device was found, and configuration names none."
-    assert Document.of([], []) == ~s({"version":1,"ok":true,"devices":[],"errors":[]})
+    assert Document.of([], []) == ~s({"version":2,"ok":true,"devices":[],"errors":[]})
     error = Error.new(:usage, nil, :no_project)
 
     assert Document.of_error(error) =~
-             ~s({"version":1,"ok":false,"devices":[],"errors":[{"kind":"no_p)
+             ~s({"version":2,"ok":false,"devices":[],"errors":[{"kind":"no_p)
   end
 
   test "what a stranger says does not get at the terminal, or out of its column" do
@@ -72,7 +72,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
       Plan.new([%Plan.Step.Load{modules: [:one, :two]}, %Plan.Step.Remove{modules: [:three]}])
 
     refusal = Error.new(:refusal, "kitchen", :no_elixir)
-    answered = %Result{device: device, plan: plan, refusals: [refusal]}
+    answered = %Result{target: %Target{}, device: device, plan: plan, refusals: [refusal]}
     silent = Result.failed(%Result{}, Error.new(:connect, "a@h", {:timeout, 300}))
     routes = for %{route: route} when route != nil <- rows, do: route
     outcomes = Map.new(Enum.zip(routes, [answered, silent]))
@@ -80,7 +80,10 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     assert %{state: :answered, differs: 3, app_version: "1.2.3", up_since: 1_700_000_000} = one
     assert %{state: :silent, differs: nil} = two
     bare = %{device | apps: %{"desk" => %{vsn: "", running?: false, known?: false}}}
-    assert [one_bare | _] = Row.answered(rows, %{hd(routes) => %Result{device: bare}}, ["desk"])
+
+    assert [one_bare | _] =
+             Row.answered(rows, %{hd(routes) => %{answered | device: bare}}, ["desk"])
+
     assert %{state: :answered, app_version: nil} = one_bare
     assert text([one_bare]) =~ "kitchen.local"
     assert %{state: :listed} = three

@@ -104,7 +104,7 @@ defmodule Hotpush.FaultTest do
       assert Report.exit_status(report) == 1
       path = Path.join(Run.dir("json"), "report.json")
       File.write!(path, Document.of(report))
-      nodes = Hotswap.json(path)["nodes"]
+      nodes = Hotswap.json(path)["devices"]
       assert Enum.map(nodes, & &1["status"]) == List.duplicate("failed", 6) ++ ["done"]
       assert [%{"kind" => "fault"}] = hd(nodes)["failed"]
     end

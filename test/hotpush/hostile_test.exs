@@ -163,7 +163,7 @@ defmodule Hotpush.HostileTest do
   # Everything that a user may see of it.
   defp readable(report) do
     for {_, line} <- Lines.of(report), do: refute(line =~ ~r/[\x00-\x1f\x7f]/)
-    assert Document.of(report) =~ ~r/\A{"version":1,/
+    assert Document.of(report) =~ ~r/\A{"version":2,/
     {_count, failed} = Counts.of(report)
     for {_, _, error} <- failed, do: assert(is_binary(Error.message(error)))
     Report.exit_status(report)

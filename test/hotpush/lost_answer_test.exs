@@ -66,7 +66,7 @@ defmodule Hotpush.LostAnswerTest do
     path = Path.join(Run.dir("json"), "report.json")
     File.write!(path, Document.of(report))
     lines = for {_, line} <- Lines.of(report), do: line
-    {Enum.join(lines, "\n"), hd(Hotswap.json(path)["nodes"]), Report.exit_status(report)}
+    {Enum.join(lines, "\n"), hd(Hotswap.json(path)["devices"]), Report.exit_status(report)}
   end
 
   defp at_loading(fun) do

@@ -6,6 +6,7 @@ defmodule Hotpush.ReportTest do
   alias Hotpush.Plan.Step
   alias Hotpush.Report.Result
   alias Hotpush.Report.{Document, Lines}
+  doctest Hotpush.Report.Document
 
   @target %Target{name: "a@b"}
 

@@ -107,6 +107,7 @@ defmodule Hotpush.Test.Workbench do
       name: to_string(device.node),
       transport: Transport.Dist,
       node: device.node,
+      way: {:node, device.node},
       cookie: Hotpush.Config.Secret.wrap(device.cookie),
       state_dir: bench.state_dir
     }

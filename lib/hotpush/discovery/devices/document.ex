@@ -8,14 +8,14 @@ defmodule Hotpush.Discovery.Devices.Document do
   alias Hotpush.Discovery.Trust
   alias Hotpush.Error
   alias Hotpush.Protocol.LastPush
-  alias Hotpush.Report.JSON
+  alias Hotpush.Report.{Document, JSON}
   alias Hotpush.Error.Prose
 
   @doc "The document, on one line, without a line break."
   @spec of([Row.t()], [Error.t()]) :: String.t()
   def of(rows, errors) do
     JSON.encode(
-      version: 1,
+      version: Document.version(),
       ok: true,
       devices: Enum.map(rows, &device/1),
       errors: Enum.map(errors, &error/1)
@@ -25,26 +25,26 @@ defmodule Hotpush.Discovery.Devices.Document do
   @doc "The document of a run that listed nothing."
   @spec of_error(Error.t()) :: String.t()
   def of_error(%Error{} = error),
-    do: JSON.encode(version: 1, ok: false, devices: [], errors: [error(error)])
+    do: JSON.encode(version: Document.version(), ok: false, devices: [], errors: [error(error)])
 
   defp device(row) do
-    [
-      nickname: row.nickname,
-      found_by: Enum.map(row.how, &(&1 |> inspect() |> String.trim_leading(":"))),
-      name: row.name,
-      way: row.way && to_string(elem(row.way, 0)),
-      host: row.host,
-      addresses: row.addresses,
-      state: row.state,
-      otp: row.otp,
-      elixir: row.elixir,
-      app_version: row.app_version,
-      modules_differ: row.differs,
-      up_since: up_since(row.up_since),
-      last_push: LastPush.document(row.last_push),
-      problems: Enum.map(row.problems, &error/1),
-      add: if(Row.addable?(row), do: Enum.join(Trust.snippet(row.way), "\n") <> "\n")
-    ]
+    {kind, destination} = row.way || {nil, nil}
+
+    Document.identity(Row.title(row), kind, row.node, destination) ++
+      [
+        found_by: Enum.map(row.how, &(&1 |> inspect() |> String.trim_leading(":"))),
+        host: row.host,
+        addresses: row.addresses,
+        state: row.state,
+        otp: row.otp,
+        elixir: row.elixir,
+        app_version: row.app_version,
+        modules_differ: row.differs,
+        up_since: up_since(row.up_since),
+        last_push: LastPush.document(row.last_push),
+        problems: Enum.map(row.problems, &error/1),
+        add: if(Row.addable?(row), do: Enum.join(Trust.snippet(row.way), "\n") <> "\n")
+      ]
   end
 
   defp up_since(nil), do: nil

@@ -4,7 +4,8 @@ defmodule Hotpush.Discovery.Devices.Row do
 
     * `:nickname` - what hotpush.toml calls it
     * `:how` - `:config`, and the ways that found it
-    * `:name` - its node or host, or its serial number; `:way` - how it is reached, as text
+    * `:name` - its node or host, or its serial number; `:way` - how it is reached, as text; `:node` -
+      its node, where it is known to have one
     * `:state` - `:answered`, `:silent` (asked in vain) or `:listed` (not asked: it must
       not be, or its cookie is missing)
     * `:otp`, `:elixir`, `:app_version` - text, where it answered
@@ -22,7 +23,7 @@ defmodule Hotpush.Discovery.Devices.Row do
   alias Hotpush.Protocol.{Device, LastPush}
   alias Hotpush.Report.Result
 
-  defstruct [:nickname, :name, :way, :host, :route, :otp, :elixir, :app_version] ++
+  defstruct [:nickname, :name, :way, :node, :host, :route, :otp, :elixir, :app_version] ++
               [
                 :differs,
                 :up_since,
@@ -38,6 +39,7 @@ defmodule Hotpush.Discovery.Devices.Row do
           how: [atom()],
           name: String.t(),
           way: {:node | :ssh | :adb, String.t()} | nil,
+          node: node() | String.t() | nil,
           host: String.t() | nil,
           addresses: [String.t()],
           route: Route.t() | nil,
@@ -66,6 +68,7 @@ defmodule Hotpush.Discovery.Devices.Row do
       nickname: route.nickname,
       name: route.name,
       way: {elem(route.way, 0), route.name},
+      node: node_of(route.way),
       route: route,
       host: Enum.find_value(found, & &1.host),
       how: [:config | found |> Enum.flat_map(&[&1.how | &1.also]) |> Enum.uniq()],
@@ -78,12 +81,17 @@ defmodule Hotpush.Discovery.Devices.Row do
     %__MODULE__{
       name: if(way, do: elem(way, 1), else: found.name),
       way: way,
+      node: node_of(way),
       host: found.host,
       how: [found.how | found.also],
       addresses: found.addresses,
       problems: problems ++ List.wrap(found.notice)
     }
   end
+
+  defp node_of({:node, node}), do: node
+  defp node_of({:adb, _serial, node}), do: node
+  defp node_of(_way), do: nil
 
   @doc """
   The rows with what came of asking, by route. `own` are the project's own applications: the version of
@@ -111,6 +119,7 @@ defmodule Hotpush.Discovery.Devices.Row do
         elixir: device.elixir,
         app_version: Enum.find_value(own, &version(device, &1)),
         differs: plan && Steps.changes(plan.steps),
+        node: outcome.target.node || row.node,
         up_since: Device.up_since(device),
         last_push: device.last_push,
         problems: problems(row, outcome)
