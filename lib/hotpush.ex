@@ -15,7 +15,7 @@ defmodule Hotpush do
   ## Options
 
   `push/1`, `push!/1` and `plan/1` take the options of `mix upload.hotswap`, with underscores:
-  `:node`, `:ssh`, `:group`, `:module`, `:app`, `:all`, `:compile`, `:timeout` (ms), `:wait` (`true`
+  `:node`, `:ssh`, `:device`, `:group`, `:module`, `:app`, `:all`, `:compile`, `:timeout` (ms), `:wait` (`true`
   or seconds), `:purge`, `:force`, `:docs`, `:cookie`. If an option may be repeated, it takes a list
   too. The environment, `hotpush.toml` and the config apply as they do for the command. `--discover`
   and `--json` are options of the command only.
@@ -104,11 +104,7 @@ defmodule Hotpush do
   end
 
   defp named(options) do
-    with {:ok, config} <- Options.config(options) do
-      if config.routes == [],
-        do: {:error, Error.new(:usage, nil, :no_nodes)},
-        else: {:ok, config}
-    end
+    with {:ok, config} <- Options.config(options), do: Config.to_push(config)
   end
 
   @doc """
@@ -122,7 +118,7 @@ defmodule Hotpush do
   ## Options
 
     * `:device` - connect only to the device with this nickname, node name, host name, adb serial
-      number, or unique beginning of a serial number
+      number, or unique beginning of a serial number; or a list of such names
     * `:node`, `:group`, `:cookie` - as for the command
     * `:timeout` - in milliseconds
 
@@ -237,7 +233,7 @@ defmodule Hotpush do
 
   defp to(nodes, options) do
     options = Keyword.merge([compile: false], options)
-    value!(Options.config(options ++ [node: nodes]))
+    value!(named(options ++ [node: nodes]))
   end
 
   defp tally(:nobody, _), do: {0, []}

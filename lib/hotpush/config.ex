@@ -1,23 +1,25 @@
 defmodule Hotpush.Config do
   @moduledoc """
-  What was asked for: the command line over the environment over `hotpush.toml` over the Mix config.
+  What was typed (`Hotpush.Config.Given`), and what it means: with the environment, `hotpush.toml` and
+  the Mix config, in this order of precedence.
 
-  Nothing else reads them. The cookie is never inspected.
+  Nothing else reads them. The cookie is never inspected. No device need be named: whether one has to
+  be is for the caller to say, as `to_push/1` does.
   """
 
-  alias Hotpush.Config.{Arguments, Cookie}
-  alias Hotpush.Error
-  alias Hotpush.Config.{Route, Secret, Toml}
-  alias Hotpush.Plan.ModuleFilter
+  alias Hotpush.Config.{Cookie, Given, MixConfig, Route, Secret, Toml}
   alias Hotpush.Config.Toml.Selection
+  alias Hotpush.Error
 
   defstruct app_names: [],
             app_places: %{},
             routes: [],
+            stock: [],
             cookie: nil,
             cookie_error: nil,
             cookie_variables: [],
             who: "",
+            file: nil,
             unread: nil,
             modules: [],
             apps: [],
@@ -35,14 +37,22 @@ defmodule Hotpush.Config do
             note?: true,
             verbosity: :normal
 
+  @typedoc """
+    * `:routes` - the devices that are named; `:stock` - the one that is meant where none is
+    * `:file` - the `hotpush.toml` that was read, as messages call it; `:unread` - why it was not
+    * `:cookie` - of devices without one of their own; `:cookie_error` - why it cannot be had
+    * `:cookie_variables` - the environment variables that the file names for cookies
+  """
   @type t :: %__MODULE__{
           app_names: [atom()],
           app_places: %{atom() => String.t()},
           routes: [Route.t()],
+          stock: [Route.t()],
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
           cookie_variables: [String.t()],
           who: String.t(),
+          file: String.t() | nil,
           unread: Error.t() | nil,
           modules: [String.t()],
           apps: [atom()],
@@ -61,74 +71,35 @@ defmodule Hotpush.Config do
           verbosity: :quiet | :normal | :verbose
         }
 
+  # What every stock device of the kind answers to.
   @stock_host "nerves.local"
 
-  @doc "The host that every stock device of the kind answers to: meant where there is a target alone."
-  @spec stock_host() :: String.t()
-  def stock_host, do: @stock_host
-
   @doc """
-  Builds the config from `argv`, the environment (a map) and the application environments
+  What `given` means with the environment (a map) and the application environments
   (`%{hotpush: keyword, mix_tasks_upload_hotswap: keyword}`).
 
-  The second one is what the older task was configured by; it counts where the first is empty.
-
-  `target` is the build target, as in MIX_TARGET: with one, and no device named anywhere,
-  `nerves.local` is meant. `dirs` are the folders in which hotpush.toml may stand; the first one
-  that has one counts.
-
-  With `--discover` no device needs to be named, and none is meant where none is.
+  `target` is the build target, as in MIX_TARGET. `dirs` are the folders in which hotpush.toml may
+  stand; the first one that has one counts.
 
   A hotpush.toml that cannot be read for want of the native library is `:unread`, the error that
-  says why; it is an error where a name of it is asked for, or no other device is named.
-
-  A cookie that cannot be had costs the devices that need it: see `Hotpush.Transport.Targets.list/2`. Where
-  that is all of those named, it is an error.
+  says why; it is an error where a name of it is asked for. A cookie that cannot be had costs the
+  devices that need it.
   """
-  @spec build([String.t()], env, %{atom() => keyword()}, atom(), [Path.t()]) ::
+  @spec build(Given.t(), env, %{atom() => keyword()}, atom(), [Path.t()]) ::
           {:ok, t()} | {:error, Error.t()}
         when env: %{String.t() => String.t()}
-  def build(argv, env, app_envs, target \\ :host, dirs \\ []) do
-    with {:ok, options, hosts} <- Arguments.parse(argv),
-         {:ok, base} <- app_env(app_envs),
-         {:ok, timeout} <- timeout(options),
-         {:ok, wait} <- wait(options),
-         {:ok, purge} <- purge(options),
+  def build(%Given{} = given, env, app_envs, target \\ :host, dirs \\ []) do
+    with {:ok, mix} <- MixConfig.read(app_envs),
          {:ok, settings, unread} <- settings(dirs),
-         :ok <- readable(options, unread),
-         {:ok, routes} <- routes(options, hosts, settings || unread, base, target),
-         {:ok, app_names} <- app_names(settings, base),
-         given = given(options[:cookie]) || given(env["HOTPUSH_COOKIE"]),
-         {:ok, routes, cookie} <- Cookie.put(routes, given, settings, base[:cookie], env),
-         config = %__MODULE__{routes: routes, cookie: cookie.value, cookie_error: cookie.error},
-         config = %{config | unread: unread},
-         :ok <- if(options[:discover], do: :ok, else: Cookie.some(config)),
-         {:ok, discovery} <- atoms(base[:discovery], :discovery),
-         {:ok, note?} <- note(base),
-         {:ok, apps} <- apps(Keyword.get_values(options, :app)) do
-      {:ok,
-       %{
-         config
-         | app_names: app_names,
-           app_places: if(settings, do: settings.app_places, else: %{}),
-           cookie_variables: if(settings, do: Toml.cookie_variables(settings), else: []),
-           who: who(env),
-           modules: Keyword.get_values(options, :module),
-           apps: apps,
-           all?: Keyword.get(options, :all, false),
-           dry_run?: Keyword.get(options, :dry_run, false),
-           json: options[:json],
-           compile?: Keyword.get(options, :compile, true),
-           timeout: timeout,
-           wait: wait,
-           purge: purge,
-           force?: Keyword.get(options, :force, false),
-           docs?: Keyword.get(options, :docs, false),
-           discover?: Keyword.get(options, :discover, false),
-           discovery: discovery,
-           note?: note?,
-           verbosity: verbosity(options)
-       }}
+         {:ok, routes} <- Selection.routes(given.devices, settings || unread, mix.devices),
+         {:ok, stock} <- stock(target),
+         cookie = present(Secret.unwrap(given.cookie)) || present(env["HOTPUSH_COOKIE"]),
+         configured = Secret.unwrap(mix.cookie),
+         {:ok, routes, cookie} <- Cookie.put(routes, cookie, settings, configured, env) do
+      config = %__MODULE__{routes: routes, stock: stock, unread: unread, who: who(env)}
+      config = %{config | cookie: cookie.value, cookie_error: cookie.error}
+      config = %{config | app_names: mix.app_names, discovery: mix.discovery, note?: mix.note?}
+      {:ok, config |> filed(settings) |> options(given)}
     end
   end
 
@@ -141,142 +112,71 @@ defmodule Hotpush.Config do
     end
   end
 
-  # A nickname or a group is in the file alone. (A host may be anything.)
-  defp readable(_options, nil), do: :ok
+  defp stock(:host), do: {:ok, []}
+  defp stock(_target), do: Selection.routes([ssh: @stock_host], nil)
 
-  defp readable(options, unread) do
-    needs = for {:group, name} <- options, do: name
-    needs = needs ++ for {:node, name} <- options, not (name =~ "@"), do: name
+  defp filed(config, nil), do: config
 
-    case needs do
-      [] -> :ok
-      [name | _] -> {:error, Error.new(:usage, name, {:name_unread, unread.subject})}
-    end
+  defp filed(config, settings) do
+    %{
+      config
+      | file: settings.shown,
+        app_names: if(settings.app_names == [], do: config.app_names, else: settings.app_names),
+        app_places: settings.app_places,
+        cookie_variables: Toml.cookie_variables(settings)
+    }
   end
 
-  @keys [:app_name, :nodes, :ssh, :cookie, :discovery, :note]
-
-  defp app_env(%{hotpush: [_ | _] = own}) do
-    case Keyword.keys(own) -- @keys do
-      [] ->
-        {:ok, own}
-
-      [key | _] ->
-        near = ModuleFilter.near(to_string(key), Enum.map(@keys, &to_string/1))
-        {:error, Error.new(:usage, key, {:unknown_config, Enum.take(near, 1), @keys})}
-    end
-  end
-
-  defp app_env(app_envs), do: {:ok, Map.get(app_envs, :mix_tasks_upload_hotswap, [])}
-
-  # The VM waits at most 2^32 - 1 ms at a time, and some waits are a little longer than this one.
-  @longest 4_000_000_000
-
-  defp timeout(options) do
-    case Keyword.get(options, :timeout, 30_000) do
-      ms when ms in 1..@longest -> {:ok, ms}
-      ms -> Arguments.bad("--timeout", ms)
-    end
-  end
-
-  defp wait(options) do
-    case options[:wait] do
-      nil -> {:ok, nil}
-      seconds when seconds in 1..div(@longest, 2000)//1 -> {:ok, seconds * 1000}
-      seconds -> Arguments.bad("--wait", seconds)
-    end
-  end
-
-  defp purge(options) do
-    case Keyword.get(options, :purge, "soft") do
-      "soft" -> {:ok, :soft}
-      "kill" -> {:ok, :kill}
-      other -> Arguments.bad("--purge", other)
-    end
-  end
-
-  # Those of the command line in place of hotpush.toml's, these in place of the Mix config's, and
-  # with none at all the one that a stock device goes by.
-  defp routes(options, hosts, settings, base, target) do
-    discover? = Keyword.get(options, :discover, false)
-    named = for {key, name} <- options, key in [:node, :ssh, :group], do: {key, name}
-
-    with {:ok, nodes} <- atoms(base[:nodes], :nodes),
-         {:ok, ssh} <- atoms(base[:ssh], :ssh) do
-      configured = Enum.map(nodes, &{:node, to_string(&1)}) ++ Enum.map(ssh, &{:ssh, &1})
-
-      case {Enum.map(hosts, &{:host, &1}) ++ named, settings, configured, target} do
-        {[_ | _] = given, %Error{}, _, _} -> Selection.routes(given, nil)
-        {[_ | _] = given, _, _, _} -> Selection.routes(given, settings)
-        {[], %Toml{devices: [_ | _] = devices}, _, _} -> {:ok, devices}
-        {[], _, [_ | _], _} -> Selection.routes(configured, nil)
-        {[], _, [], _} when discover? -> {:ok, []}
-        {[], %Error{} = unread, [], _} -> {:error, unread}
-        {[], _, [], :host} -> {:error, Error.new(:usage, settings && settings.shown, :no_nodes)}
-        {[], _, [], _} -> Selection.routes([ssh: @stock_host], nil)
-      end
-    end
-  end
-
-  defp app_names(%Toml{app_names: [_ | _] = names}, _base), do: {:ok, names}
-  defp app_names(_settings, base), do: atoms(base[:app_name], :app_name)
-
-  defp note(base) do
-    case Keyword.get(base, :note, true) do
-      note? when is_boolean(note?) -> {:ok, note?}
-      _ -> {:error, Error.new(:usage, :note, {:bad_config, "true or false"})}
-    end
-  end
-
-  defp atoms(nil, _key), do: {:ok, []}
-  defp atoms(atom, _key) when is_atom(atom), do: {:ok, [atom]}
-  defp atoms(text, key) when is_binary(text), do: atoms([text], key)
-
-  defp atoms(list, key) when is_list(list) do
-    if Enum.all?(list, &((is_atom(&1) and &1 != nil) or short_text?(&1))),
-      do: {:ok, Enum.map(list, &to_atom/1)},
-      else: atoms(:error, key, list)
-  end
-
-  defp atoms(other, key), do: atoms(:error, key, other)
-
-  defp atoms(:error, key, _got) do
-    expected =
-      case key do
-        :nodes -> "a list of node names"
-        :ssh -> "a list of [user@]host[:port]"
-        :app_name -> "the name of an application"
-        :discovery -> "a list of modules"
-      end
-
-    {:error, Error.new(:usage, key, {:bad_config, expected})}
-  end
-
-  defp to_atom(atom) when is_atom(atom), do: atom
-  defp to_atom(text) when is_binary(text), do: String.to_atom(text)
-
-  # An atom has at most 255 characters.
-  defp short_text?(text), do: is_binary(text) and String.length(text) <= 255
-
-  defp apps(names) do
-    case Enum.reject(names, &short_text?/1) do
-      [] -> {:ok, Enum.map(names, &String.to_atom(String.trim_leading(&1, ":")))}
-      [name | _] -> Arguments.bad("--app", name)
-    end
+  defp options(config, given) do
+    %{
+      config
+      | modules: given.module,
+        apps: Enum.map(given.app, &String.to_atom(String.trim_leading(&1, ":"))),
+        all?: given.all,
+        dry_run?: given.dry_run,
+        json: given.json,
+        compile?: given.compile,
+        timeout: given.timeout || config.timeout,
+        wait: given.wait && given.wait * 1000,
+        purge: if(given.purge == "kill", do: :kill, else: :soft),
+        force?: given.force,
+        docs?: given.docs,
+        discover?: given.discover == true,
+        verbosity: verbosity(Map.from_struct(given))
+    }
   end
 
   # What others are told who find a device busy with this push.
   defp who(env) do
-    user = given(env["USER"]) || given(env["LOGNAME"]) || given(env["USERNAME"]) || "somebody"
+    user = Enum.find_value(["USER", "LOGNAME", "USERNAME"], "somebody", &present(env[&1]))
     {:ok, host} = :inet.gethostname()
     "#{user}@#{host}"
   end
 
-  defp given(""), do: nil
-  defp given(text), do: text
+  defp present(""), do: nil
+  defp present(text), do: text
 
-  @doc "What the switches for less and for more of it mean."
-  @spec verbosity(keyword()) :: :quiet | :normal | :verbose
+  @doc "The same with the stock device, where no device is named and there is a build target."
+  @spec or_stock(t()) :: t()
+  def or_stock(%__MODULE__{routes: []} = config), do: %{config | routes: config.stock}
+  def or_stock(config), do: config
+
+  @doc """
+  The same with devices to push to: those that are named, or the stock one.
+
+  It is an error that there is none, or that none has the cookie that it needs.
+  """
+  @spec to_push(t()) :: {:ok, t()} | {:error, Error.t()}
+  def to_push(config) do
+    case config do
+      %{routes: [], unread: %Error{} = unread} -> {:error, unread}
+      %{routes: [], stock: [], file: file} -> {:error, Error.new(:usage, file, :no_nodes)}
+      _ -> with config = or_stock(config), :ok <- Cookie.some(config), do: {:ok, config}
+    end
+  end
+
+  @doc "How much the switches for less and for more of it mean."
+  @spec verbosity(keyword() | map()) :: :quiet | :normal | :verbose
   def verbosity(options) do
     cond do
       options[:quiet] -> :quiet

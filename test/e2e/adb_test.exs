@@ -96,7 +96,7 @@ defmodule Hotpush.AdbE2ETest do
     assert output =~ "phone: no tunnel of Hotpush's stands."
     {output, status} = Project.mix(project, ["hotpush.disconnect", "R5CT", "phone"])
     decent(output, secrets)
-    assert {status, output =~ "no device goes by R5CT"} == {1, true}
+    assert {status, output =~ "no device matches R5CT"} == {1, true}
     assert output =~ "phone: no tunnel"
     {output, 2} = Project.mix(project, ["hotpush.disconnect", "--all"])
     assert output =~ ~s(unknown option --all: "mix help hotpush.disconnect" lists them.)

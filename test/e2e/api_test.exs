@@ -210,13 +210,15 @@ defmodule Hotpush.ApiE2ETest do
         {count, []} = Hotpush.push_all_to_device("stock")
         say.(count >= 1)
         say.(Hotpush.push_all_to_device("stock"))
+        {:ok, %{outcomes: [outcome]}} = Hotpush.push(device: ["stock", :stock], compile: false)
+        say.({outcome.target.name, outcome.status, outcome.loaded})
         {count, []} = Hotpush.push_all_to_device(System.get_env("NODE"))
         say.(count >= 1)
         say.(Hotpush.push_all_to_device(System.get_env("NODE")))
         {:error, error} = Hotpush.push_all_to_device("nobody@127.0.0.1", timeout: 2_000)
         say.(error.stage)
         {:error, error} = Hotpush.push_all_to_device("stok")
-        say.(Exception.message(error) =~ "no device goes by stok" and Exception.message(error) =~ "Did you mean stock?")
+        say.(Exception.message(error) =~ "no device matches stok" and Exception.message(error) =~ "Did you mean stock?")
         {:error, error} = Hotpush.push_all_to_device("no-such-host.invalid")
         say.(error.stage)
         say.(Hotpush.connect())
@@ -226,7 +228,8 @@ defmodule Hotpush.ApiE2ETest do
       )
 
     assert said ==
-             ["true", "{0, []}", "true", "{0, []}", ":connect", "true", ":connect", "[]"]
+             ["true", "{0, []}", ~S({"stock", :done, []})] ++
+               ["true", "{0, []}", ":connect", "true", ":connect", "[]"]
 
     assert Device.call(stock.device, New, :v, []) == 1
     assert Device.call(stock.device, :erlang, :node, []) == :nonode@nohost

@@ -204,7 +204,7 @@ defmodule Hotpush.MistakesTest do
     output = Project.mix!(project, ["help", "upload.hotswap"])
 
     for option <-
-          ~w(--node --group --module --app --all --dry-run --json --no-compile --timeout --purge
+          ~w(--ssh --node --device --group --discover --module --app --all --dry-run --json --no-compile --timeout --wait --purge
              --force --docs --cookie --verbose --quiet HOTPUSH_COOKIE
              hotpush.toml) do
       assert output =~ option

@@ -106,6 +106,7 @@ defmodule Hotpush.SettingsE2ETest do
 
     for {args, names} <- [
           {["--node", "porch"], ["porch"]},
+          {["--device", "kitchen", "--device", "porch"], ["kitchen", "porch"]},
           {["--group", "outside"], ["porch"]},
           {["--node", node, "--group", "outside", "--node", "porch"], ["porch"]},
           {["kitchen"], ["kitchen"]},
@@ -198,6 +199,10 @@ defmodule Hotpush.SettingsE2ETest do
     assert mistake(context, ["--node", "prch"]) =~
              "hotpush.toml has no [device.prch]. Did you mean porch?"
 
+    assert mistake(context, ["--device", "prch"]) =~
+             "no device matches prch: it is not a nickname, node or host in your configuration. " <>
+               "Did you mean porch?"
+
     assert mistake(context, ["--group", "al"]) =~
              "hotpush.toml has no [group.al]. Did you mean all?"
 
@@ -240,7 +245,7 @@ defmodule Hotpush.SettingsE2ETest do
     File.chmod!(spy, 0o755)
     path = Path.dirname(spy) <> ":" <> env["PATH"]
     token = Map.merge(env, %{"PATH" => path, "SHED_TOKEN" => "its cookie"})
-    nothing_differs(context, ["shed"], ["shed"], token)
+    nothing_differs(context, ["--device", "shed", "--device", "porch"], ["shed", "porch"], token)
     seen = File.read!(Path.join(Path.dirname(spy), "env"))
     assert seen =~ "SHED_WORD=a word for ssh"
     for name <- ["SHED_TOKEN", "KITCHEN_COOKIE"], do: refute(seen =~ name)

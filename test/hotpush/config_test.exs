@@ -2,7 +2,10 @@ defmodule Hotpush.ConfigTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}
-  alias Hotpush.Config.Secret
+  alias Hotpush.Config.{Arguments, Given, Options, Secret, Switch, Switches}
+  doctest Hotpush.Config.Arguments
+  doctest Hotpush.Config.Given
+  doctest Hotpush.Config.Switch
   doctest Hotpush.Config.Route
   doctest Hotpush.Config.Secret
   doctest Hotpush.Config.Target
@@ -17,8 +20,12 @@ defmodule Hotpush.ConfigTest do
          do: {:ok, %{config | cookie: Secret.unwrap(config.cookie)}}
   end
 
-  defp hidden(argv, env, own, older) do
-    Config.build(argv, env, %{hotpush: own, mix_tasks_upload_hotswap: older})
+  # What mix upload.hotswap makes of it.
+  defp hidden(argv, env, own, older, target \\ :host) do
+    with {:ok, given} <- Arguments.parse("upload.hotswap", argv),
+         app_envs = %{hotpush: own, mix_tasks_upload_hotswap: older},
+         {:ok, config} <- Config.build(given, env, app_envs, target),
+         do: if(config.discover?, do: {:ok, config}, else: Config.to_push(config))
   end
 
   defp ways(config), do: Enum.map(config.routes, & &1.way)
@@ -104,8 +111,9 @@ defmodule Hotpush.ConfigTest do
                "--wait takes a positive number of seconds, or nothing (60), got #{value}."
     end
 
-    assert {:ok, ["--wait", "--node=a@b"]} = Hotpush.Config.Options.argv(wait: true, node: "a@b")
-    assert {:ok, ["--wait=5"]} = Hotpush.Config.Options.argv(wait: 5)
+    for {options, wait} <- [{[wait: true], 60}, {[wait: 5], 5}, {[wait: false], nil}] do
+      assert {:ok, %{wait: ^wait}} = Options.parse(options)
+    end
   end
 
   test "what is no host, and no node" do
@@ -151,6 +159,86 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--quiet", "--verbose"])) =~ "--quiet and --verbose contradict"
   end
 
+  test "what was probably meant, in every task and in functions" do
+    for {task, argv, says} <- [
+          {"hotpush.devices", ["--ony", "mdns"], "--only"},
+          {"hotpush.devices", ["--only", "mdsn"], "mdns"},
+          {"hotpush.devices", ["json"], "--json"},
+          {"hotpush.init", ["--forse"], "--force"},
+          {"upload.hotswap", ["--purge", "sotf"], "soft"},
+          {"upload.hotswap", ["--devise", "x"], "--device"}
+        ] do
+      assert message(Arguments.parse(task, argv)) =~ ~r/ Did you mean #{says}\?\z/
+    end
+
+    # What another task takes is unknown here.
+    assert message(Arguments.parse("hotpush.disconnect", ["--force"])) =~ "unknown option --force"
+    assert message(Arguments.parse("hotpush.init", ["-h"])) =~ "mix help hotpush.init"
+
+    for {options, says} <- [
+          {[nod: "a@b"], "Did you mean node:?"},
+          {[devices: ["a"]], "Did you mean device:?"},
+          {[purge: :klil], "--purge takes soft or kill, got klil. Did you mean kill?"},
+          {[all: "maybe"], "--all takes no value, got maybe."},
+          {[node: true], "--node takes a node name"},
+          {[timeout: 0], "--timeout takes a positive number of milliseconds, got 0."},
+          {[cookie: {:sesame}], "cookie: takes text or an atom."}
+        ] do
+      assert message(Options.parse(options)) =~ says
+    end
+  end
+
+  # One table: whatever it has is taken on the command line and in functions alike.
+  test "a switch and its key say the same" do
+    ways = Enum.map(Hotpush.Discovery.Search.names(), &to_string/1)
+
+    assert [%{type: ^ways}] =
+             for(%{name: :only} = switch <- Switch.of("hotpush.devices"), do: switch)
+
+    assert length(Switches.rows()) >= length(Switch.of("upload.hotswap"))
+
+    for switch <- Switch.of(:functions) do
+      text = %{timeout: "9", wait: "9", purge: "kill"}[switch.name] || "a@b"
+      flag = Switch.flag(switch.name)
+
+      {argv, value} =
+        case switch.type do
+          :flag -> {[flag], true}
+          :on -> {["--no-" <> String.trim_leading(flag, "-")], false}
+          _ -> {[flag, text], text}
+        end
+
+      assert {:ok, typed} = Arguments.parse("upload.hotswap", argv)
+      assert {:ok, given} = Options.parse([{switch.name, value}])
+      bare = &%{&1 | cookie: Secret.unwrap(&1.cookie)}
+      assert bare.(typed) == bare.(given)
+      assert bare.(given) != %Given{}
+    end
+  end
+
+  test "--device is whatever configuration names, by any of its names" do
+    own = [nodes: [:"example@nerves.local"], ssh: ["me@shed:2222"]]
+
+    for {name, way} <- [
+          {"example@nerves.local", :node},
+          {"nerves.local", :node},
+          {"me@shed:2222", :ssh},
+          {"shed", :ssh}
+        ] do
+      assert {:ok, config} = build(["--device", name], %{}, own)
+      assert [{^way, _}] = ways(config)
+      assert {:ok, given} = Options.parse(device: name)
+      assert {:ok, %{routes: routes}} = Config.build(given, %{}, %{hotpush: own})
+      assert routes == config.routes
+    end
+
+    assert message(build(["--device", "shde"], %{}, own)) =~
+             ~r/no device matches shde: it is not a nickname, node or host in your configuration\./
+
+    assert message(build(["--device", ""], %{}, own)) =~ "no device matches"
+    assert message(build(["--device", "x"], %{}, [])) =~ "no device matches x"
+  end
+
   test "a key of the config that there is not" do
     assert message(build([], %{}, node: [:a@b])) =~
              ~r/config :hotpush has no node:, it has .*nodes.* Did you mean nodes\?/
@@ -160,11 +248,14 @@ defmodule Hotpush.ConfigTest do
   end
 
   test "a build for a target means nerves.local where no device is named" do
-    assert {:ok, config} = Config.build([], %{}, %{hotpush: [app_name: :a]}, :rpi3)
+    assert {:ok, config} = hidden([], %{}, [app_name: :a], [], :rpi3)
     assert ways(config) == [ssh: %{user: nil, host: "nerves.local", port: nil}]
-    assert {:ok, config} = Config.build(["x"], %{}, %{}, :rpi3)
+    assert {:ok, config} = hidden(["x"], %{}, [], [], :rpi3)
     assert ways(config) == [ssh: %{user: nil, host: "x", port: nil}]
-    assert message(Config.build([], %{}, %{}, :host)) =~ "no device is named"
+    assert message(hidden([], %{}, [], [])) =~ "no device is named"
+    # Whoever can do without says so.
+    assert {:ok, %{routes: []}} = Config.build(%Given{}, %{}, %{}, :host)
+    assert {:ok, %{routes: []}} = Config.build(%Given{}, %{}, %{}, :rpi3)
   end
 
   test "strings, atoms and lists of them are taken" do

@@ -2,7 +2,7 @@ defmodule Hotpush.SettingsTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}
-  alias Hotpush.Config.{Secret, Toml}
+  alias Hotpush.Config.{Arguments, Secret, Toml}
   alias Hotpush.Test.Run
 
   # Only the native library reads it.
@@ -47,8 +47,12 @@ defmodule Hotpush.SettingsTest do
     Error.message(error)
   end
 
-  defp config(dir, argv, env \\ %{}, own \\ []),
-    do: Config.build(argv, env, %{hotpush: own}, :host, [dir])
+  # What mix upload.hotswap makes of it.
+  defp config(dir, argv, env \\ %{}, own \\ []) do
+    with {:ok, given} <- Arguments.parse("upload.hotswap", argv),
+         {:ok, config} <- Config.build(given, env, %{hotpush: own}, :host, [dir]),
+         do: if(config.discover?, do: {:ok, config}, else: Config.to_push(config))
+  end
 
   defp names(dir, argv, own \\ []) do
     assert {:ok, config} = config(dir, argv, %{}, own)
@@ -175,6 +179,31 @@ defmodule Hotpush.SettingsTest do
       # By --ssh it is always a host.
       assert {:ok, %{routes: [%{nickname: nil, way: {:ssh, %{host: "kitchen"}}}]}} =
                config(dir, ["--ssh", "kitchen"])
+    end
+
+    test "by --device, whatever leads there", %{dir: dir} do
+      own = [nodes: [:"a@garden.local"]]
+
+      for {name, means} <- [
+            {"porch", "porch"},
+            {"kitchen", "kitchen"},
+            {"phone", "phone"},
+            {"nerves-1a2b.local", "kitchen"},
+            {"example@nerves-3c4d.local", "porch"},
+            {"a@garden.local", "a@garden.local"}
+          ] do
+        assert names(dir, ["--device", name], own) == [means]
+      end
+
+      argv = ["--device", "phone", "--group", "near", "--device", "porch", "--node", "a@b"]
+      assert names(dir, argv) == ~w(phone kitchen porch a@b)
+
+      assert message(config(dir, ["--device", "kichten"], %{}, own)) ==
+               "no device matches kichten: it is not a nickname, node or host in your " <>
+                 "configuration. Did you mean kitchen?"
+
+      assert message(config(dir, ["--device", "zzz"], %{}, own)) =~
+               "There are: porch, kitchen, phone, attic, a@garden.local."
     end
 
     test "one that is not there", %{dir: dir} do

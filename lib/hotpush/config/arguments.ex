@@ -1,74 +1,73 @@
 defmodule Hotpush.Config.Arguments do
-  @moduledoc "The command line, strictly: what it may say, and what is wrong with what it says."
+  @moduledoc "The command lines of all tasks, strictly, by the table in `Hotpush.Config.Switches`. Pure."
 
+  alias Hotpush.Config.{Given, Switch}
   alias Hotpush.Error
-  alias Hotpush.Plan.ModuleFilter
 
-  @switches [
-    node: [:string, :keep],
-    ssh: [:string, :keep],
-    group: [:string, :keep],
-    discover: :boolean,
-    module: [:string, :keep],
-    app: [:string, :keep],
-    all: :boolean,
-    dry_run: :boolean,
-    json: :string,
-    compile: :boolean,
-    timeout: :integer,
-    wait: :integer,
-    purge: :string,
-    force: :boolean,
-    docs: :boolean,
-    cookie: :string,
-    verbose: :boolean,
-    quiet: :boolean
-  ]
+  # What an argument without an option is; none are taken by other tasks.
+  @operands %{"upload.hotswap" => :host, "hotpush.disconnect" => :device}
 
-  # A device has booted in that time.
-  @wait 60
+  @doc """
+  What was typed behind `mix TASK`, or what is wrong with it.
 
-  @doc "The options and the hosts, in the order given, or what is wrong with them."
-  @spec parse([String.t()]) :: {:ok, keyword(), [String.t()]} | {:error, Error.t()}
-  def parse(argv) do
+      iex> {:ok, given} = Hotpush.Config.Arguments.parse("hotpush.devices", ["--only", "mdns"])
+      iex> given.only
+      ["mdns"]
+      iex> {:error, error} = Hotpush.Config.Arguments.parse("hotpush.init", ["--no-discver"])
+      iex> Hotpush.Error.message(error)
+      "unknown option --no-discver: \\"mix help hotpush.init\\" lists them. Did you mean --no-discover?"
+  """
+  @spec parse(String.t(), [String.t()]) :: {:ok, Given.t()} | {:error, Error.t()}
+  def parse(task, argv) do
     with :ok <- cookie_in_one(argv) do
-      case argv |> waits() |> OptionParser.parse(strict: @switches) do
-        {_, _, [{option, nil} | _]} -> unknown_or_valueless(option)
-        {_, _, [{option, value} | _]} -> bad(option, value)
-        {options, hosts, []} -> consistent(options, hosts)
-      end
+      {options, operands, wrong} = read(task, argv)
+
+      with :ok <- known(task, wrong),
+           {:ok, named} <- operands(task, operands),
+           {:ok, options} <- cast(task, options),
+           given = Given.new(named ++ options),
+           :ok <- consistent(given),
+           do: {:ok, given}
     end
   end
 
-  @doc "The names of the options, with underscores."
-  @spec names() :: [atom()]
-  def names, do: Keyword.keys(@switches)
-
   @doc "Where `--json` wants the document, also when something else in `argv` is wrong."
-  @spec json([String.t()]) :: Path.t() | nil
-  def json(argv) do
-    {options, _, _} = argv |> waits() |> OptionParser.parse(strict: @switches)
-    options[:json]
+  @spec json(String.t(), [String.t()]) :: Path.t() | nil
+  def json(task, argv) do
+    {options, _, _} = read(task, argv)
+    options |> Keyword.get_values(:json) |> List.last()
+  end
+
+  # Values are read by the table, so that they are read alike in functions.
+  defp read(task, argv) do
+    switches = Switch.of(task)
+
+    strict =
+      for s <- switches, do: {s.name, if(Switch.flag?(s), do: :boolean, else: [:string, :keep])}
+
+    wait = Enum.find(switches, &(&1.name == :wait))
+    argv = if wait, do: waits(argv, elem(wait.type, 1)), else: argv
+    OptionParser.parse(argv, strict: strict)
   end
 
   # The number may be left out, which OptionParser does not know. No host is a bare number.
-  defp waits(["--" | _] = rest), do: rest
-  defp waits(["--no-wait" | rest]), do: waits(rest)
+  defp waits(["--" | _] = rest, _stock), do: rest
+  defp waits(["--no-wait" | rest], stock), do: waits(rest, stock)
 
-  defp waits(["--wait" | rest]) do
+  defp waits(["--wait" | rest], stock) do
     case rest do
       [<<digit, _::binary>> = seconds | rest] when digit in ?0..?9 ->
         if seconds =~ ~r/\A\d+\z/,
-          do: ["--wait=" <> seconds | waits(rest)],
-          else: ["--wait=#{@wait}", seconds | waits(rest)]
+          do: ["--wait=" <> seconds | waits(rest, stock)],
+          else: ["--wait=#{stock}", seconds | waits(rest, stock)]
 
       _ ->
-        ["--wait=#{@wait}" | waits(rest)]
+        ["--wait=#{stock}" | waits(rest, stock)]
     end
   end
 
-  defp waits([argument | rest]), do: [argument | waits(rest)]
-  defp waits([]), do: []
+  defp waits([argument | rest], stock), do: [argument | waits(rest, stock)]
+  defp waits([], _stock), do: []
 
   # What follows a cookie may be the rest of it, after a space, which no message is to show.
   defp cookie_in_one(["--" | _]), do: :ok
@@ -81,59 +80,52 @@ defmodule Hotpush.Config.Arguments do
   defp after_cookie("--" <> _ = next, rest), do: cookie_in_one([next | rest])
   defp after_cookie(_, _), do: {:error, Error.new(:usage, "--cookie", :cookie_with_space)}
 
-  defp consistent(options, hosts) do
-    if options[:quiet] && options[:verbose],
-      do: {:error, Error.new(:usage, "--quiet", {:contradiction, "--verbose"})},
-      else: {:ok, options, hosts}
+  defp known(_task, []), do: :ok
+
+  defp known(task, [{help, _} | _]) when help in ["-h", "--help"], do: usage(help, {:help, task})
+
+  defp known("upload.hotswap", [{port, _} | _]) when port in ["-p", "--port"],
+    do: usage(port, :port_option)
+
+  defp known(task, [{option, got} | _]) do
+    case Enum.find(Switch.of(task), &(option in Switch.flags(&1))) do
+      nil -> usage(option, {:unknown_option, task, meant(option, task)})
+      switch -> Switch.bad(switch, got || "nothing")
+    end
   end
 
-  defp unknown_or_valueless(option) when option in ["-h", "--help"],
-    do: {:error, Error.new(:usage, option, :help)}
+  defp operands(_task, []), do: {:ok, []}
 
-  defp unknown_or_valueless(option) when option in ["-p", "--port"],
-    do: {:error, Error.new(:usage, option, :port_option)}
-
-  defp unknown_or_valueless(option) do
-    known = for {name, type} <- @switches, flag <- flags(dashed(name), type), do: flag
-
-    if option in known,
-      do: bad(option, "nothing"),
-      else: {:error, Error.new(:usage, option, {:unknown_option, nil, meant(option, known)})}
+  defp operands(task, [operand | _] = operands) do
+    case @operands do
+      %{^task => kind} -> {:ok, for(text <- operands, do: {kind, text})}
+      _ -> usage(operand, {:unexpected_argument, task, meant(operand, task)})
+    end
   end
 
-  defp flags(name, :boolean), do: ["--" <> name, "--no-" <> name]
-  defp flags(name, _type), do: ["--" <> name]
+  defp cast(task, options) do
+    switches = Map.new(Switch.of(task), &{&1.name, &1})
 
-  defp meant("--" <> name, known) do
-    names = Enum.map(known, &String.trim_leading(&1, "-"))
-    for near <- Enum.take(ModuleFilter.near(name, names), 1), do: "--" <> near
+    Enum.reduce_while(options, {:ok, []}, fn {name, value}, {:ok, done} ->
+      case if(is_boolean(value), do: {:ok, value}, else: Switch.cast(switches[name], value)) do
+        {:ok, value} -> {:cont, {:ok, done ++ [{name, value}]}}
+        error -> {:halt, error}
+      end
+    end)
   end
 
-  defp meant(_short, _known), do: []
+  defp consistent(%Given{quiet: true, verbose: true}),
+    do: usage("--quiet", {:contradiction, "--verbose"})
 
-  defp dashed(name), do: name |> to_string() |> String.replace("_", "-")
+  defp consistent(_given), do: :ok
 
-  defp expected("--timeout"), do: "a positive number of milliseconds"
-  defp expected("--wait"), do: "a positive number of seconds, or nothing (60)"
-  defp expected("--purge"), do: "soft or kill"
+  # A short option resembles none.
+  defp meant("-" <> <<letter, _::binary>>, _task) when letter != ?-, do: []
 
-  defp expected("--node"),
-    do: "a node name such as example@nerves.local, or a nickname of hotpush.toml"
+  defp meant(text, task) do
+    names = for switch <- Switch.of(task), "--" <> name <- Switch.flags(switch), do: name
+    for name <- Switch.meant(String.trim_leading(text, "-"), names), do: "--" <> name
+  end
 
-  defp expected("--ssh"), do: "[user@]host[:port], as in nerves.local"
-  defp expected("--group"), do: "the name of a group of hotpush.toml"
-  defp expected("--json"), do: "a path, or - for standard output"
-  defp expected("--cookie"), do: "the device's cookie"
-  defp expected("--module"), do: "a module name such as Example.Foo or :erlang_mod"
-  defp expected("--app"), do: "the name of an application"
-  defp expected(_flag), do: "no value"
-
-  @doc "The error for a value that an option does not take."
-  @spec bad(String.t(), term()) :: {:error, Error.t()}
-  # A cookie never gets into a message, not even a badly given one.
-  def bad("--cookie", _value), do: bad("--cookie", "something else", expected("--cookie"))
-  def bad(option, value), do: bad(option, value, expected(option))
-
-  defp bad(option, value, expected),
-    do: {:error, Error.new(:usage, option, {:bad_value, value, expected})}
+  defp usage(subject, reason), do: {:error, Error.new(:usage, subject, reason)}
 end

@@ -1,107 +1,116 @@
 defmodule Hotpush.Config.Options do
   @moduledoc """
-  The options of the functions in `Hotpush`: those of `mix upload.hotswap`, as a keyword list. They
-  go the way of the command line, so that both are checked, and outweigh the rest, alike.
+  The options of the functions in `Hotpush`: those of `mix upload.hotswap`, as a keyword list, by the
+  table in `Hotpush.Config.Switches`.
   """
 
-  alias Hotpush.Config.Arguments
+  alias Hotpush.Config.{Given, Switch}
   alias Hotpush.{Config, Error}
-  alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Workspace
+
+  # Nobody is asked in a function, and what comes of it is answered as a value.
+  @of_the_task [:discover, :json]
 
   @doc """
   The config that the options make with the environment, hotpush.toml and the project's config.
 
-  Without any device it has no routes, which is for the caller to judge. Nothing is printed in the
-  course of what it is used for, unless `verbose: true` is among the options.
+  Nothing is printed in the course of what it is used for, unless `verbose: true` is among the
+  options.
   """
   @spec config(keyword()) :: {:ok, Config.t()} | {:error, Error.t()}
   def config(options) do
-    with :ok <- Workspace.check(),
-         {:ok, argv} <- argv(options) do
-      argv = if options[:verbose], do: argv, else: ["--quiet" | argv]
-      build(argv)
+    with :ok <- Workspace.check(), {:ok, given} <- parse(options) do
+      Workspace.config(%{given | quiet: not given.verbose})
     end
   end
 
-  # Without a device the config is one for anybody's.
-  defp build(argv) do
-    with {:error, %Error{reason: why}} when why in [:no_nodes, :settings_unread] <-
-           Workspace.config(argv),
-         {:ok, config} <- Workspace.config(["--node=nobody@localhost" | argv]),
-         do: {:ok, %{config | routes: []}}
-  end
-
   @doc """
-  The options as they would stand on the command line.
+  What the options say.
 
-      iex> Hotpush.Config.Options.argv(node: [:"a@b", "c@d"], dry_run: true, compile: false, timeout: 500)
-      {:ok, ["--node=a@b", "--node=c@d", "--dry-run", "--no-compile", "--timeout=500"]}
-      iex> {:error, error} = Hotpush.Config.Options.argv(module: {1, 2})
+      iex> {:ok, given} = Hotpush.Config.Options.parse(node: [:"a@b", "c@d"], wait: true, timeout: 500)
+      iex> {given.devices, given.wait, given.timeout}
+      {[node: "a@b", node: "c@d"], 60, 500}
+      iex> {:error, error} = Hotpush.Config.Options.parse(module: {1, 2})
       iex> Hotpush.Error.message(error)
       "module: takes text, an atom, a number, true or false, or a list of them, got {1, 2}."
-      iex> {:error, error} = Hotpush.Config.Options.argv(%{cookie: "sesame"})
+      iex> {:error, error} = Hotpush.Config.Options.parse(%{cookie: "sesame"})
       iex> Hotpush.Error.message(error) =~ "the options are a keyword list"
       true
       iex> inspect(error) <> Hotpush.Error.message(error) =~ "sesame"
       false
-      iex> {:error, error} = Hotpush.Config.Options.argv(discover: true)
+      iex> {:error, error} = Hotpush.Config.Options.parse(discover: true)
       iex> Hotpush.Error.message(error)
       "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
-      iex> {:error, error} = Hotpush.Config.Options.argv(nodes: [:"a@b"])
+      iex> {:error, error} = Hotpush.Config.Options.parse(nodes: [:"a@b"])
       iex> Hotpush.Error.message(error)
       "there is no option nodes: here, see Hotpush's documentation. Did you mean node:?"
   """
-  @spec argv(keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
-  def argv(options) do
+  @spec parse(keyword()) :: {:ok, Given.t()} | {:error, Error.t()}
+  def parse(options) do
     if Keyword.keyword?(options),
-      do: collect(options, []),
+      do: read(options, Map.new(Switch.of(:functions), &{&1.name, &1}), []),
       else: {:error, Error.new(:usage, :options, :no_keywords)}
   end
 
-  defp collect([], argv), do: {:ok, argv |> Enum.reverse() |> List.flatten()}
+  defp read([], _switches, done),
+    do: {:ok, done |> Enum.reverse() |> List.flatten() |> Given.new()}
 
-  # Nobody is asked here, and what comes of it is answered as a value.
-  defp collect([{key, value} | _rest], _argv)
-       when key in [:discover, :json] and value not in [nil, false],
-       do: {:error, Error.new(:usage, key, :of_the_task)}
-
-  defp collect([{key, value} | rest], argv) do
-    if key in Arguments.names(), do: collect(key, value, rest, argv), else: unknown(key)
+  defp read([{key, value} | rest], switches, done) do
+    with {:ok, values} <- read_one(key, value, switches),
+         do: read(rest, switches, [values | done])
   end
 
-  defp collect(key, value, rest, argv) do
-    flag = "--" <> String.replace(to_string(key), "_", "-")
+  defp read_one(key, value, _switches) when key in @of_the_task and value in [nil, false],
+    do: {:ok, []}
 
-    case flags(flag, value) do
-      :error -> {:error, Error.new(:usage, key, {:bad_option, shown(key, value)})}
-      flags -> collect(rest, [flags | argv])
+  defp read_one(key, _value, _switches) when key in @of_the_task,
+    do: {:error, Error.new(:usage, key, :of_the_task)}
+
+  defp read_one(key, value, switches) do
+    case switches do
+      %{^key => switch} -> values(switch, value)
+      _ -> {:error, Error.new(:usage, key, {:unknown_key, meant(key, switches)})}
     end
   end
 
-  defp unknown(key) do
-    near = ModuleFilter.near(to_string(key), Enum.map(Arguments.names(), &to_string/1))
-    {:error, Error.new(:usage, key, {:unknown_key, Enum.take(near, 1)})}
+  defp meant(key, switches),
+    do: Switch.meant(to_string(key), Enum.map(Map.keys(switches), &to_string/1))
+
+  defp values(switch, list) when is_list(list) do
+    Enum.reduce_while(list, {:ok, []}, fn one, {:ok, done} ->
+      case if(is_list(one), do: odd(switch, list), else: value(switch, one)) do
+        {:ok, values} -> {:cont, {:ok, done ++ values}}
+        error -> {:halt, error}
+      end
+    end)
   end
 
-  defp flags(_flag, nil), do: []
-  defp flags(flag, true), do: [flag]
-  defp flags("--" <> name, false), do: ["--no-" <> name]
+  defp values(switch, value), do: value(switch, value)
 
-  defp flags(flag, value) when is_binary(value) or is_integer(value), do: [flag <> "=#{value}"]
+  defp value(_switch, nil), do: {:ok, []}
+  # The number that is meant where none is given; and not to wait at all.
+  defp value(%Switch{type: {_, stock}} = switch, true), do: {:ok, [{switch.name, stock}]}
+  defp value(%Switch{type: {_, _}}, false), do: {:ok, []}
 
-  defp flags(flag, value) when is_atom(value) do
+  defp value(%Switch{type: type} = switch, flag)
+       when is_boolean(flag) and type not in [:flag, :on],
+       do: Switch.bad(switch, to_string(flag))
+
+  defp value(switch, value) when is_binary(value) or is_atom(value) or is_integer(value) do
     # A module is written as in the code.
-    [flag <> "=" <> (value |> to_string() |> String.replace_prefix("Elixir.", ""))]
+    text = value |> to_string() |> String.replace_prefix("Elixir.", "")
+    with {:ok, value} <- Switch.cast(switch, text), do: {:ok, [{switch.name, value}]}
   end
 
-  defp flags(flag, [_ | _] = values) do
-    flags = Enum.map(values, &if(is_list(&1), do: :error, else: flags(flag, &1)))
-    if :error in flags, do: :error, else: flags
-  end
+  defp value(switch, value), do: odd(switch, value)
 
-  defp flags(_flag, []), do: []
-  defp flags(_flag, _value), do: :error
+  defp odd(%Switch{name: :device}, value),
+    do: {:error, Error.new(:usage, :device, {:bad_id, value})}
+
+  defp odd(%Switch{name: :cookie}, _value),
+    do: {:error, Error.new(:usage, :cookie, {:bad_option, :hidden})}
+
+  defp odd(switch, value), do: {:error, Error.new(:usage, switch.name, {:bad_option, value})}
 
   @doc """
   A device's id as text.
@@ -116,7 +125,4 @@ defmodule Hotpush.Config.Options do
   def id(text) when is_binary(text), do: {:ok, text}
   def id(atom) when is_atom(atom), do: {:ok, to_string(atom)}
   def id(other), do: {:error, Error.new(:usage, :device, {:bad_id, other})}
-
-  defp shown(:cookie, _value), do: :hidden
-  defp shown(_key, value), do: value
 end

@@ -6,6 +6,7 @@ defmodule Hotpush.Project.Workspace do
   """
 
   alias Hotpush.{Config, Error, Turn}
+  alias Hotpush.Config.Given
   alias Hotpush.Project.{Consolidation, LateSaves}
   alias Hotpush.Project.LateSaves.Record
   alias Hotpush.Transport.ChildEnv.Withheld
@@ -18,16 +19,16 @@ defmodule Hotpush.Project.Workspace do
       else: {:error, Error.new(:usage, nil, :no_project)}
   end
 
-  @doc "The config that a command line makes with the environment, hotpush.toml and the Mix config."
-  @spec config([String.t()]) :: {:ok, Config.t()} | {:error, Error.t()}
-  def config(argv), do: Turn.take(:build, fn -> read_config(argv) end)
+  @doc "What was typed, with the environment, hotpush.toml and the Mix config."
+  @spec config(Given.t()) :: {:ok, Config.t()} | {:error, Error.t()}
+  def config(given), do: Turn.take(:build, fn -> read_config(given) end)
 
   # A compilation in another process makes other projects the current one, for a while.
-  defp read_config(argv) do
+  defp read_config(given) do
     app_envs = Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
 
     with {:ok, config} <-
-           Config.build(argv, System.get_env(), app_envs, Mix.target(), settings_dirs()) do
+           Config.build(given, System.get_env(), app_envs, Mix.target(), settings_dirs()) do
       Withheld.add(config.cookie_variables)
       {:ok, config}
     end

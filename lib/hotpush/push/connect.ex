@@ -4,7 +4,8 @@ defmodule Hotpush.Push.Connect do
   """
 
   alias Hotpush.{Config, Error, Project}
-  alias Hotpush.Config.{Options, Route, Target}
+  alias Hotpush.Config.{Cookie, Options, Route, Target}
+  alias Hotpush.Config.Toml.Selection
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Push.{Engine, Isolation, Preparation}
   alias Hotpush.Transport.Adb.Devices
@@ -20,45 +21,45 @@ defmodule Hotpush.Push.Connect do
   """
   @spec run(keyword()) :: {:ok, [node()]} | {:error, Error.t()}
   def run(options) do
-    {id, options} = Keyword.pop(options, :device)
+    {ids, options} = Keyword.pop(options, :device)
 
     with {:ok, config} <- Options.config(options),
+         :ok <- Cookie.some(config),
          {:ok, project} <- Project.load(config),
-         {:ok, routes} <- routes(config, id) do
+         {:ok, routes} <- routes(config, ids) do
       targets = Targets.list(%{config | routes: routes}, project.state_dir)
       Isolation.run("connect", fn -> connect(targets, config.timeout) end)
     end
   end
 
   @doc """
-  The routes that are meant by an id: a nickname, a node name, a host name, an adb serial number or
-  a unique prefix of one. Those that configuration names come before what else it may be; a host that
+  The routes that are meant by an id, or by several: a nickname, a node name, a host name, an adb
+  serial number or a unique prefix of one. Those that configuration names come before what else it may be; a host that
   is not configured is reached by ssh.
   """
-  @spec routes(Config.t(), String.t() | atom() | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
-  def routes(%Config{routes: []}, nil), do: attached()
-  def routes(%Config{routes: routes}, nil), do: {:ok, routes}
+  @spec routes(Config.t(), id | [id] | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
+        when id: String.t() | atom()
+  def routes(%Config{routes: []}, none) when none in [nil, []], do: attached()
+  def routes(%Config{routes: routes}, none) when none in [nil, []], do: {:ok, routes}
 
-  def routes(config, id) do
+  def routes(config, ids) when is_list(ids) do
+    Enum.reduce_while(ids, {:ok, []}, fn id, {:ok, done} ->
+      case of_one(config, id) do
+        {:ok, routes} -> {:cont, {:ok, Enum.uniq(done ++ routes)}}
+        error -> {:halt, error}
+      end
+    end)
+  end
+
+  def routes(config, id), do: of_one(config, id)
+
+  defp of_one(config, id) do
     with {:ok, text} <- Options.id(id) do
-      case Enum.filter(config.routes, &called?(&1, text)) do
+      case Selection.called(config.routes, text) do
         [] -> with {:ok, route} <- other(text, config), do: {:ok, [route]}
         routes -> {:ok, routes}
       end
     end
-  end
-
-  defp called?(%Route{nickname: text}, text), do: true
-  defp called?(%Route{name: text}, text), do: true
-  defp called?(%Route{way: {:node, node}}, text), do: named?(node, text)
-  defp called?(%Route{way: {:ssh, %{host: host}}}, text), do: host == text
-
-  defp called?(%Route{way: {:adb, serial, node}}, text),
-    do: String.starts_with?(serial, text) or (node != nil and named?(node, text))
-
-  defp named?(node, text) do
-    [name, host] = String.split(to_string(node), "@", parts: 2)
-    text in ["#{name}@#{host}", host]
   end
 
   # Not configured: a node by its full name, what adb knows, or a host as on the command line.

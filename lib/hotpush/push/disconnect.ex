@@ -27,9 +27,8 @@ defmodule Hotpush.Push.Disconnect do
   @spec run(keyword()) :: {:ok, [t()]} | {:error, Error.t()}
   def run(options) do
     {id, options} = Keyword.pop(options, :device)
-    # Nobody is offered a cookie here, so none is looked for.
-    options = Keyword.put_new(options, :cookie, "none")
 
+    # Nobody is offered a cookie here, so it does not matter whether there is one.
     with {:ok, config} <- Options.config(options),
          {:ok, routes} <- Connect.routes(config, id),
          do: {:ok, Enum.map(routes, &leave/1)}

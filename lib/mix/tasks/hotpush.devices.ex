@@ -1,6 +1,8 @@
 defmodule Mix.Tasks.Hotpush.Devices do
   @shortdoc "Lists devices: those of the configuration, and those that are found"
 
+  alias Hotpush.Config.Switch
+
   @moduledoc """
   Lists devices: those of the configuration, and those that are found.
 
@@ -24,10 +26,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
 
   ## Options
 
-    * `--only WAY` - look only with `mdns`, `epmd` or `adb`; may be repeated
-    * `--timeout MS` - milliseconds for the whole command, 5000 by default, however many devices hang
-    * `--json PATH` - write one JSON document, in every case (`-` is standard output, in place of
-      the table). Its schema is `priv/devices.schema.json` in Hotpush's folder
+  #{Switch.manual("hotpush.devices")}
 
   If `MIX_TARGET` is set and you have named no device, the command asks `nerves.local`, to which
   `mix upload.hotswap` would push.
@@ -53,16 +52,20 @@ defmodule Mix.Tasks.Hotpush.Devices do
   use Mix.Task
 
   alias Hotpush.{CLI, Config, Project}
-  alias Hotpush.Discovery.Devices
+  alias Hotpush.Discovery.{Devices, Search}
   alias Hotpush.Project.Workspace
-  alias Hotpush.Config.DevicesArguments
+  alias Hotpush.Config.{Arguments, Given}
   alias Hotpush.Discovery.Devices.{Document, Table}
   alias Hotpush.Discovery.Confirmed
+
+  @timeout 5_000
 
   @impl true
   def run(argv) do
     CLI.attended(fn ->
-      CLI.command(DevicesArguments.json(argv), &Document.of_error/1, fn -> list(argv) end)
+      CLI.command(Arguments.json("hotpush.devices", argv), &Document.of_error/1, fn ->
+        list(argv)
+      end)
     end)
   end
 
@@ -70,29 +73,23 @@ defmodule Mix.Tasks.Hotpush.Devices do
     Workspace.consolidate()
     env = System.get_env()
 
-    with {:ok, asked} <- DevicesArguments.parse(argv),
+    with {:ok, given} <- Arguments.parse("hotpush.devices", argv),
          :ok <- Workspace.check(),
-         {:ok, config} <- config(["--discover", "--no-compile"]),
+         {:ok, config} <- Workspace.config(%Given{compile: false}),
          :ok <- CLI.left_out(config),
          {:ok, project} <- Project.load(config),
          :ok <- Workspace.load_ways(config) do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
-      config = %{config | timeout: asked.timeout}
-      {rows, more} = Devices.list(config, project, confirmed, asked.only)
-      unless asked.json == "-", do: CLI.say(Table.lines(rows, errors ++ more))
+      # Those that a push would mean where none is named.
+      config = %{Config.or_stock(config) | timeout: given.timeout || @timeout}
+      only = for way <- Search.names(), to_string(way) in given.only, do: way
+      {rows, more} = Devices.list(config, project, confirmed, only)
+      unless given.json == "-", do: CLI.say(Table.lines(rows, errors ++ more))
       {0, Document.of(rows, errors ++ more)}
     else
       {:error, error} ->
         CLI.complain(error)
         {2, Document.of_error(error)}
-    end
-  end
-
-  # Whom a push would mean where none is named.
-  defp config(build) do
-    with {:ok, %{routes: []}} <- Workspace.config(build) do
-      stock = if Mix.target() == :host, do: [], else: ["--ssh", Config.stock_host()]
-      Workspace.config(build ++ stock)
     end
   end
 

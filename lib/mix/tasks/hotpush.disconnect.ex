@@ -30,6 +30,7 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
   use Mix.Task
 
   alias Hotpush.{CLI, Error, Text}
+  alias Hotpush.Config.Arguments
   alias Hotpush.Project.Workspace
   alias Hotpush.Push.Disconnect
 
@@ -47,14 +48,12 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
     end
   end
 
+  # Without a name, all that configuration names.
   defp ids(argv) do
-    case OptionParser.parse(argv, strict: []) do
-      {[], ids, []} -> {:ok, if(ids == [], do: [nil], else: ids)}
-      {_, _, [{option, _} | _]} -> {:error, unknown(option)}
+    with {:ok, given} <- Arguments.parse("hotpush.disconnect", argv) do
+      {:ok, if(given.devices == [], do: [nil], else: Keyword.values(given.devices))}
     end
   end
-
-  defp unknown(option), do: Error.new(:usage, option, {:unknown_option, "hotpush.disconnect"})
 
   # One that is not there costs only itself.
   defp disconnect(ids) do

@@ -1,6 +1,8 @@
 defmodule Mix.Tasks.Hotpush.Init do
   @shortdoc "Writes a hotpush.toml that names your devices"
 
+  alias Hotpush.Config.Switch
+
   @moduledoc """
   Writes a `hotpush.toml` that names your devices.
 
@@ -19,9 +21,7 @@ defmodule Mix.Tasks.Hotpush.Init do
 
   ## Options
 
-    * `--force` - replace an existing file, or write one for this child of an umbrella
-    * `--no-discover` - do not look for devices; the file then has only examples
-    * `--timeout MS` - look for devices for this many milliseconds, 2000 by default
+  #{Switch.manual("hotpush.init")}
 
   ## Exit status
 
@@ -33,13 +33,13 @@ defmodule Mix.Tasks.Hotpush.Init do
   use Mix.Task
 
   alias Hotpush.{CLI, Error, Text}
-  alias Hotpush.Config.Toml
+  alias Hotpush.Config.{Arguments, Toml}
   alias Hotpush.Project.Workspace
   alias Hotpush.Discovery.Search
   alias Hotpush.Discovery.Found
   alias Hotpush.Config.Toml.{Gitignore, Template, Writer}
 
-  @switches [force: :boolean, discover: :boolean, timeout: :integer]
+  @timeout 2_000
 
   @impl true
   def run(argv), do: CLI.attended(fn -> init(argv) end)
@@ -47,13 +47,13 @@ defmodule Mix.Tasks.Hotpush.Init do
   defp init(argv) do
     Workspace.consolidate()
 
-    with {:ok, options} <- options(argv),
+    with {:ok, given} <- Arguments.parse("hotpush.init", argv),
          {:ok, dir} <- project(),
          path = Path.join(dir, Toml.file_name()),
          :ok <- readable(path),
-         :ok <- check(path, options),
-         entries = entries(options),
-         :ok <- write(path, Template.render(Mix.Project.config()[:app], entries), options),
+         :ok <- check(path, given),
+         entries = entries(given),
+         :ok <- write(path, Template.render(Mix.Project.config()[:app], entries), given),
          :ok <- say_written(path, entries),
          :ok <- ignore(Path.join(dir, ".gitignore")) do
       :ok
@@ -61,26 +61,6 @@ defmodule Mix.Tasks.Hotpush.Init do
       {:error, error} -> CLI.fail(error)
     end
   end
-
-  defp options(argv) do
-    case OptionParser.parse(argv, strict: @switches) do
-      {options, [], []} -> timeout(options)
-      {_, [argument | _], []} -> usage(argument, {:unexpected_argument, "hotpush.init"})
-      {_, _, [{"--timeout", got} | _]} -> bad_timeout(got || "nothing")
-      {_, _, [{option, nil} | _]} -> usage(option, {:unknown_option, "hotpush.init"})
-      {_, _, [{option, got} | _]} -> usage(option, {:bad_value, got, "no value"})
-    end
-  end
-
-  defp timeout(options) do
-    case Keyword.get(options, :timeout, 2_000) do
-      ms when ms in 1..600_000 -> {:ok, Keyword.put(options, :timeout, ms)}
-      ms -> bad_timeout(ms)
-    end
-  end
-
-  defp bad_timeout(got),
-    do: usage("--timeout", {:bad_value, got, "a number of milliseconds, at most 600000"})
 
   defp usage(subject, reason), do: {:error, Error.new(:usage, subject, reason)}
 
@@ -96,11 +76,11 @@ defmodule Mix.Tasks.Hotpush.Init do
   end
 
   # In a child of an umbrella there may be one for all.
-  defp check(path, options) do
+  defp check(path, given) do
     above = tl(Workspace.settings_dirs()) |> Enum.map(&Path.join(&1, Toml.file_name()))
 
     cond do
-      force?(options) ->
+      given.force ->
         :ok
 
       Writer.there?(path) ->
@@ -114,10 +94,8 @@ defmodule Mix.Tasks.Hotpush.Init do
     end
   end
 
-  defp force?(options), do: Keyword.get(options, :force, false)
-
-  defp entries(options) do
-    if Keyword.get(options, :discover, true), do: discover(options[:timeout]), else: []
+  defp entries(given) do
+    if given.discover == false, do: [], else: discover(given.timeout || @timeout)
   end
 
   # A way of the project's own is among the project's modules.
@@ -143,8 +121,8 @@ defmodule Mix.Tasks.Hotpush.Init do
   # An atom of ours, or a module of the project's.
   defp way(name), do: name |> inspect() |> String.trim_leading(":")
 
-  defp write(path, text, options) do
-    with {:error, reason} <- Writer.write(path, text, force?(options)),
+  defp write(path, text, given) do
+    with {:error, reason} <- Writer.write(path, text, given.force),
          do: usage(Path.relative_to_cwd(path), {:not_written, reason})
   end
 

@@ -1,6 +1,8 @@
 defmodule Mix.Tasks.Upload.Hotswap do
   @shortdoc "Makes running devices run the code on disk, without a restart"
 
+  alias Hotpush.Config.Switch
+
   @moduledoc """
   Makes running devices run the code on disk, without a restart.
 
@@ -78,7 +80,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   can then push to devices by these names; `mix upload.hotswap` alone pushes to every device of the
   file:
 
-      $ mix upload.hotswap --node porch
+      $ mix upload.hotswap --device porch
       $ mix upload.hotswap --group all
 
   Each device has exactly one of `ssh`, `node` and `adb`, except that a device with `adb` may also
@@ -105,46 +107,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   ## Options
 
-    * `--ssh HOST` - push to this host by ssh, as for `HOST` alone; may be repeated
-    * `--node NAME` - push to this node, configured or not, or to the device of this name in
-      `hotpush.toml`; may be repeated
-    * `--group NAME` - push to the devices of this group of `hotpush.toml`; may be repeated
-    * `--discover` - also push to devices that are found on the network and that you confirm once.
-      At a terminal, the command asks you about each new device; in a pipe, it never asks. It
-      pushes to the devices that are named or confirmed, and lists the others. See
-      `mix hotpush.devices`
-    * `--module MODULE` - push only this module (`Example.Foo`, `Elixir.Example.Foo`,
-      `:erlang_mod`), or, with `.*` at the end, the modules under it; may be repeated
-    * `--app APP` - push only this application; may be repeated. This is the only way to push a
-      development-only dependency
-    * `--all` - also push modules that do not differ
-    * `--dry-run` - report what a push would do, what it would refuse, and which processes
-      `--purge kill` would end; change nothing
-    * `--json PATH` - write one JSON document, in every case. Its schema is
-      `priv/report.schema.json` in Hotpush's folder. With `-`, standard output is the document and
-      nothing else
-    * `--no-compile` - push what was compiled last
-    * `--timeout MS` - milliseconds for each device, 30000 by default
-    * `--wait [SECONDS]` - try again while a device boots (and cannot be reached yet) or while
-      somebody else's push runs there, for 60 seconds by default. The command says once what it
-      waits for. It does not wait after a wrong cookie or an unknown host key
-    * `--purge soft|kill` - what to do with processes that still run code which the push *before*
-      this one replaced. `soft` (the default) refuses the push and names the processes; `kill` ends
-      them and names them
-    * `--force` - override the refusals that can be overridden: another Elixir version, another
-      build target, another project's device, native code that is already loaded, a module named
-      like one of Elixir's or Erlang/OTP's, a protocol that would lose implementations or gain some
-      that are not part of the push, the removal of a module that the device still needs
-    * `--docs` - keep the documentation in the modules that are sent, as
-      `strip_beams: [keep: ["Docs"]]` in a release of the project does. (`h` in IEx on the device
-      still reads the firmware's file.)
-    * `--cookie COOKIE` - the cookie of the devices. Quote a cookie that has a space, and put a
-      `HOST` before this option. `HOTPUSH_COOKIE` is better, since other users of this computer may
-      see the option in the list of running programs. Programs that the command starts, such as
-      ssh, get no environment variable with COOKIE in its name
-    * `--verbose` - also print reasons, how long each step took, and what a refused push would have
-      done; list all modules, even if there are more than 20
-    * `--quiet` - print only what went wrong
+  #{Switch.manual("upload.hotswap")}
 
   ## What is pushed
 
@@ -204,6 +167,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
   use Mix.Task
 
   alias Hotpush.{CLI, Config, Error, Push, Report}
+  alias Hotpush.Config.Arguments
   alias Hotpush.Project.{Builder, Workspace}
   alias Hotpush.Push.Stopwatch
   alias Hotpush.Discovery.Devices.Table
@@ -214,17 +178,16 @@ defmodule Mix.Tasks.Upload.Hotswap do
   def run(argv), do: CLI.attended(fn -> upload(argv) end)
 
   defp upload(argv) do
-    CLI.command(Config.Arguments.json(argv), &Document.of_error/1, fn ->
-      case Workspace.config(argv) do
-        {:ok, config} -> start(config)
+    CLI.command(Arguments.json("upload.hotswap", argv), &Document.of_error/1, fn ->
+      with {:ok, given} <- Arguments.parse("upload.hotswap", argv),
+           {:ok, config} <- Workspace.config(given),
+           {:ok, config} <- if(given.discover, do: {:ok, config}, else: Config.to_push(config)) do
+        CLI.left_out(config)
+        if config.discover?, do: discover(config), else: push(config)
+      else
         {:error, error} -> fail(error)
       end
     end)
-  end
-
-  defp start(config) do
-    CLI.left_out(config)
-    if config.discover?, do: discover(config), else: push(config)
   end
 
   # Who is found but neither named nor confirmed is listed, and offered nothing.

@@ -11,16 +11,27 @@ defmodule Hotpush.Config.Toml.Selection do
   alias Hotpush.Plan.ModuleFilter
 
   @typedoc """
-  A name as it was given: by `--node`, `--ssh`, `--group`, or with no option (`:host`), where a
-  nickname comes before a host of that name.
+  A name as it was given: by `--node`, `--ssh`, `--device`, `--group`, or with no option (`:host`),
+  where a nickname comes before a host of that name.
   """
-  @type asked :: {:node | :ssh | :group | :host, String.t() | atom()}
+  @type asked :: {:node | :ssh | :device | :group | :host, String.t() | atom()}
 
-  @doc "The routes that `asked` means, in the order asked."
-  @spec routes([asked()], Toml.t() | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
-  def routes(asked, settings) do
+  @doc """
+  The routes that `asked` means, in the order asked. Where nothing is asked for: the devices of
+  hotpush.toml, or, where it has none, those of `configured`, the Mix config's.
+
+  In the place of `settings` may stand the error that says why hotpush.toml was not read.
+  """
+  @spec routes([asked()], Toml.t() | Error.t() | nil, [asked()]) ::
+          {:ok, [Route.t()]} | {:error, Error.t()}
+  def routes(asked, settings, configured \\ [])
+  def routes([], %Toml{devices: [_ | _] = devices}, _configured), do: {:ok, devices}
+  def routes([], _settings, []), do: {:ok, []}
+  def routes([], _settings, configured), do: routes(configured, nil)
+
+  def routes(asked, settings, configured) do
     Enum.reduce_while(asked, {:ok, []}, fn name, {:ok, done} ->
-      case meant(name, settings) do
+      case meant(name, settings, configured) do
         {:ok, routes} -> {:cont, {:ok, done ++ routes}}
         {:error, error} -> {:halt, {:error, error}}
       end
@@ -28,8 +39,73 @@ defmodule Hotpush.Config.Toml.Selection do
     |> once()
   end
 
+  defp unread(name, unread), do: {:error, Error.new(:usage, name, {:name_unread, unread.subject})}
+
+  @doc """
+  Those of the routes that go by a name: a nickname; or else a node, a host or a serial number; or
+  else the beginning of a serial number.
+  """
+  @spec called([Route.t()], String.t()) :: [Route.t()]
+  def called(_routes, ""), do: []
+
+  def called(routes, name) do
+    Enum.find_value([&nicknamed?/2, &addressed?/2, &begins?/2], [], fn called? ->
+      case Enum.filter(routes, &called?.(&1, name)) do
+        [] -> nil
+        found -> found
+      end
+    end)
+  end
+
+  defp nicknamed?(route, name), do: route.nickname == name
+
+  defp addressed?(%Route{name: name}, name), do: true
+  defp addressed?(%Route{way: {:node, node}}, name), do: of_node?(node, name)
+  defp addressed?(%Route{way: {:ssh, %{host: host}}}, name), do: host == name
+  defp addressed?(%Route{way: {:adb, _, node}}, name), do: node != nil and of_node?(node, name)
+
+  defp begins?(%Route{way: {:adb, serial, _}}, name), do: String.starts_with?(serial, name)
+  defp begins?(_route, _name), do: false
+
+  defp of_node?(node, name) do
+    [_, host] = String.split(to_string(node), "@", parts: 2)
+    name in [to_string(node), host]
+  end
+
   defp once({:ok, routes}), do: {:ok, Enum.uniq_by(routes, &Route.address/1)}
   defp once(error), do: error
+
+  # What is wrong with the Mix config matters only where it is needed.
+  defp meant({:device, name}, settings, configured) do
+    in_file = with %Toml{devices: devices} <- settings, do: devices
+    in_file = if is_list(in_file), do: in_file, else: []
+
+    with [] <- called(in_file, name), {:ok, others} <- routes([], nil, configured) do
+      case called(others, name) do
+        [] -> no_such_name(name, in_file ++ others, settings)
+        found -> {:ok, found}
+      end
+    else
+      {:error, error} -> {:error, error}
+      found -> {:ok, found}
+    end
+  end
+
+  # A nickname or a group is in the file alone. (A host may be anything.)
+  defp meant({kind, name} = asked, %Error{} = unread, _configured) do
+    if kind == :group or (kind == :node and not (to_string(name) =~ "@")),
+      do: unread(name, unread),
+      else: meant(asked, nil)
+  end
+
+  defp meant(asked, settings, _configured), do: meant(asked, settings)
+
+  defp no_such_name(name, _routes, %Error{} = unread), do: unread(name, unread)
+
+  defp no_such_name(name, routes, _settings) do
+    names = Enum.map(routes, &Route.title/1)
+    {:error, Error.new(:usage, name, {:no_such_name, ModuleFilter.near(name, names), names})}
+  end
 
   defp meant({:ssh, host}, settings), do: known(Route.ssh(host), settings)
 

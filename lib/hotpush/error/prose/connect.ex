@@ -12,7 +12,7 @@ defmodule Hotpush.Error.Prose.Connect do
   end
 
   def sentence(id, {:no_such_id, near}) do
-    "no device goes by #{id}: it is no nickname, node or host that configuration names, and no " <>
+    "no device matches #{id}: it is not a nickname, node or host in your configuration, and not a " <>
       "serial number that adb knows." <>
       if(near == [], do: "", else: " Did you mean #{Text.names(near)}?")
   end

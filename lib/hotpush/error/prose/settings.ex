@@ -70,6 +70,11 @@ defmodule Hotpush.Error.Prose.Settings do
       did_you_mean(near) <> known(near, known) <> " A node's name has the form name@host."
   end
 
+  def sentence(name, {:no_such_name, near, known}) do
+    "no device matches #{name}: it is not a nickname, node or host in your configuration." <>
+      did_you_mean(near) <> known(near, known)
+  end
+
   def sentence(name, {:no_such_group, path, near, known}),
     do: "#{path} has no [group.#{name}]." <> did_you_mean(near) <> known(near, known)
 

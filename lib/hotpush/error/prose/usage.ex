@@ -11,11 +11,10 @@ defmodule Hotpush.Error.Prose.Usage do
       "mix upload.hotswap nerves.local."
   end
 
-  def sentence(option, {:unknown_option, nil, near}),
-    do: "unknown option #{option}: \"mix help upload.hotswap\" lists them." <> did_you_mean(near)
+  def sentence(option, {:unknown_option, task, near}),
+    do: "unknown option #{option}: \"mix help #{task}\" lists them." <> did_you_mean(near)
 
-  def sentence(_option, :help),
-    do: "All about it, and its options, are told by: mix help upload.hotswap"
+  def sentence(_option, {:help, task}), do: "For all options, run: mix help #{task}"
 
   def sentence(option, :port_option) do
     "unknown option #{option}: a port is written behind its host, as in " <>
@@ -30,14 +29,13 @@ defmodule Hotpush.Error.Prose.Usage do
       "A host is named before --cookie."
   end
 
-  def sentence(option, {:unknown_option, task}),
-    do: "unknown option #{option}: \"mix help #{task}\" lists them."
+  def sentence(option, {:bad_value, value, expected, near}),
+    do: "#{option} takes #{expected}, got #{value}." <> did_you_mean(near)
 
-  def sentence(option, {:bad_value, value, expected}),
-    do: "#{option} takes #{expected}, got #{value}."
-
-  def sentence(argument, {:unexpected_argument, task}),
-    do: "unexpected argument #{argument}: \"mix help #{task}\" lists the options."
+  def sentence(argument, {:unexpected_argument, task, near}) do
+    "unexpected argument #{argument}: \"mix help #{task}\" lists the options." <>
+      did_you_mean(near)
+  end
 
   def sentence(path, :no_nodes) when path != nil do
     "#{path} names no device yet: take the # away from yours there, or name one, as in " <>
