@@ -19,6 +19,7 @@ defmodule Hotpush.Config do
             cookie_error: nil,
             cookie_variables: [],
             who: "",
+            guides: "guides",
             file: nil,
             unread: nil,
             modules: [],
@@ -40,6 +41,7 @@ defmodule Hotpush.Config do
   @typedoc """
     * `:routes` - the devices that are named; `:stock` - the one that is meant where none is
     * `:file` - the `hotpush.toml` that was read, as messages call it; `:unread` - why it was not
+    * `:guides` - the folder of Hotpush's guides, as messages call it
     * `:cookie` - of devices without one of their own; `:cookie_error` - why it cannot be had
     * `:cookie_variables` - the environment variables that the file names for cookies
   """
@@ -52,6 +54,7 @@ defmodule Hotpush.Config do
           cookie_error: Error.t() | nil,
           cookie_variables: [String.t()],
           who: String.t(),
+          guides: Path.t(),
           file: String.t() | nil,
           unread: Error.t() | nil,
           modules: [String.t()],

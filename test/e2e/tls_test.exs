@@ -126,8 +126,11 @@ defmodule Hotpush.TlsTest do
     # The device's is signed by another authority than this host knows.
     strange = conf(dir, "host", [{"#{dir}/ca.pem", "#{other}/ca.pem"}])
 
-    assert refused(context, device, env(device, strange)) =~
-             "this host does not accept the certificate of #{device.node} (unknown_ca)."
+    output = refused(context, device, env(device, strange))
+    assert output =~ "this host does not accept the certificate of #{device.node} (unknown_ca)."
+    # As it is found from the project.
+    assert [_, guide] = Regex.run(~r/ For more, see (\S+tls\.md)\.$/m, output)
+    assert File.exists?(Path.expand(guide, context.project.dir))
 
     # This host's is signed by another than the device knows.
     strange =

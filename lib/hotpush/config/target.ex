@@ -14,6 +14,7 @@ defmodule Hotpush.Config.Target do
     :cookie_error,
     :host_keys,
     :state_dir,
+    guides: "guides",
     similar: []
   ]
 
@@ -25,6 +26,7 @@ defmodule Hotpush.Config.Target do
     * `:cookie_error` - why the cookie that it needs cannot be had: then it is not visited
     * `:host_keys` - the only public keys that its host may have, where they were confirmed
     * `:state_dir` - where a transport may keep small things
+    * `:guides` - the folder of Hotpush's guides, as it is found from the project
   """
   @type t :: %__MODULE__{
           name: String.t(),
@@ -36,7 +38,8 @@ defmodule Hotpush.Config.Target do
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
           host_keys: [String.t(), ...] | nil,
-          state_dir: Path.t()
+          state_dir: Path.t(),
+          guides: Path.t()
         }
 
   @doc """
@@ -51,13 +54,15 @@ defmodule Hotpush.Config.Target do
   def named(%__MODULE__{name: name} = target, %Error{stage: :connect} = error) do
     there = if to_string(error.subject) == name, do: target.address, else: error.subject
     called = if to_string(there) not in ["", name], do: "#{name} (#{there})"
-    %{error | called: called, reason: meant(error.reason, target.similar)}
+    %{error | called: called, reason: meant(error.reason, target)}
   end
 
   def named(_target, error), do: error
 
-  defp meant({:unresolved, ssh}, [_ | _] = similar) when is_map(ssh),
+  defp meant({:unresolved, ssh}, %{similar: [_ | _] = similar}) when is_map(ssh),
     do: {:unresolved, ssh, similar}
 
-  defp meant(reason, _similar), do: reason
+  defp meant({:tls, cause}, target), do: {:tls, cause, nil, target.guides}
+  defp meant({:tls, cause, more}, target), do: {:tls, cause, more, target.guides}
+  defp meant(reason, _target), do: reason
 end

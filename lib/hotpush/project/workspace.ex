@@ -30,8 +30,14 @@ defmodule Hotpush.Project.Workspace do
     with {:ok, config} <-
            Config.build(given, System.get_env(), app_envs, Mix.target(), settings_dirs()) do
       Withheld.add(config.cookie_variables)
-      {:ok, config}
+      {:ok, %{config | guides: guides()}}
     end
+  end
+
+  # As it is found from here. In Hotpush's own folder, Hotpush is no dependency.
+  defp guides do
+    folder = if Mix.Project.get(), do: Mix.Project.deps_paths()[:hotpush]
+    Path.relative_to_cwd(Path.join(folder || File.cwd!(), "guides"))
   end
 
   @doc """

@@ -17,7 +17,8 @@ defmodule Hotpush.Transport.Targets do
         cookie: route.cookie || config.cookie,
         cookie_error: Cookie.missing(route, config),
         host_keys: route.host_keys,
-        state_dir: state_dir
+        state_dir: state_dir,
+        guides: config.guides
       })
     end
   end

@@ -75,6 +75,8 @@ defmodule Hotpush.Error.Prose.Connect do
   def sentence(node, {:tls, cause}), do: Tls.sentence(node, cause)
   def sentence(node, {:tls, cause, more}), do: Tls.sentence(node, cause, more)
 
+  def sentence(node, {:tls, cause, more, guides}), do: Tls.sentence(node, cause, more, guides)
+
   def sentence(node, :no_ssl) do
     "cannot use TLS to reach #{node}: Erlang's ssl application is not installed here " <>
       "(Debian: apt install erlang-ssl)."

@@ -1,50 +1,52 @@
 defmodule Hotpush.Error.Prose.Tls do
   @moduledoc "Why TLS stands between this host's node and the device's."
 
-  @guide "guides/tls.md has the whole of it."
+  @doc """
+  The sentence; a second part says more of some causes. `guides` is the folder of Hotpush's guides, as
+  it is found from the project.
+  """
+  @spec sentence(term(), atom(), term(), Path.t()) :: String.t()
+  def sentence(node, cause, more \\ nil, guides \\ "guides"),
+    do: "#{said(node, cause, more)} For more, see #{guides}/tls.md."
 
-  @doc "The sentence; a second part says more of some causes."
-  @spec sentence(term(), atom(), term()) :: String.t()
-  def sentence(node, cause, more \\ nil)
-
-  def sentence(node, :there_alone, _) do
+  defp said(node, :there_alone, _) do
     "#{node} uses TLS for distribution, and this host does not. Run it with " <>
-      "ELIXIR_ERL_OPTIONS=\"-proto_dist inet_tls -ssl_dist_optfile FILE\". #{@guide}"
+      "ELIXIR_ERL_OPTIONS=\"-proto_dist inet_tls -ssl_dist_optfile FILE\"."
   end
 
-  def sentence(node, :here_alone, _) do
+  defp said(node, :here_alone, _) do
     "#{node} uses no TLS for distribution, but this host does, by -proto_dist inet_tls. " <>
-      "Run it without, or start the device's node with the same. #{@guide}"
+      "Run it without, or start the device's node with the same."
   end
 
-  def sentence(node, :other_host, _) do
+  defp said(node, :other_host, _) do
     [_, host] = String.split(to_string(node), "@", parts: 2)
 
     "the certificate of #{node} is not for #{host}. Make one with " <>
-      "subjectAltName #{alternative(host)}, or use the host name that it is for. #{@guide}"
+      "subjectAltName #{alternative(host)}, or use the host name that it is for."
   end
 
-  def sentence(node, :their_certificate, kind) do
+  defp said(node, :their_certificate, kind) do
     "this host does not accept the certificate of #{node} (#{kind}). Is the one that signed it " <>
-      "in the cacertfile of -ssl_dist_optfile? #{@guide}"
+      "in the cacertfile of -ssl_dist_optfile?"
   end
 
-  def sentence(node, :our_certificate, kind) do
+  defp said(node, :our_certificate, kind) do
     "#{node} does not accept this host's certificate (#{kind}). Is the one that signed it in the " <>
-      "device's cacertfile, and are certfile and keyfile given here for the client? #{@guide}"
+      "device's cacertfile, and are certfile and keyfile given here for the client?"
   end
 
-  def sentence(node, :no_authority, _) do
+  defp said(node, :no_authority, _) do
     "this host has nothing to check the certificate of #{node} by: the client part of " <>
-      "-ssl_dist_optfile gives no cacertfile. #{@guide}"
+      "-ssl_dist_optfile gives no cacertfile."
   end
 
-  def sentence(_node, :option, {option, path}),
-    do: "-ssl_dist_optfile: #{option} #{path} cannot be used. #{@guide}"
+  defp said(_node, :option, {option, path}),
+    do: "-ssl_dist_optfile: #{option} #{path} cannot be used."
 
-  def sentence(_node, :optfile, path) do
+  defp said(_node, :optfile, path) do
     "-ssl_dist_optfile: #{path} cannot be read. It holds one list, " <>
-      "[{server, [...]}, {client, [...]}], with a full stop. #{@guide}"
+      "[{server, [...]}, {client, [...]}], with a full stop."
   end
 
   # For an address, OTP 25 looks at the one, and 27 at the other.
