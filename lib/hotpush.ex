@@ -48,8 +48,10 @@ defmodule Hotpush do
   """
   @spec push(keyword() | Config.t()) :: {:ok, Report.t()} | failure()
   def push(options \\ [])
-  def push(%Config{} = config), do: Push.run(config)
-  def push(options), do: with({:ok, config} <- named(options), do: Push.run(config))
+  def push(%Config{} = config), do: ready(fn -> Push.run(config) end)
+
+  def push(options),
+    do: ready(fn -> with({:ok, config} <- named(options), do: Push.run(config)) end)
 
   @doc """
   Pushes as `push/1` does and prints what `mix upload.hotswap` would print. Use it in IEx.
@@ -96,11 +98,13 @@ defmodule Hotpush do
   """
   @spec plan(keyword()) :: {:ok, [Plan.t()], [Error.t()]} | failure()
   def plan(options \\ []) do
-    with {:ok, config} <- named(options),
-         {:ok, report} <- Push.run(%{config | dry_run?: true}) do
-      {planned, failed} = Enum.split_with(report.outcomes, & &1.plan)
-      {:ok, Enum.map(planned, & &1.plan), Enum.flat_map(failed, & &1.failures)}
-    end
+    ready(fn ->
+      with {:ok, config} <- named(options),
+           {:ok, report} <- Push.run(%{config | dry_run?: true}) do
+        {planned, failed} = Enum.split_with(report.outcomes, & &1.plan)
+        {:ok, Enum.map(planned, & &1.plan), Enum.flat_map(failed, & &1.failures)}
+      end
+    end)
   end
 
   defp named(options) do
@@ -128,7 +132,7 @@ defmodule Hotpush do
       []
   """
   @spec connect(keyword()) :: [node()]
-  def connect(options \\ []), do: options |> Connect.run() |> value!()
+  def connect(options \\ []), do: ready(fn -> value!(Connect.run(options)) end)
 
   @doc """
   Disconnects from the nodes that `connect/1` with the same options would connect to, and returns the
@@ -145,7 +149,7 @@ defmodule Hotpush do
   """
   @spec disconnect(keyword()) :: [node()]
   def disconnect(options \\ []) do
-    left = options |> Disconnect.run() |> value!()
+    left = ready(fn -> value!(Disconnect.run(options)) end)
 
     for %{error: %Error{} = error} <- left,
         do: :logger.warning("~ts", [Text.printable(Error.message(error))])
@@ -166,7 +170,7 @@ defmodule Hotpush do
       :connect
   """
   @spec push_all([node()], keyword()) :: Counts.t()
-  def push_all(nodes, options \\ []), do: nodes |> to(options) |> tally([])
+  def push_all(nodes, options \\ []), do: ready(fn -> nodes |> to(options) |> tally([]) end)
 
   @doc """
   Pushes to one device as `push_all/2` does, whatever way leads to the device.
@@ -180,14 +184,16 @@ defmodule Hotpush do
   """
   @spec push_all_to_device(String.t() | atom(), keyword()) :: Counts.t() | failure()
   def push_all_to_device(id, options \\ []) when id not in [nil, ""] do
-    with {:ok, config} <- Options.config(Keyword.put_new(options, :compile, false)),
-         {:ok, routes} <- Connect.routes(config, id),
-         {:ok, report} <- Push.run(%{config | routes: routes}) do
-      case report.outcomes do
-        [%Result{connected?: false, failures: [error | _]}] -> {:error, error}
-        _ -> Counts.of(report)
+    ready(fn ->
+      with {:ok, config} <- Options.config(Keyword.put_new(options, :compile, false)),
+           {:ok, routes} <- Connect.routes(config, id),
+           {:ok, report} <- Push.run(%{config | routes: routes}) do
+        case report.outcomes do
+          [%Result{connected?: false, failures: [error | _]}] -> {:error, error}
+          _ -> Counts.of(report)
+        end
       end
-    end
+    end)
   end
 
   @doc """
@@ -201,10 +207,12 @@ defmodule Hotpush do
   """
   @spec push_changed([node()], Snapshot.t(), keyword()) :: Counts.t()
   def push_changed(nodes, snapshot, options \\ []) when is_map(snapshot) do
-    case value!(Snapshot.changed(snapshot)) do
-      [] -> {0, []}
-      changed -> nodes |> to(options) |> tally(scope: MapSet.new(changed))
-    end
+    ready(fn ->
+      case value!(Snapshot.changed(snapshot)) do
+        [] -> {0, []}
+        changed -> nodes |> to(options) |> tally(scope: MapSet.new(changed))
+      end
+    end)
   end
 
   @doc """
@@ -217,7 +225,7 @@ defmodule Hotpush do
       true
   """
   @spec snapshot_beams() :: Snapshot.t()
-  def snapshot_beams, do: value!(Snapshot.take())
+  def snapshot_beams, do: ready(fn -> value!(Snapshot.take()) end)
 
   @doc """
   Returns the folders with the beam files that a push uses: first the folder of the consolidated
@@ -227,7 +235,7 @@ defmodule Hotpush do
       true
   """
   @spec runtime_beam_dirs() :: [Path.t()]
-  def runtime_beam_dirs, do: value!(Snapshot.dirs())
+  def runtime_beam_dirs, do: ready(fn -> value!(Snapshot.dirs()) end)
 
   defp to([], _options), do: :nobody
 
@@ -238,6 +246,12 @@ defmodule Hotpush do
 
   defp tally(:nobody, _), do: {0, []}
   defp tally(config, options), do: config |> Push.run(options) |> value!() |> Counts.of()
+
+  # What calls in a VM share is started by the first of them.
+  defp ready(fun) do
+    Hotpush.Application.ensure_started()
+    fun.()
+  end
 
   # These have no place for an error in what they answer.
   defp value!({:ok, value}), do: value

@@ -1,5 +1,7 @@
 alias Hotpush.Test.{Adb, DeviceLogs, Epmd, Netns, Run}
 
+Hotpush.Application.ensure_started()
+
 # What this machine lacks is said, and only the tests that need it are left out.
 missing =
   for {tag, program} <- [

@@ -66,11 +66,12 @@ defmodule Hotpush.CLI do
   @terminated 143
 
   @doc """
-  Runs a task; SIGTERM ends it at once, as it ends other programs. (The VM's own handler would shut
+  Runs a task, with what it needs (`Hotpush.Application`); SIGTERM ends it at once, as it ends other programs. (The VM's own handler would shut
   down in order, with status 0, which says that all went well.)
   """
   @spec attended((() -> result)) :: result when result: term()
   def attended(task) do
+    Hotpush.Application.ensure_started()
     # What waits to be written to an ssh that takes nothing is not waited for.
     halt = fn -> :erlang.halt(@terminated, flush: false) end
     trapped = System.trap_signal(:sigterm, halt)

@@ -6,53 +6,77 @@ defmodule Hotpush.Turn do
 
   use GenServer
 
-  alias Hotpush.Steward
+  alias Hotpush.Application.Backup
+
+  @doc "Starts it."
+  @spec start_link(term()) :: GenServer.on_start()
+  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
   @doc "Calls `fun` when it is the caller's turn. The caller must not have the same turn already."
   @spec take(atom(), (() -> result)) :: result when result: term()
   def take(key, fun) do
-    Steward.call(__MODULE__, {:take, key})
+    GenServer.call(__MODULE__, {:take, key}, :infinity)
 
     try do
       fun.()
     after
-      Steward.call(__MODULE__, {:leave, key})
+      GenServer.call(__MODULE__, {:leave, key}, :infinity)
     end
   end
 
+  # Queues of {monitor, pid, from}. The first of a queue has the turn, and keeps it if this process
+  # is another one by now; those behind it have learnt of that.
   @impl true
   def init(_) do
-    Steward.settle()
-    {:ok, %{}}
+    holders = Backup.get(__MODULE__, %{})
+
+    {:ok,
+     Map.new(holders, fn {key, pid} ->
+       {key, :queue.from_list([{Process.monitor(pid), pid, nil}])}
+     end)}
   end
 
-  # The first of a queue has the turn.
   @impl true
   def handle_call({:take, key}, {pid, _} = from, queues) do
     queue = Map.get(queues, key, :queue.new())
     if :queue.is_empty(queue), do: GenServer.reply(from, :ok)
-    {:noreply, Map.put(queues, key, :queue.in({Process.monitor(pid), from}, queue))}
+    {:noreply, kept(Map.put(queues, key, :queue.in({Process.monitor(pid), pid, from}, queue)))}
   end
 
-  def handle_call({:leave, key}, _from, queues) do
-    {:value, {monitor, _}} = :queue.peek(queues[key])
-    Process.demonitor(monitor, [:flush])
-    {:reply, :ok, %{queues | key => queues[key] |> :queue.drop() |> next()}}
+  def handle_call({:leave, key}, {pid, _}, queues) do
+    case queues do
+      %{^key => queue} -> {:reply, :ok, kept(%{queues | key => without(queue, &(&1 == pid))})}
+      _ -> {:reply, :ok, queues}
+    end
   end
 
   @impl true
-  def handle_info({:DOWN, monitor, :process, _, _}, queues) do
-    {:noreply, Map.new(queues, fn {key, queue} -> {key, without(queue, monitor)} end)}
+  def handle_info({:DOWN, _monitor, :process, pid, _}, queues) do
+    {:noreply, kept(Map.new(queues, fn {key, queue} -> {key, without(queue, &(&1 == pid))} end))}
   end
 
-  defp without(queue, monitor) do
-    first? = match?({:value, {^monitor, _}}, :queue.peek(queue))
-    left = :queue.filter(fn {other, _} -> other != monitor end, queue)
-    if first?, do: next(left), else: left
-  end
+  defp without(queue, left?) do
+    before = :queue.peek(queue)
 
-  defp next(queue) do
-    with {:value, {_, from}} <- :queue.peek(queue), do: GenServer.reply(from, :ok)
+    queue =
+      :queue.filter(
+        fn {monitor, pid, _} -> not (left?.(pid) and Process.demonitor(monitor, [:flush])) end,
+        queue
+      )
+
+    with {:value, {_, _, from}} = first when first != before <- :queue.peek(queue),
+         do: GenServer.reply(from, :ok)
+
     queue
+  end
+
+  defp kept(queues) do
+    Backup.put(
+      __MODULE__,
+      for({key, queue} <- queues, {:value, {_, pid, _}} <- [:queue.peek(queue)], do: {key, pid})
+      |> Map.new()
+    )
+
+    queues
   end
 end

@@ -197,6 +197,32 @@ defmodule Hotpush.BoundaryTest do
     assert readers -- allowed == []
   end
 
+  # What lasts is a child of Hotpush.Application, or of its Hotpush.Lines; what a call needs is linked
+  # to the caller, or made by Isolation, which sees to it that it ends with the caller. An ssh has to
+  # be let go of in order when its owner has gone, and watches for that itself.
+  test "every process has an owner, and no state is left lying about", %{calls: calls} do
+    owners = [
+      {Hotpush.Push.Isolation, :erlang, :spawn},
+      {Hotpush.Push.Isolation, :erlang, :spawn_monitor},
+      {Hotpush.Transport.Ssh.Channel, GenServer, :start},
+      # On a device.
+      {Hotpush.Transport.Dist.Listener, :erlang, :spawn_request}
+    ]
+
+    started =
+      for {module, list} <- calls,
+          # What travels runs on a device.
+          inspect(module) =~ ~r/^[A-Z]/,
+          {called, function, _} <- list,
+          called == :persistent_term or
+            (called in [:erlang, :proc_lib] and to_string(function) =~ ~r/^spawn/) or
+            {called, function} in [{GenServer, :start}, {Agent, :start}, {Task, :start}],
+          uniq: true,
+          do: {module, called, function}
+
+    assert started -- owners == []
+  end
+
   test "no module is a drawer", %{ours: ours} do
     for module <- ours, do: refute(inspect(module) =~ ~r/Utils|Helpers?|Manager/)
   end

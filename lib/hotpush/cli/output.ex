@@ -11,7 +11,7 @@ defmodule Hotpush.CLI.Output do
   @spec diverted((() -> result)) :: result when result: term()
   def diverted(fun) do
     {leader, user} = {Process.group_leader(), Process.whereis(:user)}
-    relay = spawn_link(fn -> relay(:standard_error) end)
+    {:ok, relay} = Task.start_link(fn -> relay(:standard_error) end)
     Process.group_leader(self(), relay)
     # Whatever Elixir, the logger writes to whoever has this name.
     name_user(relay)

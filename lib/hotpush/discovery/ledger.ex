@@ -7,38 +7,52 @@ defmodule Hotpush.Discovery.Ledger do
 
   use GenServer
 
-  alias Hotpush.Steward
+  alias Hotpush.Application.Backup
 
   # `held` are pairs of a process and a host, or `:addresses`; `lent` are addresses by host.
   defstruct [:lookup, addresses: %{}, lent: %{}, held: MapSet.new(), monitors: %{}]
 
+  @doc "Starts it."
+  @spec start_link(term()) :: GenServer.on_start()
+  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
+
   @doc "Keeps addresses, by host."
   @spec learn(%{String.t() => [String.t()]}) :: :ok
-  def learn(heard), do: Steward.call(__MODULE__, {:learn, heard})
+  def learn(heard), do: ask({:learn, heard})
 
   @doc "The addresses of a host that are known."
   @spec addresses(String.t()) :: [String.t()]
-  def addresses(host), do: Steward.call(__MODULE__, {:addresses, host})
+  def addresses(host), do: ask({:addresses, host})
 
   @doc """
   Lends hosts to the caller: those that are lent to others already, and those with an address in
   `known`. The first address of a host stays.
   """
   @spec lend([String.t()], %{String.t() => :inet.ip4_address()}) :: :ok
-  def lend(hosts, known \\ %{}), do: Steward.call(__MODULE__, {:lend, hosts, known})
+  def lend(hosts, known \\ %{}), do: ask({:lend, hosts, known})
 
   @doc "Hands what the caller holds of these hosts over to another process."
   @spec hand_over([String.t()], pid()) :: :ok
-  def hand_over(hosts, pid), do: Steward.call(__MODULE__, {:hand_over, hosts, pid})
+  def hand_over(hosts, pid), do: ask({:hand_over, hosts, pid})
 
   @doc "Takes back all that the caller holds."
   @spec give_back() :: :ok
-  def give_back, do: Steward.call(__MODULE__, :give_back)
+  def give_back, do: ask(:give_back)
+
+  defp ask(request), do: GenServer.call(__MODULE__, request, :infinity)
 
   @impl true
   def init(_) do
-    Steward.settle()
-    {:ok, %__MODULE__{}}
+    Process.flag(:trap_exit, true)
+    before = Backup.get(__MODULE__, %__MODULE__{})
+    monitors = for {pid, _} <- before.monitors, into: %{}, do: {pid, Process.monitor(pid)}
+    {:ok, %{before | monitors: monitors}}
+  end
+
+  @impl true
+  def terminate(_reason, state) do
+    take(state, state.held)
+    Backup.delete(__MODULE__)
   end
 
   @impl true
@@ -80,7 +94,7 @@ defmodule Hotpush.Discovery.Ledger do
   defp hold(state, pid, what) do
     held = for one <- what, into: state.held, do: {pid, one}
     monitors = Map.put_new_lazy(state.monitors, pid, fn -> Process.monitor(pid) end)
-    %{state | held: held, monitors: monitors}
+    Backup.put(__MODULE__, %{state | held: held, monitors: monitors})
   end
 
   defp back(state, pid) do
@@ -96,7 +110,8 @@ defmodule Hotpush.Discovery.Ledger do
     lent = Map.new(lent)
     enter(lent, Enum.map(gone, &elem(&1, 1)))
     addresses = if :addresses in still, do: state.addresses, else: %{}
-    look_as_before(%{state | held: held, lent: lent, addresses: addresses})
+    state = look_as_before(%{state | held: held, lent: lent, addresses: addresses})
+    Backup.put(__MODULE__, state)
   end
 
   # What `:inet_db` holds of an address is replaced as a whole.

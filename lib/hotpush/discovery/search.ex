@@ -3,6 +3,7 @@ defmodule Hotpush.Discovery.Search do
 
   alias Hotpush.Discovery.Found
   alias Hotpush.Error
+  alias Hotpush.Push.Isolation
 
   @ways [
     mdns: Hotpush.Discovery.Mdns,
@@ -49,9 +50,9 @@ defmodule Hotpush.Discovery.Search do
     end
   end
 
-  # Not linked, and told by the reason that it ends with: nothing of it can reach the caller.
+  # Its answer is the reason that it ends with: nothing else of it can reach the caller.
   defp start(way, options) do
-    spawn_monitor(fn ->
+    Isolation.spawn(fn ->
       exit(
         {__MODULE__,
          try do

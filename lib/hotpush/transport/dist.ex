@@ -8,7 +8,7 @@ defmodule Hotpush.Transport.Dist do
 
   @behaviour Hotpush.Transport
 
-  alias Hotpush.{Error, Steward}
+  alias Hotpush.Error
   alias Hotpush.Config.{Secret, Target}
   alias Hotpush.Transport.Dist.{Diagnosis, Listener, Owner, Speaker}
 
@@ -57,14 +57,18 @@ defmodule Hotpush.Transport.Dist do
   def keep(conn) do
     Owner.keep(conn.node, conn.hold)
 
-    spawn(fn ->
-      Steward.settle()
-      Node.monitor(conn.node, true)
+    {:ok, connection} = DynamicSupervisor.start_child(Hotpush.Lines, {Task, kept(conn.node)})
+    connection
+  end
+
+  defp kept(node) do
+    fn ->
+      Node.monitor(node, true)
 
       receive do
         {:nodedown, _node} -> :ok
       end
-    end)
+    end
   end
 
   # The attempt is made beside, since one that hangs cannot be told to stop. It has all of the

@@ -5,6 +5,7 @@ alias Hotpush.Test.{Cuts, Epmd, Run}
 IO.puts("#{count} faults, seed #{seed}")
 Epmd.ensure()
 Run.root()
+Hotpush.Application.ensure_started()
 
 trials =
   Cuts.run(count, seed, fn trial ->

@@ -11,6 +11,7 @@ count = rest |> Enum.at(0, "40") |> String.to_integer()
 began = System.monotonic_time(:second)
 Epmd.ensure()
 Run.root()
+Hotpush.Application.ensure_started()
 
 trials =
   History.replay(Path.expand(repository), count, [kind: kind, from: Enum.at(rest, 1)], fn trial ->

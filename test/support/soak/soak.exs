@@ -4,6 +4,7 @@ alias Hotpush.Test.{Epmd, Run, Soak}
 [calls] = Enum.map(System.argv(), &String.to_integer/1)
 Epmd.ensure()
 Run.root()
+Hotpush.Application.ensure_started()
 
 grown =
   for way <- [:dist, :ssh] do

@@ -10,7 +10,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   """
 
   alias Hotpush.Transport.Adb.Devices
-  alias Hotpush.Transport.Adb.{Command, Forward, Origin}
+  alias Hotpush.Transport.Adb.{Claims, Command, Forward, Origin}
   alias Hotpush.Error
   alias Hotpush.Transport.Dist.Epmd
 
@@ -39,14 +39,14 @@ defmodule Hotpush.Transport.Adb.Tunnel do
          :ok <- forward(serial, node || name, port),
          {:ok, node} <- Origin.full_name(serial, node, name, port),
          :ok <- unclaimed(serial, node) do
-      put(serial, &%{&1 | node: node})
+      Claims.put_node(serial, node)
       {:ok, node}
     end
   end
 
   @doc "The node of the device `serial`, where this VM has opened the way to it."
   @spec node(String.t()) :: node() | nil
-  def node(serial), do: get(serial).node
+  def node(serial), do: Claims.get(serial).node
 
   @doc """
   Takes down the tunnels of the device `serial` that this VM set up. What was there before, or is
@@ -54,12 +54,12 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   """
   @spec close(String.t()) :: :ok
   def close(serial) do
-    for {direction, from} <- get(serial).ours do
+    for {direction, from} <- Claims.get(serial).ours do
       # Gone already, or the device is: there is nothing left to take down.
       Command.run(["-s", serial, direction, "--remove", from], serial, @timeout)
     end
 
-    :persistent_term.put(__MODULE__, Map.delete(all(), serial))
+    Claims.delete(serial)
   end
 
   defp names(serial) do
@@ -83,7 +83,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   defp reverse(serial, there, port) do
     case Command.run(["-s", serial, "reverse", there, there], serial, @timeout) do
       {:ok, _} ->
-        ours(serial, {"reverse", there})
+        Claims.put_tunnel(serial, {"reverse", there})
         {:ok, true}
 
       {:error, %{reason: {:adb_failed, said}}} ->
@@ -136,7 +136,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
     arguments = ["-s", serial, "forward", "--no-rebind", here, here]
 
     with {:ok, _} <- Command.run(arguments, serial, @timeout) do
-      ours(serial, {"forward", here})
+      Claims.put_tunnel(serial, {"forward", here})
     end
   end
 
@@ -144,7 +144,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   defp unclaimed(_serial, nil), do: :ok
 
   defp unclaimed(serial, node) do
-    case Enum.find(all(), fn {other, known} -> other != serial and known.node == node end) do
+    case Enum.find(Claims.all(), fn {other, known} -> other != serial and known.node == node end) do
       nil -> :ok
       {other, _} -> same_node(serial, node, other)
     end
@@ -156,14 +156,6 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   # A device that went away took its tunnels along, and its claim to a name.
   defp forget_others(devices) do
     there = for %{state: :device, serial: serial} <- devices, do: serial
-    :persistent_term.put(__MODULE__, Map.take(all(), there))
+    Claims.only(there)
   end
-
-  defp ours(serial, tunnel), do: put(serial, &%{&1 | ours: Enum.uniq([tunnel | &1.ours])})
-
-  defp put(serial, change),
-    do: :persistent_term.put(__MODULE__, Map.put(all(), serial, change.(get(serial))))
-
-  defp get(serial), do: Map.get(all(), serial, %{node: nil, ours: []})
-  defp all, do: :persistent_term.get(__MODULE__, %{})
 end

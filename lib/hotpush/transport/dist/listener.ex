@@ -15,12 +15,15 @@ defmodule Hotpush.Transport.Dist.Listener do
   def start(node, question, tag) do
     owner = self()
 
-    spawn(fn ->
+    listen = fn ->
       Process.monitor(owner)
       {module, function, arguments} = question.(self(), tag)
       program = :erlang.spawn_request(node, module, function, arguments, [:monitor])
       listen(owner, program, tag)
-    end)
+    end
+
+    {:ok, listener} = DynamicSupervisor.start_child(Hotpush.Lines, {Task, listen})
+    listener
   end
 
   @doc "Ends it. Nothing of it comes to the caller any more."

@@ -6,75 +6,95 @@ defmodule Hotpush.Transport.Dist.Owner do
 
   use GenServer
 
-  alias Hotpush.{Error, Steward}
+  alias Hotpush.Application.Backup
+  alias Hotpush.Error
   alias Hotpush.Transport.Dist.Host
 
-  # `ours` is the node started here; `users` are by process, `links` by the node at the other end.
-  defstruct [:ours, users: %{}, links: %{}]
+  # `ours` is the node started here; `users` are processes; `links`, by the node at the other end,
+  # have holds, `%{hold => process}`; `monitors` are by process.
+  defstruct [:ours, users: MapSet.new(), links: %{}, monitors: %{}]
+
+  @doc "Starts it."
+  @spec start_link(term()) :: GenServer.on_start()
+  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
   @doc "Makes this VM a node in the name domain of `node`, until the caller is done with it."
   @spec start(node(), Path.t()) :: :ok | {:error, Error.t()}
-  def start(node, state_dir), do: Steward.call(__MODULE__, {:start, node, state_dir})
+  def start(node, state_dir), do: ask({:start, node, state_dir})
 
   @doc "The caller is done with the node. The last one takes it down, if it was started here."
   @spec finish() :: :ok
-  def finish, do: Steward.call(__MODULE__, :finish)
+  def finish, do: ask(:finish)
 
   @doc "Makes this VM's node stay, whoever started it."
   @spec stay() :: :ok
-  def stay, do: Steward.call(__MODULE__, :stay)
+  def stay, do: ask(:stay)
 
   @doc "Says that the caller is about to use the connection with `node`."
   @spec join(node()) :: reference()
-  def join(node), do: Steward.call(__MODULE__, {:join, node})
+  def join(node), do: ask({:join, node})
 
   @doc "Undoes `join/1`. The last one disconnects, unless there was a connection before the first."
   @spec leave(node(), reference()) :: :ok
-  def leave(node, hold), do: Steward.call(__MODULE__, {:leave, node, hold})
+  def leave(node, hold), do: ask({:leave, node, hold})
 
   @doc "As `leave/2`, and the connection stays."
   @spec keep(node(), reference()) :: :ok
-  def keep(node, hold), do: Steward.call(__MODULE__, {:keep, node, hold})
+  def keep(node, hold), do: ask({:keep, node, hold})
+
+  defp ask(request), do: GenServer.call(__MODULE__, request, :infinity)
 
   @impl true
   def init(_) do
-    Steward.settle()
-    {:ok, %__MODULE__{}}
+    Process.flag(:trap_exit, true)
+    before = Backup.get(__MODULE__, %__MODULE__{})
+    {:ok, watch(%{before | monitors: %{}}, Map.keys(before.monitors))}
+  end
+
+  @impl true
+  def terminate(_reason, state) do
+    for {node, %{ours?: true}} <- state.links, do: Node.disconnect(node)
+    stop(state.ours, node())
+    Backup.delete(__MODULE__)
   end
 
   @impl true
   def handle_call({:start, node, state_dir}, {pid, _}, state) do
     # For one who has died meanwhile there is no need to.
     case if(Process.alive?(pid), do: started(state, node, state_dir), else: {:ok, state}) do
-      {:ok, state} -> {:reply, :ok, use_by(state, pid)}
-      {:error, error} -> {:reply, {:error, error}, state}
+      {:ok, state} ->
+        {:reply, :ok, kept(watch(%{state | users: MapSet.put(state.users, pid)}, [pid]))}
+
+      {:error, error} ->
+        {:reply, {:error, error}, state}
     end
   end
 
   def handle_call(:finish, {pid, _}, state), do: {:reply, :ok, state |> drop(pid) |> rest()}
-  def handle_call(:stay, _from, state), do: {:reply, :ok, %{state | ours: nil}}
+  def handle_call(:stay, _from, state), do: {:reply, :ok, kept(%{state | ours: nil})}
 
   def handle_call({:join, node}, {pid, _}, state) do
-    hold = Process.monitor(pid)
-    link = state.links[node] || %{ours?: node not in Node.list(:connected), holds: []}
-    {:reply, hold, put_in(state.links[node], %{link | holds: [hold | link.holds]})}
+    hold = make_ref()
+    link = state.links[node] || %{ours?: node not in Node.list(:connected), holds: %{}}
+    link = %{link | holds: Map.put(link.holds, hold, pid)}
+    {:reply, hold, kept(watch(%{state | links: Map.put(state.links, node, link)}, [pid]))}
   end
 
-  def handle_call({:leave, node, hold}, _from, state), do: {:reply, :ok, left(state, node, hold)}
+  def handle_call({:leave, node, hold}, _from, state),
+    do: {:reply, :ok, kept(left(state, node, hold))}
 
   def handle_call({:keep, node, hold}, _from, state) do
     state = if state.links[node], do: put_in(state.links[node].ours?, false), else: state
-    {:reply, :ok, left(state, node, hold)}
+    {:reply, :ok, kept(left(state, node, hold))}
   end
 
   @impl true
-  def handle_info({:DOWN, monitor, :process, pid, _reason}, state) do
-    if state.users[pid] == monitor do
-      {:noreply, state |> drop(pid) |> rest()}
-    else
-      nodes = for {node, %{holds: holds}} <- state.links, monitor in holds, do: node
-      {:noreply, Enum.reduce(nodes, state, &left(&2, &1, monitor))}
-    end
+  def handle_info({:DOWN, _monitor, :process, pid, _reason}, state) do
+    holds = for {node, link} <- state.links, {hold, ^pid} <- link.holds, do: {node, hold}
+    state = Enum.reduce(holds, state, fn {node, hold}, state -> left(state, node, hold) end)
+    user? = pid in state.users
+    state = drop(state, pid)
+    {:noreply, if(user?, do: rest(state), else: kept(state))}
   end
 
   def handle_info(_message, state), do: {:noreply, state}
@@ -88,25 +108,32 @@ defmodule Hotpush.Transport.Dist.Owner do
     end
   end
 
-  defp use_by(state, pid),
-    do: %{state | users: Map.put_new_lazy(state.users, pid, fn -> Process.monitor(pid) end)}
-
-  defp drop(state, pid) do
-    {monitor, users} = Map.pop(state.users, pid)
-    if monitor, do: Process.demonitor(monitor, [:flush])
-    %{state | users: users}
+  defp watch(state, pids) do
+    Enum.reduce(pids, state, fn pid, state ->
+      monitors = Map.put_new_lazy(state.monitors, pid, fn -> Process.monitor(pid) end)
+      %{state | monitors: monitors}
+    end)
   end
+
+  # Those who are neither users any more nor hold a link.
+  defp kept(state) do
+    holding = for {_node, link} <- state.links, {_hold, pid} <- link.holds, do: pid
+    {monitors, done} = Map.split(state.monitors, holding ++ MapSet.to_list(state.users))
+    for {_pid, monitor} <- done, do: Process.demonitor(monitor, [:flush])
+    Backup.put(__MODULE__, %{state | monitors: monitors})
+  end
+
+  defp drop(state, pid), do: %{state | users: MapSet.delete(state.users, pid)}
 
   # Word of one who died may come later than that of one who knows of it.
   defp rest(state) do
-    dead = for {pid, _} <- state.users, not Process.alive?(pid), do: pid
-    state = Enum.reduce(dead, state, &drop(&2, &1))
+    state = %{state | users: MapSet.filter(state.users, &Process.alive?/1)}
 
-    if state.users == %{} do
+    if MapSet.size(state.users) == 0 do
       stop(state.ours, node())
-      %{state | ours: nil}
+      kept(%{state | ours: nil})
     else
-      state
+      kept(state)
     end
   end
 
@@ -115,17 +142,19 @@ defmodule Hotpush.Transport.Dist.Owner do
   defp stop(_ours, _node), do: :ok
 
   defp left(state, node, hold) do
-    Process.demonitor(hold, [:flush])
-
     case state.links[node] do
       nil ->
         state
 
       link ->
-        link = %{link | holds: List.delete(link.holds, hold)}
-        if link.holds == [] and link.ours?, do: Node.disconnect(node)
-        links = if link.holds == [], do: Map.delete(state.links, node)
-        %{state | links: links || Map.put(state.links, node, link)}
+        link = %{link | holds: Map.delete(link.holds, hold)}
+        gone? = link.holds == %{}
+        if gone? and link.ours?, do: Node.disconnect(node)
+
+        links =
+          if gone?, do: Map.delete(state.links, node), else: Map.put(state.links, node, link)
+
+        %{state | links: links}
     end
   end
 end

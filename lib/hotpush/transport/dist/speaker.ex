@@ -11,10 +11,13 @@ defmodule Hotpush.Transport.Dist.Speaker do
   def start(pid, tag) do
     owner = self()
 
-    spawn(fn ->
+    say = fn ->
       Process.monitor(owner)
       loop(pid, tag)
-    end)
+    end
+
+    {:ok, speaker} = DynamicSupervisor.start_child(Hotpush.Lines, {Task, say})
+    speaker
   end
 
   @doc "Sends a tuple, with the tag as its first element."
@@ -26,7 +29,7 @@ defmodule Hotpush.Transport.Dist.Speaker do
 
   @doc "Falls silent."
   @spec stop(pid()) :: true
-  def stop(speaker), do: Process.exit(speaker, :kill)
+  def stop(speaker), do: Process.exit(speaker, :shutdown)
 
   defp loop(pid, tag) do
     message =

@@ -28,7 +28,7 @@ defmodule Hotpush.Transport.Ssh.Keys do
       end
     after
       File.rm(path)
-      Process.exit(remover, :kill)
+      Process.exit(remover, :shutdown)
     end
   end
 
@@ -36,12 +36,15 @@ defmodule Hotpush.Transport.Ssh.Keys do
   defp remover(path) do
     caller = self()
 
-    spawn(fn ->
+    remove = fn ->
       monitor = Process.monitor(caller)
 
       receive do
         {:DOWN, ^monitor, _, _, _} -> File.rm(path)
       end
-    end)
+    end
+
+    {:ok, remover} = DynamicSupervisor.start_child(Hotpush.Lines, {Task, remove})
+    remover
   end
 end
