@@ -76,9 +76,12 @@ defmodule Hotpush.Project do
           known: [String.t()] | nil
         }
 
-  @doc "Reads the project as it was compiled last. Error: an `--app` that it does not have."
-  @spec load(Config.t()) :: {:ok, t()} | {:error, Error.t()}
-  def load(%Config{} = config) do
+  @doc """
+  Reads the project as it was compiled last. `platform` is what Elixir and Erlang/OTP have here, which
+  no compilation changes. Error: an `--app` that the project does not have.
+  """
+  @spec load(Config.t(), Platform.t()) :: {:ok, t()} | {:error, Error.t()}
+  def load(%Config{} = config, platform \\ Platform.modules()) do
     Workspace.consolidate()
     lib = Path.join(Mix.Project.build_path(), "lib")
     built = built_apps(lib)
@@ -86,7 +89,7 @@ defmodule Hotpush.Project do
 
     with :ok <- known(config, built), :ok <- compiled(own, built) do
       apps = built |> kinds(own, dev_only_deps(), config.apps) |> editable()
-      platform = platform(apps)
+      platform = besides(platform, apps)
 
       {:ok,
        %__MODULE__{
@@ -271,9 +274,9 @@ defmodule Hotpush.Project do
   end
 
   # Some systems install applications beside OTP's own.
-  defp platform(apps) do
+  defp besides(platform, apps) do
     names = for app <- apps, do: to_string(app.name)
-    for {name, app} <- Platform.modules(), app not in names, into: %{}, do: {name, app}
+    for {name, app} <- platform, app not in names, into: %{}, do: {name, app}
   end
 
   # A device is asked whether it has such a module of its own, too.

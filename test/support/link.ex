@@ -190,15 +190,7 @@ defmodule Hotpush.Test.Link do
   end
 
   defp cut_all(state) do
-    for pid <- state.connections do
-      ref = Process.monitor(pid)
-      Process.exit(pid, :kill)
-
-      receive do
-        {:DOWN, ^ref, _, _, _} -> :ok
-      end
-    end
-
+    Enum.each(state.connections, &Hotpush.Push.Isolation.kill/1)
     %{state | connections: []}
   end
 

@@ -9,7 +9,7 @@ defmodule Hotpush.Discovery.Devices do
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Names, Search, Survey, Trust}
   alias Hotpush.{Config, Error, Project, Scanner}
   alias Hotpush.Transport.Targets
-  alias Hotpush.Project.Inventory
+  alias Hotpush.Project.Builder
   alias Hotpush.Push.Visit
 
   # What is kept back of the timeout, to write down what was learnt.
@@ -26,8 +26,10 @@ defmodule Hotpush.Discovery.Devices do
   @spec list(Config.t(), Project.t(), Confirmed.t(), [atom()]) :: {[Row.t()], [Error.t()]}
   def list(%Config{} = config, %Project{} = project, %Confirmed{} = confirmed, only \\ []) do
     deadline = now() + config.timeout - min(@spare_ms, div(config.timeout, 4))
-    scan = start_scan(project)
-    inventory = fn -> scanned(scan, deadline - min(2 * @spare_ms, div(config.timeout, 4))) end
+    builder = Builder.scan(project, Scanner.default())
+    # A scan that takes longer than there is time costs the comparison alone.
+    enough = deadline - min(2 * @spare_ms, div(config.timeout, 4))
+    inventory = fn -> Builder.inventory(builder, left(enough, 1)) end
     visit = %Visit{config: config, project: project, scanner: Scanner.default()}
     targets = &Targets.list(%{config | routes: &1}, project.state_dir)
 
@@ -45,8 +47,7 @@ defmodule Hotpush.Discovery.Devices do
       own = for app <- project.apps, app.kind == :own, do: to_string(app.name)
       {Row.answered(rows, Map.new(outcomes), own), errors}
     after
-      Process.unlink(scan)
-      Process.exit(scan, :kill)
+      Builder.stop(builder)
       Names.give_back()
     end
   end
@@ -102,20 +103,6 @@ defmodule Hotpush.Discovery.Devices do
       |> Map.new()
 
     Trust.sort(found, config.routes, confirmed, &Map.get(keys, &1, []))
-  end
-
-  # An Agent answers when its first message, the scan, is done with.
-  defp start_scan(project) do
-    {:ok, agent} = Agent.start_link(fn -> nil end)
-    Agent.cast(agent, fn nil -> Inventory.scan(project, Scanner.default()) end)
-    agent
-  end
-
-  # A scan that takes longer than there is time costs the comparison alone.
-  defp scanned(scan, deadline) do
-    {:ok, Agent.get(scan, & &1, left(deadline, 1)), :all}
-  catch
-    :exit, _ -> {:error, Error.new(:discover, "the build", :slow_scan)}
   end
 
   # A part of the time that is left.

@@ -8,7 +8,7 @@ defmodule Hotpush.Project.Builder do
 
   alias Hotpush.{Config, Error, Project, Scanner, Turn}
   alias Hotpush.Plan.ModuleFilter
-  alias Hotpush.Project.{Inventory, Workspace}
+  alias Hotpush.Project.{Inventory, Platform, Workspace}
   alias Hotpush.Push.{Isolation, Stopwatch}
 
   @typedoc "When the project was compiled, and how long that took, in ms of `Hotpush.Push.Stopwatch`."
@@ -23,8 +23,14 @@ defmodule Hotpush.Project.Builder do
   chooses, or `nil`. Ends with the caller at the latest, see `stop/1`.
   """
   @spec start(Config.t(), module(), [String.t()] | nil) :: pid()
-  def start(%Config{} = config, scanner, scope) do
-    {:ok, builder} = GenServer.start_link(__MODULE__, {config, scanner, scope})
+  def start(%Config{} = config, scanner, scope), do: start_link(scanner, {:build, config, scope})
+
+  @doc "Starts to scan the project as it was compiled last: all of its modules. See `start/3`."
+  @spec scan(Project.t(), module()) :: pid()
+  def scan(%Project{} = project, scanner), do: start_link(scanner, {:scan, project})
+
+  defp start_link(scanner, work) do
+    {:ok, builder} = GenServer.start_link(__MODULE__, {scanner, work})
     builder
   end
 
@@ -38,9 +44,17 @@ defmodule Hotpush.Project.Builder do
          do: :erlang.raise(kind, reason, stack)
   end
 
-  @doc "Waits until the project is scanned. Error: no module matches what the config chooses."
-  @spec inventory(pid()) :: {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}
-  def inventory(builder), do: GenServer.call(builder, :inventory, :infinity)
+  @doc """
+  Waits until the project is scanned, for at most `timeout` ms. Errors: no module matches what the
+  config chooses; the scan takes longer.
+  """
+  @spec inventory(pid(), timeout()) ::
+          {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}
+  def inventory(builder, timeout \\ :infinity) do
+    GenServer.call(builder, :inventory, timeout)
+  catch
+    :exit, {:timeout, _} -> {:error, Error.new(:discover, "the build", :slow_scan)}
+  end
 
   @doc """
   Packs modules for a device, as `c:Hotpush.Scanner.Behaviour.pack/2`. What several devices need is
@@ -55,11 +69,13 @@ defmodule Hotpush.Project.Builder do
   def stop(builder), do: Isolation.quit(builder)
 
   @impl true
-  def init(what) do
+  def init({scanner, work}) do
     builder = self()
-    Isolation.spawn(fn -> Turn.take(:build, fn -> build(builder, what) end) end)
-    {_config, scanner, _scope} = what
-    {:ok, %{project: nil, inventory: nil, waiting: [], scanner: scanner, packed: %{}}}
+    Isolation.spawn(fn -> Turn.take(:build, fn -> work(builder, scanner, work) end) end)
+    # Read beside the compiler, and not by its process: it knows all messages there.
+    Isolation.spawn(fn -> send(builder, {:platform, platform()}) end)
+    state = %{project: nil, platform: nil, inventory: nil, scanner: scanner}
+    {:ok, Map.merge(state, %{waiting: [], packed: %{}})}
   end
 
   @impl true
@@ -68,9 +84,8 @@ defmodule Hotpush.Project.Builder do
 
     case Isolation.caught("the build", fn -> state.scanner.pack(missing, keep: project.keep) end) do
       {:ok, results} ->
-        good = for {file, {:ok, _} = result} <- Enum.zip(missing, results), do: {file, result}
-        packed = Map.merge(state.packed, Map.new(good))
-        all = Map.merge(packed, Map.new(Enum.zip(missing, results)))
+        all = Map.merge(state.packed, Map.new(Enum.zip(missing, results)))
+        packed = Map.filter(all, &match?({_file, {:ok, _}}, &1))
         {:reply, {:ok, Enum.map(files, &all[&1])}, %{state | packed: packed}}
 
       error ->
@@ -94,30 +109,38 @@ defmodule Hotpush.Project.Builder do
 
   def handle_info({:DOWN, _monitor, :process, _pid, _reason}, state), do: {:noreply, state}
 
-  defp build(builder, {config, scanner, scope}) do
-    project = compiled(config)
+  defp work(builder, scanner, {:build, config, scope}) do
+    project = compiled(builder, config)
     send(builder, {:project, project})
 
-    with {:ok, project, _built} <- project do
-      scanned = Isolation.caught("the build", fn -> scan(config, project, scanner, scope) end)
-      inventory = with {:ok, scanned} <- scanned, do: scanned
-      send(builder, {:inventory, inventory})
-    end
+    with {:ok, project, _built} <- project,
+         do: send(builder, {:inventory, scanned(project, scanner, &scope(scope, config, &1))})
   end
 
-  defp compiled(config) do
+  defp work(builder, scanner, {:scan, project}),
+    do: send(builder, {:inventory, scanned(project, scanner, fn _inventory -> {:ok, :all} end)})
+
+  defp platform, do: Isolation.caught("the build", &Platform.modules/0)
+
+  defp compiled(builder, config) do
     {compiled, ms} = Stopwatch.timed(fn -> Workspace.compile(config) end)
 
     with :ok <- compiled,
-         {:ok, project} <- Project.load(config),
+         {:ok, platform} <- GenServer.call(builder, :platform, :infinity),
+         {:ok, project} <- Project.load(config, platform),
          do: {:ok, project, %{compile: ms, at: Stopwatch.now()}}
   catch
     kind, reason -> {:raised, kind, reason, __STACKTRACE__}
   end
 
-  defp scan(config, project, scanner, scope) do
-    inventory = Inventory.scan(project, scanner)
-    with {:ok, scope} <- scope(scope, config, inventory), do: {:ok, inventory, scope}
+  defp scanned(project, scanner, scope) do
+    scanned =
+      Isolation.caught("the build", fn ->
+        inventory = Inventory.scan(project, scanner)
+        with {:ok, scope} <- scope.(inventory), do: {:ok, inventory, scope}
+      end)
+
+    with {:ok, answer} <- scanned, do: answer
   end
 
   defp scope(nil, config, inventory),

@@ -71,7 +71,8 @@ defmodule Hotpush.Project.Workspace do
   def compile(%Config{}) do
     if Mix.Project.umbrella?(), do: keep_loadable()
     keep_crypto()
-    shown = show_late_saves()
+    record = Record.read(record())
+    shown = show_late_saves(record)
     # A task runs once in a VM.
     compilers = Mix.Project.config()[:compilers] || Mix.compilers()
 
@@ -80,7 +81,8 @@ defmodule Hotpush.Project.Workspace do
 
     Enum.each(names, &Mix.Task.reenable/1)
     Mix.Task.run("compile", [])
-    shown |> LateSaves.record() |> Record.write(record())
+    now = LateSaves.record(shown)
+    if now == record, do: :ok, else: Record.write(now, record())
   rescue
     error in Mix.Error -> {:error, Error.new(:compile, nil, {:compile, Exception.message(error)})}
   catch
@@ -89,8 +91,7 @@ defmodule Hotpush.Project.Workspace do
   end
 
   # Path dependencies were compiled on the way to this task: those with such a source once more.
-  defp show_late_saves do
-    record = Record.read(record())
+  defp show_late_saves(record) do
     own = own_places()
     deps = for {_app, place} <- dependencies(Keyword.keys(own)), do: LateSaves.show(place, record)
 
