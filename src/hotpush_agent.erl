@@ -16,16 +16,21 @@
 %%
 %% Work: `steps' is [{Kind, What}], see step/3; `purge' is soft or kill, `force' loads over a loaded
 %% NIF library, `patience' is how many milliseconds all of it may take. Names are text, here and in
-%% the answer: the host makes no atoms of what it is answered.
+%% the answer: the host makes no atoms of what it is answered. `seen' is what the plan was made from, see
+%% unchanged/1.
 %%
 %% Answers {refused, Reason}, where nothing changed, or {done, Result}. There, `steps' is what each
 %% step has to answer, and `lost' are exports that are gone, [{Module, [{Function, Arity}]}], where
 %% hotpush_lives is not here to say who calls them.
 -spec run(map()) -> {refused, term()} | {done, map()}.
-run(#{steps := Steps, purge := Purge, force := Force, patience := Ms}) ->
+run(#{steps := Steps, purge := Purge, force := Force, patience := Ms} = Asked) ->
     Start = erlang:monotonic_time(microsecond),
     Given = #{until => now_ms() + Ms, ms => Ms, purge => Purge, killed => [], purged => []},
-    case within(Given, fun() -> check(Steps, Purge, Force) end) of
+    Check = fun() ->
+        unchanged(maps:get(seen, Asked, none)),
+        check(Steps, Purge, Force)
+    end,
+    case within(Given, Check) of
         late ->
             {refused, {unready, Ms}};
         {refused, _} = Refused ->
@@ -54,6 +59,14 @@ run(#{steps := Steps, purge := Purge, force := Force, patience := Ms}) ->
                      purged => [name(M) || M <- maps:get(purged, Then)],
                      held => Held, orphaned => Orphaned, lost => Unasked, microseconds => Spent}}
     end.
+
+%% What was asked about, and how that answered. The plan says nothing about a device that runs
+%% something else by now.
+unchanged({Apps, Fingerprint}) ->
+    {All, _} = lists:unzip(code:all_loaded()),
+    (?FINGERPRINT)(All, Apps) =:= Fingerprint orelse throw({refused, changed});
+unchanged(none) ->
+    ok.
 
 %% All that speaks against it, before anything changes.
 check(Steps, Purge, Force) ->

@@ -50,6 +50,23 @@
         end
     end).
 
+%% What runs of these applications, and what pushes brought, as one digest, where All is loaded.
+%% Compiled functions go over all modules: erl_eval itself needs ten times as long.
+-define(FINGERPRINT,
+    fun(All__, Apps__) ->
+        Info__ = fun(Ms__, Key__) ->
+            lists:zipwith(fun erlang:get_module_info/2, Ms__, lists:duplicate(length(Ms__), Key__))
+        end,
+        Same__ = fun(Term__) -> lists:duplicate(length(All__), Term__) end,
+        Stamps__ = lists:zipwith3(
+            fun lists:keyfind/3, Same__(hotpush), Same__(1), Info__(All__, compile)),
+        Listed__ = lists:filter(fun erlang:module_loaded/1, lists:append(
+            [Ms__ || App__ <- Apps__, {ok, Ms__} <- [application:get_key(App__, modules)]])),
+        erlang:md5(term_to_binary(
+            {lists:sort(lists:filter(fun erlang:is_tuple/1, Stamps__)),
+             Listed__, Info__(Listed__, md5)}))
+    end).
+
 %% What runs under a module's name: not_loaded, or {MD5, Stamp} where Stamp is none, or the digest
 %% or `removed', as an earlier push left it in the CInf chunk.
 -define(IDENTITY,

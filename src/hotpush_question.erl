@@ -209,6 +209,7 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
                || {App, Ebin, Vsn, Ms} <- Listing, Group <- Groups(Ms)] ++
               [{pushed, Show(Group)} || Group <- Groups(Pushed)]),
           files => Files,
+          fingerprint => (?FINGERPRINT)(maps:keys(Loaded), lists:delete(hotpush, Apps)),
           old => Holders(lists:filter(fun erlang:check_old_code/1, Ours)),
           last_push => case application:get_env(hotpush_note, last_push) of
               {ok, {Note, At}} when is_binary(Note), byte_size(Note) =< 1000, is_integer(At) ->

@@ -4,7 +4,7 @@ defmodule Hotpush.Push do
   alias Hotpush.{Config, Error, Report, Scanner, Turn}
   alias Hotpush.CLI.Progress
   alias Hotpush.Error.Prose.Waiting
-  alias Hotpush.Project.{Builder, Workspace}
+  alias Hotpush.Project.{Builder, LastBuild, Workspace}
   alias Hotpush.Push.{Fleet, Stopwatch, Visit}
   alias Hotpush.Transport.Targets
 
@@ -23,12 +23,13 @@ defmodule Hotpush.Push do
     scanner = Keyword.get_lazy(options, :scanner, &Scanner.default/0)
     begun = Stopwatch.now()
     since = Keyword.get(options, :since, begun)
-    targets = Targets.list(config, Turn.take(:build, &Workspace.state_dir/0))
+    {state_dir, last_build} = Turn.take(:build, fn -> last_build(config) end)
+    targets = Targets.list(config, state_dir)
     progress = Progress.start(config)
     builder = Builder.start(config, scanner, options[:scope])
 
-    # The devices are reached while the project is compiled, and asked while it is scanned.
-    fleet = start_fleet(config, targets, scanner, builder, progress)
+    # The devices are reached, and asked, while the project is compiled.
+    fleet = start_fleet(config, targets, scanner, builder, progress, last_build)
 
     try do
       with {:ok, _project, built} <- Builder.project(builder),
@@ -45,11 +46,17 @@ defmodule Hotpush.Push do
     end
   end
 
-  defp start_fleet(config, targets, scanner, builder, progress) do
+  defp last_build(config) do
+    state_dir = Workspace.state_dir()
+    {state_dir, LastBuild.read(LastBuild.path(state_dir, Workspace.name(), config), state_dir)}
+  end
+
+  defp start_fleet(config, targets, scanner, builder, progress, last_build) do
     visit = %Visit{
       config: config,
       scanner: scanner,
       build: fn -> built(builder) end,
+      last_build: last_build,
       inventory: fn -> Builder.inventory(builder) end,
       pack: &Builder.pack(builder, &1),
       progress: &step(config, progress, &1)

@@ -29,7 +29,11 @@ defmodule Hotpush.HostileTest do
     def close(agent), do: Agent.stop(agent)
 
     def call(agent, _question, _timeout) do
-      answer = Agent.get_and_update(agent, fn [answer | rest] -> {answer, rest} end)
+      answer =
+        Agent.get_and_update(agent, fn
+          [answer | rest] -> {answer, rest}
+          [] -> {:lost, []}
+        end)
 
       with true <- answer != :lost,
            {:ok, term} <- SafeTerm.decode(:erlang.term_to_binary(answer)) do
@@ -88,6 +92,7 @@ defmodule Hotpush.HostileTest do
          [{"Elixir.Desk.One", "1234567", "7654321"}, {"Elixir.Desk.Gone", "1234567", "7654321"}]}
       ],
       impls: [{"Elixir.Enumerable", ["Elixir.Desk"]}],
+      fingerprint: <<0::128>>,
       nifs: ["Elixir.Desk.Gone"],
       old: [{"<0.1.0>", "who", "Elixir.Desk.Zzz"}],
       last_push: {:erlang.term_to_binary({1, "ada@host", "desk", "0123abcd", "f"}), 5}
@@ -139,6 +144,7 @@ defmodule Hotpush.HostileTest do
       {:refused, {:nif_loaded, ["Elixir.Desk.One"]}},
       {:refused, {:unready, 5}},
       {:refused, :silent},
+      {:refused, :changed},
       {:busy, "ada@host", 3}
     ]
   end

@@ -124,7 +124,8 @@ defmodule Hotpush.Test.Workbench do
     }
   end
 
-  @doc "Pushes to one device. Options: fields of `Hotpush.Config`, and `:scanner`."
+  @doc "Pushes to one device. Options: fields of `Hotpush.Config`, `:scanner`, `:progress` and
+  `:last_build`."
   @spec push(t(), Device.t(), keyword()) :: Result.t()
   def push(bench, device, options \\ []) do
     [outcome] = push_all(bench, [device], options)
@@ -142,6 +143,7 @@ defmodule Hotpush.Test.Workbench do
   def push_targets(bench, targets, options \\ []) do
     {scanner, options} = Keyword.pop(options, :scanner, Scanner.default())
     {progress, options} = Keyword.pop(options, :progress, &Function.identity/1)
+    {last_build, options} = Keyword.pop(options, :last_build)
     config = struct!(%Config{timeout: 20_000}, options)
     project = project(bench)
 
@@ -150,6 +152,7 @@ defmodule Hotpush.Test.Workbench do
       project: project,
       scanner: scanner,
       progress: progress,
+      last_build: last_build,
       inventory: fn ->
         inventory = Inventory.scan(project, scanner)
         {:ok, scope} = ModuleFilter.resolve(config.modules, config.apps, inventory)

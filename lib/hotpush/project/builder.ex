@@ -8,7 +8,7 @@ defmodule Hotpush.Project.Builder do
 
   alias Hotpush.{Config, Error, Project, Scanner, Turn}
   alias Hotpush.Plan.ModuleFilter
-  alias Hotpush.Project.{Inventory, Platform, Workspace}
+  alias Hotpush.Project.{Inventory, LastBuild, Platform, Workspace}
   alias Hotpush.Push.{Isolation, Stopwatch}
 
   @typedoc "When the project was compiled, and how long that took, in ms of `Hotpush.Push.Stopwatch`."
@@ -113,8 +113,10 @@ defmodule Hotpush.Project.Builder do
     project = compiled(builder, config)
     send(builder, {:project, project})
 
-    with {:ok, project, _built} <- project,
-         do: send(builder, {:inventory, scanned(project, scanner, &scope(scope, config, &1))})
+    with {:ok, project, _built} <- project do
+      LastBuild.keep(project, LastBuild.path(project.state_dir, Workspace.name(), config))
+      send(builder, {:inventory, scanned(project, scanner, &scope(scope, config, &1))})
+    end
   end
 
   defp work(builder, scanner, {:scan, project}),

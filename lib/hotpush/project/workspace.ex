@@ -57,6 +57,10 @@ defmodule Hotpush.Project.Workspace do
     Base.encode16(digest, case: :lower)
   end
 
+  @doc "The application of the project; `nil` at the root of an umbrella."
+  @spec name() :: atom()
+  def name, do: Mix.Project.config()[:app]
+
   @doc "Where small things are kept between runs: in the build folder."
   @spec state_dir() :: Path.t()
   def state_dir, do: Path.join(Mix.Project.build_path(), ".hotpush")

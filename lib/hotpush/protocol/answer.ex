@@ -63,6 +63,7 @@ defmodule Hotpush.Protocol.Answer do
             {:list,
              {:tuple, [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, @files]}]}},
           impls: @impls,
+          fingerprint: {:bytes, 16},
           old: {:list, @holder},
           last_push: {:any_of, [{:exactly, :none}, {:tuple, [{:bytes, 1_000}, :integer]}]}
         })}
@@ -112,6 +113,7 @@ defmodule Hotpush.Protocol.Answer do
               {:tuple, [{:exactly, :not_loadable}, {:list, @named_reason}]},
               {:tuple, [{:exactly, :nif_loaded}, {:list, :name}]},
               {:tuple, [{:exactly, :unready}, :integer]},
+              {:exactly, :changed},
               {:exactly, :silent}
             ]}
 

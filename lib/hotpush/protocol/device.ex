@@ -24,7 +24,7 @@ defmodule Hotpush.Protocol.Device do
 
   defstruct [:otp, :erts, :elixir, :arch, :mode, :boot, :target, :firmware, :platform] ++
               [apps: %{}, modules: %{}, files: %{}, parts: %{}, others: []] ++
-              [impls: [], nifs: [], old: [], last_push: nil]
+              [impls: [], nifs: [], old: [], last_push: nil, fingerprint: ""]
 
   @typedoc """
     * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
@@ -39,6 +39,8 @@ defmodule Hotpush.Protocol.Device do
     * `:nifs` - modules with native code
     * `:old` - `{pid, who, module}` of processes that run old code
     * `:last_push` - who pushed last, if that was noted
+    * `:fingerprint` - a digest of what it runs of the applications that it was asked about, and of what
+      pushes brought
   """
   @type t :: %__MODULE__{}
 
@@ -118,7 +120,8 @@ defmodule Hotpush.Protocol.Device do
       impls: answer.impls,
       nifs: answer.nifs,
       old: answer.old,
-      last_push: LastPush.decode(answer.last_push)
+      last_push: LastPush.decode(answer.last_push),
+      fingerprint: answer.fingerprint
     }
   end
 

@@ -22,7 +22,8 @@ defmodule Hotpush.Protocol.SafeTerm do
            [:pushed, :others, :files, :impls, :nifs, :old, :lived_by, :orphaned, :silent, :over] ++
            [:stays, :purged, :late, :unready, :on_load_timeout, :on_load_stuck] ++
            [:put_back, :no_file, :lost, :steps, :load, :remove] ++
-           [:note, :noted, :last_push, :parts, :facts, :app]
+           [:note, :noted, :last_push, :parts, :facts, :app] ++
+           [:fingerprint, :changed]
 
   @type problem ::
           :too_large | :too_deep | :too_many | :damaged | {:not_data, byte()} | :unknown_atom

@@ -20,9 +20,13 @@ defmodule Hotpush.Protocol.Session do
   # How long (ms) a push that is done already may wait for a notice.
   @notice 5_000
 
-  defstruct [:target, :conn, :deadline, :timeout, round_trips: 0, committed?: false]
+  defstruct [:target, :conn, :deadline, :timeout, round_trips: 0, committed?: false, seen: :none]
 
-  @typedoc "`:committed?` says that the device may have changed something, or may do so yet."
+  @typedoc """
+  `:committed?` says that the device may have changed something, or may do so yet; `:seen` is what it
+  was asked for last, and the fingerprint that it answered: a push is refused where that is another by
+  then.
+  """
 
   @type t :: %__MODULE__{
           target: Target.t(),
@@ -30,7 +34,8 @@ defmodule Hotpush.Protocol.Session do
           deadline: integer(),
           timeout: pos_integer(),
           round_trips: non_neg_integer(),
-          committed?: boolean()
+          committed?: boolean(),
+          seen: :none | {[atom()], binary()}
         }
 
   @typedoc "Somebody else's push is under way: whose, and since how many seconds."
@@ -78,8 +83,11 @@ defmodule Hotpush.Protocol.Session do
 
     with {:ok, binary, session} <- call(session, :ask, question) do
       case Device.decode(binary, remembered) do
-        {:ok, device} -> {:ok, device, session}
-        {:error, what} -> {:error, error(session, :ask, {:unreadable, what}), session}
+        {:ok, device} ->
+          {:ok, device, %{session | seen: {apps -- [:hotpush], device.fingerprint}}}
+
+        {:error, what} ->
+          {:error, error(session, :ask, {:unreadable, what}), session}
       end
     end
   end
@@ -93,7 +101,7 @@ defmodule Hotpush.Protocol.Session do
   """
   @spec push(t(), work(), (term() -> any())) :: {:ok, term(), t()} | {:error, Error.t(), t()}
   def push(session, work, progress) do
-    {who, work} = Map.pop(work, :who)
+    {who, work} = work |> Map.put(:seen, session.seen) |> Map.pop(:who)
 
     if size(work.steps) <= @stage_above do
       work = Map.put(work, :patience, patience(session))

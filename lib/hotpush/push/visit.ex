@@ -13,14 +13,16 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.Plan.{LineTables, Steps}
   import Hotpush.Push.Stopwatch, only: [timed: 1]
 
-  defstruct [:config, :project, :build, :inventory, :scanner, :pack] ++
-              [progress: &Function.identity/1]
+  defstruct [:config, :project, :build, :inventory, :scanner, :pack, :last_build] ++
+              [progress: &Function.identity/1, again?: false]
 
   @typedoc """
   What all visits of a run share. `:build` is a function that waits until the project is compiled,
   where the `:project` is not known yet; `:inventory`, one that waits for the scan; `:pack`, one that
   packs modules, where what several devices need is to be packed once. Devices are
-  reached while the project is compiled, and asked while it is scanned.
+  reached while the project is compiled, and asked about what `:last_build` says of it (see
+  `Hotpush.Project.LastBuild`); without that, or if that is not what this build says, while it is
+  scanned. `:again?` says that the device was found changed between the question and the load.
   """
   @type t :: %__MODULE__{
           config: Config.t(),
@@ -29,7 +31,9 @@ defmodule Hotpush.Push.Visit do
           inventory: (() -> {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}),
           scanner: module(),
           pack: ([{Path.t(), String.t()}] -> {:ok, list()} | {:error, Error.t()}) | nil,
-          progress: (term() -> any())
+          last_build: Project.t() | nil,
+          progress: (term() -> any()),
+          again?: boolean()
         }
 
   @doc "Visits a device."
@@ -37,21 +41,22 @@ defmodule Hotpush.Push.Visit do
   def run(%__MODULE__{} = visit, %Target{} = target) do
     visit.progress.({:connecting, target.name})
 
-    case Opening.run(target, visit.config.timeout, fn -> built(visit) end) do
-      {{:ok, session, project}, ms} ->
+    early = &asked_early(visit, &1)
+
+    case Opening.run(target, visit.config.timeout, early, fn -> built(visit) end) do
+      {{:ok, session, project, early}, ms} ->
         visit = %{visit | project: project}
-        outcome = put_ms(%Result{target: target, connected?: true}, :connect, ms)
+        outcome = %Result{target: target, connected?: true, ms: ms}
 
         try do
-          visit.progress.({:asking, target.name})
-          visit_open(visit, outcome, session)
+          visit_open(visit, outcome, session, early)
         after
           Session.close(session)
         end
         |> recovered(visit, target)
 
       {{:error, error}, ms} ->
-        %Result{target: target} |> put_ms(:connect, ms) |> Result.failed(error)
+        %Result{target: target} |> put_ms(:connect, ms.connect) |> Result.failed(error)
     end
   end
 
@@ -60,9 +65,9 @@ defmodule Hotpush.Push.Visit do
   def built(%__MODULE__{project: %Project{} = project}), do: {:ok, project, Stopwatch.now()}
   def built(%__MODULE__{build: build}), do: build.()
 
-  defp visit_open(visit, outcome, session) do
+  defp visit_open(visit, outcome, session, early) do
     served_by = Session.served_by(session)
-    {outcome, session} = asked(visit, outcome, session)
+    {outcome, session} = asked(visit, outcome, session, early)
     {sent, received} = Session.bytes(session)
     {%{outcome | round_trips: session.round_trips, sent: sent, received: received}, served_by}
   end
@@ -100,41 +105,85 @@ defmodule Hotpush.Push.Visit do
     Session.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
   end
 
-  defp asked(visit, outcome, session) do
-    remembered = Memory.recall(visit.project.state_dir, session.target.name)
-    lines = LineTables.asked(visit.project.apps, remembered)
+  # As the last build knows the project. What is asked then has to be what this build asks.
+  defp asked_early(%{last_build: nil}, session), do: {nil, session}
 
-    with {:ok, device, outcome, session} <- ask(visit, outcome, session, lines, remembered),
+  defp asked_early(%{last_build: project} = visit, session) do
+    remembered = recall(project, session)
+    question = question(project, remembered)
+    {answer, session} = ask(visit, project, session, question, remembered)
+    {%{question: question, remembered: remembered, answer: answer}, session}
+  end
+
+  defp asked(visit, outcome, session, early) do
+    remembered = if early, do: early.remembered, else: recall(visit.project, session)
+    {_apps, lines, _extra} = question = question(visit.project, remembered)
+
+    with {:ok, device, outcome, session} <-
+           answered(visit, outcome, session, question, remembered, early),
          {:ok, inventory, scope, outcome, session} <- inventory(visit, outcome, session),
          diff = diff(visit, inventory, device),
          more = LineTables.lacking(inventory, device, diff, scope, lines),
          {:ok, device, outcome, session} <-
-           ask_again(visit, outcome, session, device, lines, more) do
+           ask_again(visit, outcome, session, device, question, more) do
       diff = if more == [], do: diff, else: diff(visit, inventory, device)
       planned(visit, outcome, session, device, diff, inventory, scope)
     end
   end
 
-  defp ask(visit, outcome, session, lines, remembered) do
-    %{apps: apps, protocols: protocols, taken: taken, state_dir: state_dir} = visit.project
-    apps = Enum.map(apps, & &1.name)
+  defp recall(project, session), do: Memory.recall(project.state_dir, session.target.name)
 
-    case timed(fn -> Session.ask(session, apps, lines, protocols ++ taken, remembered) end) do
-      {{:ok, device, session}, ms} ->
-        Memory.remember(state_dir, session.target.name, remembered, device)
-        {:ok, device, add_ms(%{outcome | device: device}, :ask, ms), session}
+  # What a device is asked for: applications, those whose line tables count, other modules.
+  defp question(%{apps: apps, protocols: protocols, taken: taken}, remembered),
+    do: {Enum.map(apps, & &1.name), LineTables.asked(apps, remembered), protocols ++ taken}
 
-      {{:error, error, session}, ms} ->
-        {outcome |> add_ms(:ask, ms) |> Result.failed(error), session}
+  defp answered(visit, outcome, session, question, remembered, early) do
+    case early do
+      %{answer: {:error, error}} ->
+        {Result.failed(outcome, error), session}
+
+      %{question: ^question, answer: {:ok, device}} ->
+        {:ok, device, %{outcome | device: device}, session}
+
+      %{answer: {:ok, device}} ->
+        ask_now(visit, outcome, session, question, Memory.of(device))
+
+      nil ->
+        ask_now(visit, outcome, session, question, remembered)
     end
   end
 
-  defp ask_again(_visit, outcome, session, device, _lines, []),
+  defp ask_now(visit, outcome, session, question, remembered) do
+    {{answer, session}, ms} =
+      timed(fn -> ask(visit, visit.project, session, question, remembered) end)
+
+    outcome = add_ms(outcome, :ask, ms)
+
+    case answer do
+      {:ok, device} -> {:ok, device, %{outcome | device: device}, session}
+      {:error, error} -> {Result.failed(outcome, error), session}
+    end
+  end
+
+  defp ask(visit, project, session, {apps, lines, extra}, remembered) do
+    visit.progress.({:asking, session.target.name})
+
+    case Session.ask(session, apps, lines, extra, remembered) do
+      {:ok, device, session} ->
+        Memory.remember(project.state_dir, session.target.name, remembered, device)
+        {{:ok, device}, session}
+
+      {:error, error, session} ->
+        {{:error, error}, session}
+    end
+  end
+
+  defp ask_again(_visit, outcome, session, device, _question, []),
     do: {:ok, device, outcome, session}
 
   # At first contact only: what it answers is remembered.
-  defp ask_again(visit, outcome, session, device, lines, more),
-    do: ask(visit, outcome, session, lines ++ more, Memory.of(device))
+  defp ask_again(visit, outcome, session, device, {apps, lines, extra}, more),
+    do: ask_now(visit, outcome, session, {apps, lines ++ more, extra}, Memory.of(device))
 
   # The scan goes on meanwhile: what counts is how long it is waited for.
   defp inventory(visit, outcome, session) do
@@ -194,6 +243,10 @@ defmodule Hotpush.Push.Visit do
         visit.progress.({:loading, session.target.name, Steps.progress(plan.steps)})
 
         case timed(fn -> Session.push(session, work, visit.progress) end) do
+          # What is planned for another device than it is by now says nothing: planned anew, once.
+          {{:ok, {:refused, :changed}, session}, ms} when not visit.again? ->
+            asked(%{visit | again?: true}, add_ms(outcome, :send, ms), session, nil)
+
           {{:ok, answer, session}, ms} ->
             outcome = Result.read_back(outcome, answer, packed)
             {put_ms(outcome, :send, ms - Map.get(outcome.ms, :load, 0)), session}

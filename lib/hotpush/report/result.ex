@@ -89,7 +89,9 @@ defmodule Hotpush.Report.Result do
           map()
         ) :: t()
   def read_back(outcome, {:busy, _who, _seconds} = busy, _packed), do: refused(outcome, busy)
-  def read_back(outcome, {:refused, :silent}, _packed), do: refused(outcome, :silent)
+
+  def read_back(outcome, {:refused, why}, _packed) when why in [:silent, :changed],
+    do: refused(outcome, why)
 
   def read_back(outcome, {:refused, {:held, held}}, _), do: refused(outcome, {:held, held})
 

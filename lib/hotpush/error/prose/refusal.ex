@@ -98,6 +98,11 @@ defmodule Hotpush.Error.Prose.Refusal do
       "and forgot what was sent. Run it again."
   end
 
+  def sentence(node, :changed) do
+    "somebody else changed the code on #{node} in the middle of this push. " <>
+      "This push changed nothing there. Run the command again."
+  end
+
   @doc "Who pushes, and since when. Both are the words of a device."
   @spec by(String.t(), integer()) :: String.t()
   def by(who, seconds) do

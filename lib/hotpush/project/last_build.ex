@@ -1,0 +1,69 @@
+defmodule Hotpush.Project.LastBuild do
+  @moduledoc """
+  What the last build said of the project, as far as a device is asked about it: so devices are asked
+  while the next build is made. Where that one says something else, they are asked again; losing the
+  file costs a little time.
+  """
+
+  alias Hotpush.{Config, Project}
+  alias Hotpush.Project.App
+  alias Hotpush.Protocol.SafeTerm
+
+  @version 1
+  # Far more than a project with a thousand applications needs.
+  @most 256 * 1024
+
+  @doc """
+  Where it is kept: what is asked depends on the project (children of an umbrella share the folder)
+  and on the applications that the config names.
+  """
+  @spec path(Path.t(), atom(), Config.t()) :: Path.t()
+  def path(state_dir, project, config) do
+    key = :erlang.phash2({project, config.app_names, config.apps})
+    Path.join(state_dir, "last_build_#{key}")
+  end
+
+  @doc "The project, as far as it is kept: its applications' names, and the other modules to ask for."
+  @spec read(Path.t(), Path.t()) :: Project.t() | nil
+  def read(path, state_dir) do
+    with {:ok, <<sum::binary-16, body::binary>>} <- bytes(path),
+         true <- :erlang.md5(body) == sum,
+         {:ok, {@version, [_ | _] = apps, modules}} <- SafeTerm.decode(body),
+         true <- Enum.all?(apps, &match?({<<_, _::binary>>, flag} when is_boolean(flag), &1)),
+         true <- is_list(modules) and Enum.all?(modules, &is_binary/1) do
+      # Written by us, of names that were atoms then.
+      %Project{
+        apps: for({name, e} <- apps, do: %App{name: String.to_atom(name), editable?: e}),
+        protocols: Enum.map(modules, &String.to_atom/1),
+        state_dir: state_dir
+      }
+    else
+      _ -> nil
+    end
+  end
+
+  defp bytes(path), do: File.open(path, [:read, :binary], &IO.binread(&1, @most))
+
+  @doc "Keeps it, if it differs from what is kept. A failure to write is no failure of the build."
+  @spec keep(Project.t(), Path.t()) :: :ok
+  def keep(%Project{} = project, path) do
+    apps =
+      for app <- project.apps,
+          do: {to_string(app.name), app.editable? or app.kind == :own}
+
+    modules = Enum.map(project.protocols ++ project.taken, &to_string/1)
+    body = :erlang.term_to_binary({@version, apps, modules})
+    bytes = :erlang.md5(body) <> body
+    if bytes(path) != {:ok, bytes}, do: write(path, bytes)
+    :ok
+  end
+
+  defp write(path, bytes) do
+    beside = "#{path}.#{System.unique_integer([:positive])}.#{System.pid()}"
+    File.mkdir_p(Path.dirname(path))
+
+    with :ok <- File.write(beside, bytes), {:error, _} <- File.rename(beside, path) do
+      File.rm(beside)
+    end
+  end
+end
