@@ -4,12 +4,12 @@
 
 for file <-
       ~w(support/measure support/results support/command) ++
-        ~w(hotswap/one_device hotswap/slow_device hotswap/fleet) do
+        ~w(hotswap/one_device hotswap/slow_device) do
   Code.require_file("#{file}.exs", __DIR__)
 end
 
 defmodule Hotpush.Bench.Hotswap do
-  alias Hotpush.Bench.{Fleet, Measure, OneDevice, Results, SlowDevice}
+  alias Hotpush.Bench.{Measure, OneDevice, Results, SlowDevice}
   alias Hotpush.Test.{Beams, Device, Project}
 
   @modules 500
@@ -19,9 +19,6 @@ defmodule Hotpush.Bench.Hotswap do
     IO.puts("building a project of #{@modules} modules and its release")
     project = Project.new(app: :varied, files: Beams.sources(@modules))
     release = Project.release(project)
-    ebin = Path.join(project.dir, "_build/dev/lib/varied/ebin")
-
-    {fleet, fleet_measures} = Fleet.run(release, :varied, ebin, 21)
     change(project, [1])
     {slow, slow_measures} = SlowDevice.run(project, release)
     device = Device.start(release: release, link: 10)
@@ -32,17 +29,17 @@ defmodule Hotpush.Bench.Hotswap do
     Device.stop(device)
 
     IO.puts("")
-    Results.print(one ++ fleet ++ slow)
+    Results.print(one ++ slow)
     measures = [modules: @modules, link_round_trip_ms: 10] ++ one_measures
 
-    for {name, number} <- measures ++ fleet_measures ++ slow_measures,
+    for {name, number} <- measures ++ slow_measures,
         do: IO.puts("  #{name}: #{number}")
 
     Results.write(
       @result,
-      one ++ fleet ++ slow,
+      one ++ slow,
       Measure.machine(),
-      measures ++ fleet_measures ++ slow_measures
+      measures ++ slow_measures
     )
   end
 

@@ -76,7 +76,8 @@ defmodule Hotpush.Push.Engine do
 
   defp collect_all(engine) do
     collector = self()
-    preparer = Isolation.spawn(fn -> prepare(engine.tag, collector, []) end)
+    tag = engine.tag
+    preparer = Isolation.spawn(fn -> prepare(tag, collector, []) end)
     engine = collect(limits(%{engine | preparer: preparer}))
     for {pid, _} <- [preparer | Map.values(engine.running)], do: Isolation.kill(pid)
     engine = close(engine)
@@ -183,10 +184,13 @@ defmodule Hotpush.Push.Engine do
     collector = self()
     target = engine.targets[index]
 
+    # What a process is spawned with is copied to it: not the engine, which has all results so far.
+    %{work: work, tag: tag} = engine
+
     worker =
       Isolation.spawn(fn ->
-        result = Isolation.caught(target.name, fn -> engine.work.(target, prepared) end)
-        send(collector, {engine.tag, {:done, index, result}})
+        result = Isolation.caught(target.name, fn -> work.(target, prepared) end)
+        send(collector, {tag, {:done, index, result}})
       end)
 
     limit(engine, index)

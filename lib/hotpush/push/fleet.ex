@@ -70,7 +70,10 @@ defmodule Hotpush.Push.Fleet do
   defp attempt(visit, asked, _prepared, false),
     do: attempt(visit, asked, Preparation.again(asked), true)
 
-  defp attempt(visit, _asked, {:ok, target}, true), do: Visit.run(visit, target)
+  # Its result is copied from process to process, and kept until all are done.
+  defp attempt(visit, _asked, {:ok, target}, true),
+    do: visit |> Visit.run(target) |> Result.without_modules()
+
   defp attempt(_visit, asked, {:error, error}, true), do: failed(asked, error)
 
   # How far it came is not known.

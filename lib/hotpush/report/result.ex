@@ -60,6 +60,13 @@ defmodule Hotpush.Report.Result do
     %{outcome | status: :failed, failures: outcome.failures ++ [error]}
   end
 
+  @doc "The result without the modules of the device's description: no report says more of them."
+  @spec without_modules(t()) :: t()
+  def without_modules(%{device: nil} = outcome), do: outcome
+
+  def without_modules(%{device: device} = outcome),
+    do: %{outcome | device: %{device | modules: %{}, files: %{}, parts: %{}}}
+
   @doc "Takes a plan over: refused, or nothing to do, or planned."
   @spec planned(t(), Plan.t()) :: t()
   def planned(outcome, plan) do
