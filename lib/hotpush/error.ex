@@ -6,7 +6,7 @@ defmodule Hotpush.Error do
       `:refusal` (Hotpush refuses the push), `:stage` (nothing has changed on the device yet),
       `:load`, `:fault` (a bug in Hotpush)
     * `:subject` - the node, module, file or option that the error is about
-    * `:reason` - a term for which `Hotpush.Error.Prose` has a sentence
+    * `:reason` - an atom, or a tuple that starts with one: see `Hotpush.Error.Reasons`
     * `:called` - the name of the subject in the sentence, if it has a name of its own, such as
       `porch (example@nerves.local)`
   """

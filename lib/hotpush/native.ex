@@ -10,7 +10,7 @@ defmodule Hotpush.Native do
   @on_load :load
 
   # Has to equal the library's own: one that was built from other sources is refused.
-  @interface 5
+  @interface 6
 
   @doc false
   @spec load() :: :ok

@@ -43,8 +43,11 @@ defmodule Hotpush.Scanner do
   Kinds: `:truncated`, `:empty`, `:not_a_beam`, `:bad_gzip`, `:too_large`, `:bad_chunk`,
   `:unreadable`, `:dangling_link`, `:vanished`, `:changed_while_reading`, `:wrong_name`,
   `:duplicate_module`, `:missing_folder`.
+
+  `:posix` is the system's error as `File` has it, such as `:eacces`, and `:detail` its words; `nil`
+  where the system had nothing to do with it, or where its error has no common name.
   """
-  @type problem :: %{path: String.t(), kind: atom(), detail: String.t()}
+  @type problem :: %{path: String.t(), kind: atom(), posix: atom(), detail: String.t()}
 
   @typedoc "`:read` counts files that were read, `:cached` those that the manifest answered for."
   @type scan :: %{

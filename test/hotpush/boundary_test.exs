@@ -22,6 +22,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Error.Prose.Connect,
     Hotpush.Error.Prose.Discover,
     Hotpush.Error.Prose.Refusal,
+    Hotpush.Error.Prose.Scan,
     Hotpush.Error.Prose.Settings,
     Hotpush.Error.Prose.Ssh,
     Hotpush.Error.Prose.Tls,

@@ -4,7 +4,7 @@ defmodule Hotpush.Error.Prose do
   """
 
   alias Hotpush.{Error, Text}
-  alias Hotpush.Error.Prose.{Connect, Discover, Phrases, Refusal, Ssh, Usage}
+  alias Hotpush.Error.Prose.{Connect, Discover, Phrases, Refusal, Scan, Ssh, Usage}
 
   @doc "One or more sentences, without a line break at the end."
   @spec sentence(Error.t()) :: String.t()
@@ -38,7 +38,7 @@ defmodule Hotpush.Error.Prose do
     do: Discover.sentence(error.subject, error.reason)
 
   def sentence(%{stage: :refusal} = error), do: Refusal.sentence(error.subject, error.reason)
-  def sentence(%{stage: :scan} = error), do: scan(error.subject, error.reason)
+  def sentence(%{stage: :scan} = error), do: Scan.sentence(error.subject, error.reason)
 
   def sentence(%{stage: :fault, reason: {:fault, what, where}} = error) do
     place = if where, do: " in #{where}", else: ""
@@ -58,34 +58,6 @@ defmodule Hotpush.Error.Prose do
       do: to_string(elem(reason, 0))
 
   def kind(_error), do: "unknown"
-
-  # Scan
-
-  defp scan(build, {:more_problems, 1}),
-    do: "#{build}: 1 more file cannot be used. Run mix compile --force."
-
-  defp scan(build, {:more_problems, count}),
-    do: "#{build}: #{count} more files cannot be used. Run mix compile --force."
-
-  defp scan(path, {kind, detail}), do: "#{path}: #{problem(kind)}#{detail(detail)}"
-
-  defp problem(:truncated), do: "the file ends too early"
-  defp problem(:empty), do: "the file is empty"
-  defp problem(:not_a_beam), do: "this is not a beam file"
-  defp problem(:bad_gzip), do: "the compressed data is damaged"
-  defp problem(:too_large), do: "the file is larger than a beam file can sensibly be"
-  defp problem(:bad_chunk), do: "a chunk is damaged"
-  defp problem(:unreadable), do: "the file cannot be read"
-  defp problem(:dangling_link), do: "the link leads nowhere"
-  defp problem(:vanished), do: "the file went away while it was read"
-  defp problem(:changed_while_reading), do: "the file was rewritten while it was read"
-  defp problem(:wrong_name), do: "the module inside has another name than the file"
-  defp problem(:duplicate_module), do: "another application has a module of this name"
-  defp problem(:missing_folder), do: "the folder is not there"
-  defp problem(kind), do: to_string(kind)
-
-  defp detail(""), do: ". Run mix compile --force."
-  defp detail(detail), do: " (#{detail}). Run mix compile --force."
 
   # The device's own troubles
 

@@ -39,7 +39,7 @@ defmodule Hotpush.Push.Packing do
   # Between scan and pack another module took a file's place.
   defp rewritten(files, packed, []) do
     for file <- files, not Map.has_key?(packed, file.module) do
-      %{path: file.path, kind: :changed_while_reading, detail: ""}
+      %{path: file.path, kind: :changed_while_reading, posix: nil, detail: ""}
     end
   end
 

@@ -71,5 +71,6 @@ defmodule Hotpush.Scanner.Native do
 
   defp entries(""), do: []
 
-  defp problem({path, kind, detail}), do: %{path: path, kind: kind, detail: detail}
+  defp problem({path, kind, posix, detail}),
+    do: %{path: path, kind: kind, posix: posix, detail: detail}
 end

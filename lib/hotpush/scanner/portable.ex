@@ -142,5 +142,8 @@ defmodule Hotpush.Scanner.Portable do
     |> Enum.map(fn {:ok, result} -> result end)
   end
 
-  defp problem(path, {kind, detail}), do: %{path: path, kind: kind, detail: detail}
+  defp problem(path, {kind, detail}), do: problem(path, {kind, nil, detail})
+
+  defp problem(path, {kind, posix, detail}),
+    do: %{path: path, kind: kind, posix: posix, detail: detail}
 end

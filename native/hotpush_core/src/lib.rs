@@ -16,6 +16,7 @@ mod manifest;
 pub mod mdns;
 mod pack;
 mod pool;
+mod posix;
 mod problem;
 mod read;
 mod scan;

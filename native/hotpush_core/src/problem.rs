@@ -1,7 +1,10 @@
 //! Why a file could not be used.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::posix;
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +42,8 @@ pub enum Kind {
 pub struct Flaw {
     /// What it is.
     pub kind: Kind,
+    /// The system's error by its POSIX name, such as `eacces`.
+    pub posix: Option<&'static str>,
     /// A few words more, for a human.
     pub detail: String,
 }
@@ -46,8 +51,19 @@ pub struct Flaw {
 impl Flaw {
     /// A flaw of a kind, with a few words more.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Flaw { kind, detail }
+        Flaw {
+            kind,
+            posix: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// A flaw of a kind, of which the system said this.
+    pub(crate) fn system(kind: Kind, error: &io::Error) -> Self {
+        Flaw {
+            posix: posix::name(error),
+            ..Flaw::new(kind, posix::text(error))
+        }
     }
 
     /// Names the file.
@@ -55,6 +71,7 @@ impl Flaw {
         Problem {
             path: path.to_path_buf(),
             kind: self.kind,
+            posix: self.posix,
             detail: self.detail,
         }
     }
@@ -75,6 +92,8 @@ pub struct Problem {
     pub path: PathBuf,
     /// What is wrong with it.
     pub kind: Kind,
+    /// The system's error by its POSIX name, such as `eacces`.
+    pub posix: Option<&'static str>,
     /// A few words more, for a human.
     pub detail: String,
 }

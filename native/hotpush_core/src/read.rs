@@ -49,10 +49,10 @@ pub(crate) fn stat(path: &Path) -> Result<Stat, Flaw> {
 fn no_stat(path: &Path, error: &io::Error) -> Flaw {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_symlink() && error.kind() != ErrorKind::PermissionDenied => {
-            Flaw::new(Kind::DanglingLink, error.to_string())
+            Flaw::system(Kind::DanglingLink, error)
         }
         Err(gone) if gone.kind() == ErrorKind::NotFound => vanished(),
-        _ => Flaw::new(Kind::Unreadable, error.to_string()),
+        _ => Flaw::system(Kind::Unreadable, error),
     }
 }
 
@@ -80,7 +80,7 @@ fn read_by(
         let read_at_ns = now_ns();
         reader(path, before.size).map_err(|error| match error.kind() {
             ErrorKind::NotFound => vanished(),
-            _ => Flaw::new(Kind::Unreadable, error.to_string()),
+            _ => Flaw::system(Kind::Unreadable, &error),
         })?;
         let after = stat(path)?;
         if after == before {
@@ -101,7 +101,10 @@ pub(crate) fn now_ns() -> i64 {
 }
 
 fn vanished() -> Flaw {
-    Flaw::new(Kind::Vanished, "was there a moment ago")
+    Flaw {
+        posix: Some("enoent"),
+        ..Flaw::new(Kind::Vanished, "was there a moment ago")
+    }
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn list_one(index: usize, dir: &Path) -> (Vec<(usize, PathBuf)>, Vec<Problem>) {
             // At depth 0 it is the folder itself, or what stands in its place.
             Ok(item) if item.depth() == 0 => {
                 if !dir.is_dir() {
-                    problems.push(missing(dir, "not a folder"));
+                    problems.push(not_a_folder().at(dir));
                 }
             }
             Ok(item) => {
@@ -120,7 +120,7 @@ fn list_one(index: usize, dir: &Path) -> (Vec<(usize, PathBuf)>, Vec<Problem>) {
                     files.push((index, item.into_path()));
                 }
             }
-            Err(error) => problems.push(missing(dir, &error.to_string())),
+            Err(error) => problems.push(no_list(&error).at(dir)),
         }
     }
     (files, problems)
@@ -130,8 +130,28 @@ fn is_beam(name: &OsStr) -> bool {
     Path::new(name).extension() == Some(OsStr::new("beam"))
 }
 
-fn missing(dir: &Path, detail: &str) -> Problem {
-    Flaw::new(Kind::MissingFolder, detail).at(dir)
+fn not_a_folder() -> Flaw {
+    Flaw {
+        posix: Some("enotdir"),
+        ..Flaw::new(Kind::MissingFolder, "Not a directory")
+    }
+}
+
+/// A folder that is there, but cannot be listed, is not missing.
+fn no_list(error: &walkdir::Error) -> Flaw {
+    let Some(cause) = error.io_error() else {
+        return Flaw::new(Kind::MissingFolder, error.to_string());
+    };
+    match Flaw::system(Kind::MissingFolder, cause) {
+        gone @ Flaw {
+            posix: Some("enoent" | "enotdir" | "einval" | "enametoolong"),
+            ..
+        } => gone,
+        other => Flaw {
+            kind: Kind::Unreadable,
+            ..other
+        },
+    }
 }
 
 fn find(

@@ -18,7 +18,7 @@ mod times;
 use rustler::{Env, Term};
 
 /// Equal to the number in `Hotpush.Native`, or the library is of another version.
-const INTERFACE: i64 = 5;
+const INTERFACE: i64 = 6;
 
 fn load(_env: Env<'_>, info: Term<'_>) -> bool {
     // A panic becomes an error term; its text has no place on a terminal that others write on.

@@ -7,7 +7,7 @@ use rustler::{Binary, Encoder, Env, NifResult, Term};
 
 use crate::terms::{self, binary, error, ok};
 
-/// `{:ok, {module, beam, md5, digest}}` or `{:error, {path, kind, detail}}`, each
+/// `{:ok, {module, beam, md5, digest}}` or `{:error, {path, kind, posix, detail}}`, each
 #[rustler::nif(schedule = "DirtyCpu")]
 fn pack<'a>(
     env: Env<'a>,

@@ -17,13 +17,16 @@ mod atoms {
 
 pub(crate) use atoms::{code, error, file, lines, new, ok, text, variable};
 
-/// `{path, kind, detail}`
-pub(crate) type ProblemTerm<'a> = (Binary<'a>, Atom, Binary<'a>);
+/// `{path, kind, posix | nil, detail}`
+pub(crate) type ProblemTerm<'a> = (Binary<'a>, Atom, Option<Atom>, Binary<'a>);
 
 pub(crate) fn problem<'a>(env: Env<'a>, problem: &Problem) -> ProblemTerm<'a> {
     (
         binary(env, problem.path.as_os_str().as_bytes()),
         kind(problem.kind),
+        problem
+            .posix
+            .and_then(|name| Atom::from_str(env, name).ok()),
         binary(env, problem.detail.as_bytes()),
     )
 }

@@ -143,6 +143,45 @@ defmodule Hotpush.Scanner.ProblemsTest do
         assert scan.read == 2
       end
 
+      test "keeps the system's own error", %{dir: dir} do
+        File.ln_s!("nowhere", Path.join(dir, "a_dangling.beam"))
+        File.ln_s!("b_loop.beam", Path.join(dir, "b_loop.beam"))
+        File.write!(Path.join(dir, "c_bad.beam"), "bad")
+        gone = Path.join(dir, "gone")
+        file = Path.join(dir, "hotpush_good.beam")
+        long = Path.join(dir, String.duplicate("x", 300))
+        scan = @scanner.scan([dir, gone, file, long, "with\0nul"])
+
+        assert Enum.map(scan.problems, &{Path.basename(&1.path), &1.kind, &1.posix}) == [
+                 {"a_dangling.beam", :dangling_link, :enoent},
+                 {"b_loop.beam", :dangling_link, :eloop},
+                 {"c_bad.beam", :not_a_beam, nil},
+                 {"gone", :missing_folder, :enoent},
+                 {"hotpush_good.beam", :missing_folder, :enotdir},
+                 {Path.basename(long), :missing_folder, :enametoolong},
+                 {"with\0nul", :missing_folder, :einval}
+               ]
+
+        assert [{:error, %{kind: :vanished, posix: :enoent}}] = @scanner.pack([{gone, "app"}])
+        [loop] = @scanner.scan([Path.join(dir, "b_loop.beam")]).problems
+        assert {loop.kind, loop.posix} == {:unreadable, :eloop}
+      end
+
+      @tag skip: if(System.cmd("id", ["-u"]) == {"0\n", 0}, do: "root may read everything")
+      test "says that it may not read", %{dir: dir} do
+        shut = Path.join(dir, "shut")
+        File.mkdir!(shut)
+        File.chmod!(shut, 0o000)
+        on_exit(fn -> File.chmod!(shut, 0o700) end)
+        File.chmod!(Path.join(dir, "hotpush_good.beam"), 0o000)
+
+        for problem <- @scanner.scan([dir, shut]).problems do
+          assert {problem.kind, problem.posix} == {:unreadable, :eacces}
+          [error] = Hotpush.Scanner.Problems.errors([problem])
+          assert Exception.message(error) =~ ~r/ermission denied\)\. Give your user permission/
+        end
+      end
+
       test "says which folder is missing", %{dir: dir} do
         gone = Path.join(dir, "gone")
         file = Path.join(dir, "hotpush_good.beam")
@@ -260,6 +299,6 @@ defmodule Hotpush.Scanner.ProblemsTest do
 
     assert Source.read(path, grow.(2)) == {:ok, "11"}
     assert {:error, {:changed_while_reading, _}} = Source.read(path, grow.(20))
-    assert {:error, {:vanished, _}} = Source.read(path, fn _ -> {:error, :enoent} end)
+    assert {:error, {:vanished, :enoent, _}} = Source.read(path, fn _ -> {:error, :enoent} end)
   end
 end

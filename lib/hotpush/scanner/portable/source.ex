@@ -5,7 +5,13 @@ defmodule Hotpush.Scanner.Portable.Source do
 
   alias Hotpush.Scanner.Portable.Gzip
 
-  @type flaw :: {kind :: atom(), detail :: String.t()}
+  @typedoc "With the POSIX name of the system's error, where it was one."
+  @type flaw ::
+          {kind :: atom(), detail :: String.t()}
+          | {kind :: atom(), posix :: atom(), detail :: String.t()}
+
+  # With these, there is no such folder; with any other, it cannot be read.
+  @missing [:enoent, :enotdir, :einval, :enametoolong]
 
   @doc "The paths of the beams directly inside a folder."
   @spec list(String.t()) :: {:ok, [String.t()]} | {:error, flaw()}
@@ -15,9 +21,12 @@ defmodule Hotpush.Scanner.Portable.Source do
         {:ok, for(name <- names, name = bytes(name), beam?(name), do: join(dir, name))}
 
       {:error, reason} ->
-        {:error, {:missing_folder, describe(reason)}}
+        {:error, no_list(posix(reason))}
     end
   end
+
+  defp no_list(posix) when posix in @missing, do: {:missing_folder, posix, describe(posix)}
+  defp no_list(posix), do: {:unreadable, posix, describe(posix)}
 
   @doc "The content of a file that stayed the same around the reading, tried twice."
   @spec read(String.t(), (String.t() -> {:ok, binary()} | {:error, term()})) ::
@@ -40,8 +49,8 @@ defmodule Hotpush.Scanner.Portable.Source do
   end
 
   defp content({:ok, content}), do: {:ok, content}
-  defp content({:error, :enoent}), do: {:error, {:vanished, "was there a moment ago"}}
-  defp content({:error, reason}), do: {:error, {:unreadable, describe(reason)}}
+  defp content({:error, :enoent}), do: {:error, vanished()}
+  defp content({:error, reason}), do: {:error, unreadable(reason)}
 
   # Only a regular file is one: anything else could block, or never end.
   defp stat(path) do
@@ -58,10 +67,17 @@ defmodule Hotpush.Scanner.Portable.Source do
   end
 
   defp no_stat(reason, {:ok, %File.Stat{type: :symlink}}) when reason != :eacces,
-    do: {:dangling_link, describe(reason)}
+    do: {:dangling_link, reason, describe(reason)}
 
-  defp no_stat(_reason, {:error, :enoent}), do: {:vanished, "was there a moment ago"}
-  defp no_stat(reason, _lstat), do: {:unreadable, describe(reason)}
+  defp no_stat(_reason, {:error, :enoent}), do: vanished()
+  defp no_stat(reason, _lstat), do: unreadable(reason)
+
+  defp vanished, do: {:vanished, :enoent, "was there a moment ago"}
+  defp unreadable(reason), do: {:unreadable, posix(reason), describe(reason)}
+
+  # What :file says of a path with a zero byte.
+  defp posix(:badarg), do: :einval
+  defp posix(reason), do: reason
 
   defp small_enough({size, _mtime, _ctime, _inode}) do
     if size <= Gzip.max_bytes(),
