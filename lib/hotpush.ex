@@ -73,7 +73,8 @@ defmodule Hotpush do
     if Report.exit_status(report) == 0, do: :ok, else: :error
   end
 
-  def push!(options), do: push!(%{value!(named(options)) | verbosity: Config.verbosity(options)})
+  def push!(options),
+    do: push!(%{value!(ready(fn -> named(options) end)) | verbosity: Config.verbosity(options)})
 
   @doc """
   Returns the lines that `mix upload.hotswap` would print for a report.

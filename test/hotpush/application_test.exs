@@ -114,6 +114,30 @@ defmodule Hotpush.ApplicationTest do
     refute Node.alive?()
   end
 
+  test "whichever function is called first starts it" do
+    bad = [purge: "hard", node: "nobody@127.0.0.1"]
+
+    for call <- [
+          fn -> Hotpush.push(bad) end,
+          fn -> Hotpush.push!(bad) end,
+          fn -> Hotpush.plan(bad) end,
+          fn -> Hotpush.connect(bad) end,
+          fn -> Hotpush.disconnect(bad) end,
+          fn -> Hotpush.push_all([:"nobody@127.0.0.1"], bad) end,
+          fn -> Hotpush.push_all_to_device("nobody@127.0.0.1", bad) end,
+          fn -> Hotpush.push_changed([:"nobody@127.0.0.1"], %{}, bad) end,
+          fn -> Hotpush.snapshot_beams() end
+        ] do
+      Hotpush.Application.stop()
+
+      try do
+        call.()
+      rescue
+        error in Hotpush.Error -> assert error.stage == :usage
+      end
+    end
+  end
+
   defp wait do
     receive do
       :never -> :ok
