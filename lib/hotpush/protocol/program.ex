@@ -51,9 +51,9 @@ defmodule Hotpush.Protocol.Program do
 
   defp joined([last]), do: [last, "."]
 
-  defp kind(char) when char in '()[]{},;', do: :bracket
+  defp kind(char) when char in ~c"()[]{},;", do: :bracket
 
-  defp kind(char) when char in ?0..?9 or char in ?a..?z or char in ?A..?Z or char in '_@',
+  defp kind(char) when char in ?0..?9 or char in ?a..?z or char in ?A..?Z or char in ~c"_@",
     do: :word
 
   defp kind(_char), do: :operator
