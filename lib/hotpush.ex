@@ -187,8 +187,8 @@ defmodule Hotpush do
   def push_all_to_device(id, options \\ []) when id not in [nil, ""] do
     ready(fn ->
       with {:ok, config} <- Options.config(Keyword.put_new(options, :compile, false)),
-           {:ok, routes} <- Connect.routes(config, id),
-           {:ok, report} <- Push.run(%{config | routes: routes}) do
+           {:ok, targets} <- Connect.targets(config, id),
+           {:ok, report} <- Push.run(%{config | targets: targets}) do
         case report.outcomes do
           [%Result{connected?: false, failures: [error | _]}] -> {:error, error}
           _ -> Counts.of(report)

@@ -7,13 +7,13 @@ defmodule Hotpush.Config do
   be is for the caller to say, as `to_push/1` does.
   """
 
-  alias Hotpush.Config.{Cookie, Given, MixConfig, Route, Secret, Toml}
+  alias Hotpush.Config.{Cookie, Given, MixConfig, Secret, Target, Toml}
   alias Hotpush.Config.Toml.Selection
   alias Hotpush.Error
 
   defstruct app_names: [],
             app_places: %{},
-            routes: [],
+            targets: [],
             stock: [],
             cookie: nil,
             cookie_error: nil,
@@ -39,7 +39,7 @@ defmodule Hotpush.Config do
             verbosity: :normal
 
   @typedoc """
-    * `:routes` - the devices that are named; `:stock` - the one that is meant where none is
+    * `:targets` - the devices that are named; `:stock` - the one that is meant where none is
     * `:file` - the `hotpush.toml` that was read, as messages call it; `:unread` - why it was not
     * `:guides` - the folder of Hotpush's guides, as messages call it
     * `:cookie` - of devices without one of their own; `:cookie_error` - why it cannot be had
@@ -48,8 +48,8 @@ defmodule Hotpush.Config do
   @type t :: %__MODULE__{
           app_names: [atom()],
           app_places: %{atom() => String.t()},
-          routes: [Route.t()],
-          stock: [Route.t()],
+          targets: [Target.t()],
+          stock: [Target.t()],
           cookie: Secret.t() | nil,
           cookie_error: Error.t() | nil,
           cookie_variables: [String.t()],
@@ -94,12 +94,12 @@ defmodule Hotpush.Config do
   def build(%Given{} = given, env, app_envs, target \\ :host, dirs \\ []) do
     with {:ok, mix} <- MixConfig.read(app_envs),
          {:ok, settings, unread} <- settings(dirs),
-         {:ok, routes} <- Selection.routes(given.devices, settings || unread, mix.devices),
+         {:ok, targets} <- Selection.targets(given.devices, settings || unread, mix.devices),
          {:ok, stock} <- stock(target),
          cookie = present(Secret.unwrap(given.cookie)) || present(env["HOTPUSH_COOKIE"]),
          configured = Secret.unwrap(mix.cookie),
-         {:ok, routes, cookie} <- Cookie.put(routes, cookie, settings, configured, env) do
-      config = %__MODULE__{routes: routes, stock: stock, unread: unread, who: who(env)}
+         {:ok, targets, cookie} <- Cookie.put(targets, cookie, settings, configured, env) do
+      config = %__MODULE__{targets: targets, stock: stock, unread: unread, who: who(env)}
       config = %{config | cookie: cookie.value, cookie_error: cookie.error}
       config = %{config | app_names: mix.app_names, discovery: mix.discovery, note?: mix.note?}
       {:ok, config |> filed(settings) |> options(given)}
@@ -116,7 +116,7 @@ defmodule Hotpush.Config do
   end
 
   defp stock(:host), do: {:ok, []}
-  defp stock(_target), do: Selection.routes([ssh: @stock_host], nil)
+  defp stock(_target), do: Selection.targets([ssh: @stock_host], nil)
 
   defp filed(config, nil), do: config
 
@@ -161,7 +161,7 @@ defmodule Hotpush.Config do
 
   @doc "The same with the stock device, where no device is named and there is a build target."
   @spec or_stock(t()) :: t()
-  def or_stock(%__MODULE__{routes: []} = config), do: %{config | routes: config.stock}
+  def or_stock(%__MODULE__{targets: []} = config), do: %{config | targets: config.stock}
   def or_stock(config), do: config
 
   @doc """
@@ -172,8 +172,8 @@ defmodule Hotpush.Config do
   @spec to_push(t()) :: {:ok, t()} | {:error, Error.t()}
   def to_push(config) do
     case config do
-      %{routes: [], unread: %Error{} = unread} -> {:error, unread}
-      %{routes: [], stock: [], file: file} -> {:error, Error.new(:usage, file, :no_nodes)}
+      %{targets: [], unread: %Error{} = unread} -> {:error, unread}
+      %{targets: [], stock: [], file: file} -> {:error, Error.new(:usage, file, :no_nodes)}
       _ -> with config = or_stock(config), :ok <- Cookie.some(config), do: {:ok, config}
     end
   end

@@ -3,10 +3,10 @@ defmodule Hotpush.ConfigTest do
 
   alias Hotpush.{Config, Error}
   alias Hotpush.Config.{Arguments, Given, Options, Secret, Switch, Switches}
+  doctest Hotpush.Config.Address
   doctest Hotpush.Config.Arguments
   doctest Hotpush.Config.Given
   doctest Hotpush.Config.Switch
-  doctest Hotpush.Config.Route
   doctest Hotpush.Config.Secret
   doctest Hotpush.Config.Target
   doctest Hotpush.Push.Retry
@@ -28,7 +28,7 @@ defmodule Hotpush.ConfigTest do
          do: if(config.discover?, do: {:ok, config}, else: Config.to_push(config))
   end
 
-  defp ways(config), do: Enum.map(config.routes, & &1.way)
+  defp ways(config), do: Enum.map(config.targets, & &1.way)
 
   defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
 
@@ -228,8 +228,8 @@ defmodule Hotpush.ConfigTest do
       assert {:ok, config} = build(["--device", name], %{}, own)
       assert [{^way, _}] = ways(config)
       assert {:ok, given} = Options.parse(device: name)
-      assert {:ok, %{routes: routes}} = Config.build(given, %{}, %{hotpush: own})
-      assert routes == config.routes
+      assert {:ok, %{targets: targets}} = Config.build(given, %{}, %{hotpush: own})
+      assert targets == config.targets
     end
 
     assert message(build(["--device", "shde"], %{}, own)) =~
@@ -254,8 +254,8 @@ defmodule Hotpush.ConfigTest do
     assert ways(config) == [ssh: %{user: nil, host: "x", port: nil}]
     assert message(hidden([], %{}, [], [])) =~ "no device is named"
     # Whoever can do without says so.
-    assert {:ok, %{routes: []}} = Config.build(%Given{}, %{}, %{}, :host)
-    assert {:ok, %{routes: []}} = Config.build(%Given{}, %{}, %{}, :rpi3)
+    assert {:ok, %{targets: []}} = Config.build(%Given{}, %{}, %{}, :host)
+    assert {:ok, %{targets: []}} = Config.build(%Given{}, %{}, %{}, :rpi3)
   end
 
   test "strings, atoms and lists of them are taken" do

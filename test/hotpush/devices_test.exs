@@ -4,7 +4,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
 
   alias Hotpush.Discovery.Devices.{Document, Row, Table}
   alias Hotpush.{Error, Plan}
-  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Config.Target
   alias Hotpush.Protocol.{Device, LastPush}
   alias Hotpush.Report.Result
   alias Hotpush.Discovery.Found
@@ -38,7 +38,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
   end
 
   test "rows: configured first, with what was found beside; then confirmed; then the rest" do
-    {:ok, route} = Route.ssh("kitchen.local")
+    {:ok, target} = Target.ssh("kitchen.local")
     kitchen = %Found{how: :mdns, name: "kitchen.local", host: "kitchen.local", also: [:fleet]}
     node = %Found{how: :epmd, name: "a@h", host: "h", offers: [node: "a@h"]}
 
@@ -50,15 +50,15 @@ defmodule Hotpush.Discovery.Devices.TableTest do
 
     rows =
       Row.of(%{
-        named: [{Route.nicknamed(route, "kitchen"), [kitchen]}],
+        named: [{Target.nicknamed(target, "kitchen"), [kitchen]}],
         confirmed: [{node, {:node, "a@h"}, []}],
         unknown: [{bare, nil, nil}]
       })
 
     assert [
              %{nickname: "kitchen", how: [:config, :mdns, :fleet], way: {:ssh, "kitchen.local"}},
-             %{name: "a@h", how: [:epmd], route: %Route{}},
-             %{name: "bare.local", route: nil, problems: [_]}
+             %{name: "a@h", how: [:epmd], target: %Target{}},
+             %{name: "bare.local", target: nil, problems: [_]}
            ] = rows
 
     device = %Device{
@@ -74,15 +74,15 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     refusal = Error.new(:refusal, "kitchen", :no_elixir)
     answered = %Result{target: %Target{}, device: device, plan: plan, refusals: [refusal]}
     silent = Result.failed(%Result{}, Error.new(:connect, "a@h", {:timeout, 300}))
-    routes = for %{route: route} when route != nil <- rows, do: route
-    outcomes = Map.new(Enum.zip(routes, [answered, silent]))
+    targets = for %{target: target} when target != nil <- rows, do: target
+    outcomes = Map.new(Enum.zip(targets, [answered, silent]))
     assert [one, two, three] = Row.answered(rows, outcomes, ["lamp", "desk"])
     assert %{state: :answered, differs: 3, app_version: "1.2.3", up_since: 1_700_000_000} = one
     assert %{state: :silent, differs: nil} = two
     bare = %{device | apps: %{"desk" => %{vsn: "", running?: false, known?: false}}}
 
     assert [one_bare | _] =
-             Row.answered(rows, %{hd(routes) => %{answered | device: bare}}, ["desk"])
+             Row.answered(rows, %{hd(targets) => %{answered | device: bare}}, ["desk"])
 
     assert %{state: :answered, app_version: nil} = one_bare
     assert text([one_bare]) =~ "kitchen.local"
@@ -108,11 +108,11 @@ defmodule Hotpush.Discovery.Devices.TableTest do
   end
 
   test "who lacks the cookie is listed with the sentence, and named already" do
-    {:ok, route} = Route.node("a@h")
-    rows = Row.of(%{named: [{route, []}], confirmed: [], unknown: []})
+    {:ok, target} = Target.node("a@h")
+    rows = Row.of(%{named: [{target, []}], confirmed: [], unknown: []})
     error = Error.new(:usage, "hotpush.toml:1:14", {:cookie_not_set, "IT"})
     outcome = Result.failed(%Result{target: %Target{cookie_error: error}}, error)
-    assert [%{state: :listed} = row] = Row.answered(rows, %{route => outcome}, [])
+    assert [%{state: :listed} = row] = Row.answered(rows, %{target => outcome}, [])
     told = text([row])
     assert told =~ "a@h: hotpush.toml:1:14: the environment variable IT is not set"
     refute told =~ "To add one"
@@ -139,10 +139,10 @@ defmodule Hotpush.Discovery.Devices.TableTest do
       offers: [node: "a@h.example"]
     }
 
-    {:ok, route} = Route.node("n1@127.0.0.1")
+    {:ok, target} = Target.node("n1@127.0.0.1")
     [mine | others] = here
     unknown = for one <- others ++ [there], do: {one, {:node, one.name}, nil}
-    rows = Row.of(%{named: [{route, [mine]}], confirmed: [], unknown: unknown})
+    rows = Row.of(%{named: [{target, [mine]}], confirmed: [], unknown: unknown})
     [header | _] = lines = String.split(text(rows), "\n")
     assert header =~ "DEVICE"
     assert [n1, a] = Enum.filter(lines, &(&1 =~ ~r/^- /))

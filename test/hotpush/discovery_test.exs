@@ -3,7 +3,7 @@ defmodule Hotpush.DiscoveryTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.Error
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
   alias Hotpush.Discovery.{Epmd, EpmdNames, Found, Search}
   alias Hotpush.Test.Device
 
@@ -81,7 +81,7 @@ defmodule Hotpush.DiscoveryTest do
     {:ok, found} = Epmd.discover(timeout: 2_000)
     name = to_string(device.node)
     assert [%{how: :epmd, host: "127.0.0.1"} = one] = Enum.filter(found, &(&1.name == name))
-    assert [%Route{way: {:node, node}}] = Found.routes(one)
+    assert [%Target{way: {:node, node}}] = Found.targets(one)
     assert node == device.node
 
     # By whichever name of this computer configuration has it, it is one node.
@@ -205,17 +205,17 @@ defmodule Hotpush.DiscoveryTest do
     defp found(how, name, fields), do: struct!(%Found{how: how, name: name}, fields)
 
     test "by host, and by node" do
-      {:ok, route} = Route.node("a@nerves.local")
+      {:ok, target} = Target.node("a@nerves.local")
       mdns = found(:mdns, "nerves.local", host: "nerves.local", offers: [node: "a@nerves.local"])
 
       epmd =
         found(:epmd, "b@nerves.local", host: "nerves.local", offers: [node: "b@nerves.local"])
 
-      fleet = found(:fleet, "porch", routes: [route])
+      fleet = found(:fleet, "porch", targets: [target])
       assert [one] = Found.merge([mdns, epmd, fleet])
       assert {one.how, one.also} == {:mdns, [:epmd, :fleet]}
       assert Found.nodes(one) == ["a@nerves.local", "b@nerves.local"]
-      assert Found.at?(one, route)
+      assert Found.at?(one, target)
     end
 
     test "but not all nodes of this host" do
@@ -224,14 +224,14 @@ defmodule Hotpush.DiscoveryTest do
             do: found(:epmd, name, host: "127.0.0.1", offers: [node: name])
 
       assert Found.merge(all) == all
-      {:ok, ssh} = Route.ssh("127.0.0.1")
+      {:ok, ssh} = Target.ssh("127.0.0.1")
       refute Found.at?(hd(all), ssh)
     end
 
     test "another node of the same host is not the one that was meant" do
       one = found(:mdns, "h.local", host: "h.local", offers: [node: "a@h.local"])
-      {:ok, other} = Route.node("b@h.local")
-      {:ok, ssh} = Route.ssh("H.local:2222")
+      {:ok, other} = Target.node("b@h.local")
+      {:ok, ssh} = Target.ssh("H.local:2222")
       refute Found.at?(one, other)
       assert Found.at?(one, ssh)
       assert Found.at?(%{one | offers: []}, other)
@@ -244,12 +244,12 @@ defmodule Hotpush.DiscoveryTest do
     assert [^found] = Found.merge([found])
     assert Found.nodes(found) == [name]
     assert_raise ArgumentError, fn -> String.to_existing_atom(name) end
-    assert [%Route{}] = Found.routes(found)
+    assert [%Target{}] = Found.targets(found)
     assert String.to_existing_atom(name)
   end
 
   test "what cannot be a name is no way" do
     offers = [node: "a b@c", ssh: "-oProxyCommand=reboot", ssh: "fine"]
-    assert [%{name: "fine"}] = Found.routes(found(:mdns, "x", offers: offers))
+    assert [%{name: "fine"}] = Found.targets(found(:mdns, "x", offers: offers))
   end
 end

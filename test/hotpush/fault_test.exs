@@ -130,7 +130,7 @@ defmodule Hotpush.FaultTest do
     assert [%{status: :failed, failures: [error]}] = report.outcomes
     assert Error.message(error) =~ "a fault of Hotpush's own"
     {:ok, _} = Hotpush.push(options)
-    assert catch_error(Hotpush.Push.run(%{config | routes: [%{}]}))
+    assert catch_error(Hotpush.Push.run(%{config | targets: [%{}]}))
     Hotpush.connect(options)
     :net_kernel.stop()
     Until.until("the node to go", fn -> not Node.alive?() end)

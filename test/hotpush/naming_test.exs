@@ -3,38 +3,38 @@ defmodule Hotpush.NamingTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}
-  alias Hotpush.Config.{Route, Toml}
+  alias Hotpush.Config.{Target, Toml}
   alias Hotpush.Report.Result
   alias Hotpush.Report.Lines
   alias Hotpush.Config.Toml.Selection
 
   @here %{user: nil, host: "a.local", port: nil}
 
-  defp target(route), do: hd(Hotpush.Transport.Targets.list(%Config{routes: [route]}, "state"))
+  defp target(target), do: hd(Hotpush.Transport.Targets.list(%Config{targets: [target]}, "state"))
 
-  defp said(route, subject, reason) do
-    outcome = Result.failed(%Result{target: target(route)}, Error.new(:connect, subject, reason))
+  defp said(target, subject, reason) do
+    outcome = Result.failed(%Result{target: target(target)}, Error.new(:connect, subject, reason))
 
     report = Hotpush.Report.new(%Config{}, [outcome], %{compile: 1.0, scan: 1.0})
     [{:error, "failed: " <> text}] = Lines.of(report)
     text
   end
 
-  defp dist(name, nickname \\ nil), do: named(Route.node(name), nickname)
-  defp ssh(address, nickname \\ nil), do: named(Route.ssh(address), nickname)
-  defp named({:ok, route}, nickname), do: Route.nicknamed(route, nickname)
+  defp dist(name, nickname \\ nil), do: named(Target.node(name), nickname)
+  defp ssh(address, nickname \\ nil), do: named(Target.ssh(address), nickname)
+  defp named({:ok, target}, nickname), do: Target.nicknamed(target, nickname)
 
   test "by its nickname, with what it goes by beside it" do
     assert "porch (a@b) answers, but" <> _ = said(dist("a@b", "porch"), :a@b, :handshake_refused)
     assert "porch (a@b) did not" <> _ = said(dist("a@b", "porch"), "porch", {:timeout, 5})
     assert "a@b answers, but" <> _ = said(dist("a@b"), :a@b, :handshake_refused)
 
-    {:ok, adb} = Route.adb("R5")
+    {:ok, adb} = Target.adb("R5")
 
     assert said(adb, "R5CT", {:adb_state, :recovery}) =~
              ~r/\AR5 \(R5CT\) is in .*adb -s R5CT reboot/
 
-    phone = Route.nicknamed(adb, "phone")
+    phone = Target.nicknamed(adb, "phone")
     assert said(phone, "R5CT", {:adb_state, :recovery}) =~ ~r/\Aphone \(R5CT\) is .*adb -s R5CT r/
     assert "phone (R5): adb knows no" <> _ = said(phone, "R5", {:adb_no_device, [], []})
     assert said(phone, :a@b, :handshake_refused) =~ "phone (a@b) answers, but"
@@ -68,11 +68,11 @@ defmodule Hotpush.NamingTest do
 
   test "a host that does not resolve, and resembles a nickname" do
     settings = %Toml{shown: "hotpush.toml", devices: [ssh("k.local", "kitchen")]}
-    {:ok, [route]} = Selection.routes([{:host, "kichten"}], settings)
+    {:ok, [target]} = Selection.targets([{:host, "kichten"}], settings)
     lost = %{@here | host: "kichten"}
-    assert said(route, "kichten", {:unresolved, lost}) =~ ~r/ Did you mean kitchen\?\z/
-    refute said(route, "kichten", {:no_answer, lost}) =~ "kitchen"
-    {:ok, [route]} = Selection.routes([{:host, "example.org"}], settings)
-    refute said(route, "example.org", {:unresolved, lost}) =~ "Did you mean"
+    assert said(target, "kichten", {:unresolved, lost}) =~ ~r/ Did you mean kitchen\?\z/
+    refute said(target, "kichten", {:no_answer, lost}) =~ "kitchen"
+    {:ok, [target]} = Selection.targets([{:host, "example.org"}], settings)
+    refute said(target, "example.org", {:unresolved, lost}) =~ "Did you mean"
   end
 end

@@ -56,7 +56,7 @@ defmodule Hotpush.SettingsTest do
 
   defp names(dir, argv, own \\ []) do
     assert {:ok, config} = config(dir, argv, %{}, own)
-    Enum.map(config.routes, &(&1.nickname || &1.name))
+    Enum.map(config.targets, &(&1.nickname || &1.name))
   end
 
   defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
@@ -177,7 +177,7 @@ defmodule Hotpush.SettingsTest do
       assert names(dir, ["me@nerves-1a2b.local:2222", "kitchen"]) == ["kitchen"]
       assert names(dir, ["--node", "a@b", "--ssh", "c", "d"]) == ~w(d a@b c)
       # By --ssh it is always a host.
-      assert {:ok, %{routes: [%{nickname: nil, way: {:ssh, %{host: "kitchen"}}}]}} =
+      assert {:ok, %{targets: [%{nickname: nil, way: {:ssh, %{host: "kitchen"}}}]}} =
                config(dir, ["--ssh", "kitchen"])
     end
 
@@ -226,8 +226,8 @@ defmodule Hotpush.SettingsTest do
     # By nickname; "" is the one for all.
     defp cookies(dir, argv \\ [], env \\ %{}, own \\ []) do
       with {:ok, config} <- config(dir, argv, env, own) do
-        for route <- config.routes, into: %{"" => Secret.unwrap(config.cookie)} do
-          {route.nickname, Secret.unwrap(route.cookie)}
+        for target <- config.targets, into: %{"" => Secret.unwrap(config.cookie)} do
+          {target.nickname, Secret.unwrap(target.cookie)}
         end
       end
     end

@@ -7,7 +7,7 @@ defmodule Hotpush.Test.Workbench do
   """
 
   alias Hotpush.{Config, Project, Scanner}
-  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Config.Target
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
   alias Hotpush.Push.{Fleet, Visit}
@@ -114,12 +114,12 @@ defmodule Hotpush.Test.Workbench do
   end
 
   def target(bench, %SshDevice{} = device) do
-    {:ok, route} = Route.ssh(SshDevice.address(device))
+    {:ok, target} = Target.ssh(SshDevice.address(device))
 
     %Target{
-      name: route.name,
+      name: target.name,
       transport: Transport.Ssh,
-      way: route.way,
+      way: target.way,
       state_dir: bench.state_dir
     }
   end

@@ -24,7 +24,7 @@ defmodule Hotpush.Config.Toml do
   import Bitwise
 
   alias Hotpush.{Error, Native}
-  alias Hotpush.Config.{Route, Secret}
+  alias Hotpush.Config.{Secret, Target}
   alias Hotpush.Config.Toml.{Cookie, Document}
 
   defstruct [:path, :shown, :cookie, app_names: [], app_places: %{}] ++
@@ -37,7 +37,7 @@ defmodule Hotpush.Config.Toml do
           app_places: %{atom() => String.t()},
           cookie: Cookie.t() | nil,
           cookies: %{String.t() => Cookie.t()},
-          devices: [Route.t()],
+          devices: [Target.t()],
           groups: %{String.t() => [String.t()]}
         }
 

@@ -6,7 +6,7 @@ defmodule Hotpush.Discovery.Adb do
 
   @behaviour Hotpush.Discovery
 
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
   alias Hotpush.Transport.Adb.Devices
   alias Hotpush.Discovery.Found
 
@@ -20,8 +20,8 @@ defmodule Hotpush.Discovery.Adb do
   defp found(device) do
     found = %Found{how: :adb, name: device.serial}
 
-    with :ok <- Devices.usable(device), {:ok, route} <- Route.adb(device.serial) do
-      %{found | routes: [route]}
+    with :ok <- Devices.usable(device), {:ok, target} <- Target.adb(device.serial) do
+      %{found | targets: [target]}
     else
       {:error, error} -> %{found | notice: error}
     end

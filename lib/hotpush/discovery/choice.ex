@@ -10,7 +10,7 @@ defmodule Hotpush.Discovery.Choice do
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Trust}
 
   @doc """
-  Searches, and adds to the routes of `config`. `ask` puts a question with yes or no; `nil` where
+  Searches, and adds to the targets of `config`. `ask` puts a question with yes or no; `nil` where
   there is nobody to ask.
 
   Beside it: the rows of what was found and nobody was asked about, or could not be remembered,
@@ -23,9 +23,9 @@ defmodule Hotpush.Discovery.Choice do
     sorted = Devices.sort(found, config, confirmed, config.timeout)
 
     {chosen, left, _} = Enum.reduce(sorted.unknown, {[], [], confirmed}, &choose(&1, &2, ask))
-    routes = for {one, way, keys} <- sorted.confirmed ++ chosen, do: Trust.route(one, way, keys)
+    targets = for {one, way, keys} <- sorted.confirmed ++ chosen, do: Trust.target(one, way, keys)
     rows = Row.of(%{named: [], confirmed: [], unknown: left})
-    {%{config | routes: config.routes ++ routes}, rows, errors}
+    {%{config | targets: config.targets ++ targets}, rows, errors}
   end
 
   defp choose({_found, nil, _error} = one, {chosen, left, confirmed}, _ask),

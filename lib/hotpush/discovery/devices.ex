@@ -31,16 +31,16 @@ defmodule Hotpush.Discovery.Devices do
     enough = deadline - min(2 * @spare_ms, div(config.timeout, 4))
     inventory = fn -> Builder.inventory(builder, left(enough, 1)) end
     visit = %Visit{config: config, project: project, scanner: Scanner.default()}
-    targets = &Targets.list(%{config | routes: &1}, project.state_dir)
+    targets = &Targets.list(%{config | targets: &1}, project.state_dir)
 
     # A node under .local may have to be looked for before it can be asked.
-    {named, known} = Enum.split_with(config.routes, &local_node?/1)
+    {named, known} = Enum.split_with(config.targets, &local_node?/1)
     survey = Survey.start(%{visit | inventory: inventory}, targets.(known), left(deadline, 1))
 
     try do
       {found, errors} = find(config, only, fn -> Survey.add(survey, targets.(named)) end)
       rows = found |> sort(config, confirmed, left(deadline, 2)) |> Row.of()
-      confirmed = for(row <- rows, row.route, do: row.route) -- config.routes
+      confirmed = for(row <- rows, row.target, do: row.target) -- config.targets
       Names.lend(Names.hosts(confirmed), left(deadline, 4))
       Survey.add(survey, targets.(confirmed))
       outcomes = Enum.zip(known ++ named ++ confirmed, Survey.results(survey))
@@ -65,8 +65,8 @@ defmodule Hotpush.Discovery.Devices do
   @spec find(Config.t(), [atom()], (() -> any())) :: {[Found.t()], [Error.t()]}
   def find(config, only \\ [], lent \\ fn -> :ok end) do
     timeout = min(@search_ms, max(div(config.timeout, 2), 1))
-    hosts = Names.hosts(config.routes)
-    needed = for %{way: {:adb, _, _}} <- config.routes, uniq: true, do: :adb
+    hosts = Names.hosts(config.targets)
+    needed = for %{way: {:adb, _, _}} <- config.targets, uniq: true, do: :adb
     options = [timeout: timeout, only: only, needed: needed]
     options = options ++ [own: config.discovery, hosts: hosts]
     search = Task.async(fn -> Search.all(options) end)
@@ -102,7 +102,7 @@ defmodule Hotpush.Discovery.Devices do
       end)
       |> Map.new()
 
-    Trust.sort(found, config.routes, confirmed, &Map.get(keys, &1, []))
+    Trust.sort(found, config.targets, confirmed, &Map.get(keys, &1, []))
   end
 
   # A part of the time that is left.

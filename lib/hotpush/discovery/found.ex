@@ -7,15 +7,15 @@ defmodule Hotpush.Discovery.Found do
     * `:name` - its host name, node name or adb serial number
     * `:host` - its host name, where it has one
     * `:addresses` - its IP addresses as text, best first
-    * `:routes` - how it is reached, best first
-    * `:offers` - the same as text, as a stranger said it: see `routes/1`
+    * `:targets` - how it is reached, best first
+    * `:offers` - the same as text, as a stranger said it: see `targets/1`
     * `:notice` - why it cannot be reached, with the next step
   """
 
   alias Hotpush.Error
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
 
-  defstruct [:how, :name, :host, also: [], addresses: [], routes: [], offers: [], notice: nil]
+  defstruct [:how, :name, :host, also: [], addresses: [], targets: [], offers: [], notice: nil]
 
   @type offer :: {:node | :ssh, String.t()}
   @type t :: %__MODULE__{
@@ -24,7 +24,7 @@ defmodule Hotpush.Discovery.Found do
           name: String.t(),
           host: String.t() | nil,
           addresses: [String.t()],
-          routes: [Route.t()],
+          targets: [Target.t()],
           offers: [offer()],
           notice: Error.t() | nil
         }
@@ -34,46 +34,48 @@ defmodule Hotpush.Discovery.Found do
   atom: ask this of devices that somebody wants to reach.
 
       iex> found = %Hotpush.Discovery.Found{how: :mdns, name: "a.local", offers: [ssh: "a.local"]}
-      iex> for route <- Hotpush.Discovery.Found.routes(found), do: route.name
+      iex> for target <- Hotpush.Discovery.Found.targets(found), do: target.name
       ["a.local"]
   """
-  @spec routes(t()) :: [Route.t()]
-  def routes(%__MODULE__{routes: routes, offers: offers}) do
-    offered = for {kind, text} <- offers, {:ok, route} <- [apply(Route, kind, [text])], do: route
-    Enum.uniq_by(routes ++ offered, & &1.way)
+  @spec targets(t()) :: [Target.t()]
+  def targets(%__MODULE__{targets: targets, offers: offers}) do
+    offered =
+      for {kind, text} <- offers, {:ok, target} <- [apply(Target, kind, [text])], do: target
+
+    Enum.uniq_by(targets ++ offered, & &1.way)
   end
 
   @doc """
   The same ways as text, without making anything of them: `{:node | :ssh | :adb, name}`.
 
-      iex> {:ok, route} = Hotpush.Config.Route.node("b@a.local")
-      iex> Hotpush.Discovery.Found.ways(%Hotpush.Discovery.Found{routes: [route], offers: [ssh: "a"]})
+      iex> {:ok, target} = Hotpush.Config.Target.node("b@a.local")
+      iex> Hotpush.Discovery.Found.ways(%Hotpush.Discovery.Found{targets: [target], offers: [ssh: "a"]})
       [node: "b@a.local", ssh: "a"]
   """
   @spec ways(t()) :: [{:node | :ssh | :adb, String.t()}]
-  def ways(%__MODULE__{routes: routes, offers: offers}),
-    do: Enum.uniq(Enum.map(routes, &{elem(&1.way, 0), &1.name}) ++ offers)
+  def ways(%__MODULE__{targets: targets, offers: offers}),
+    do: Enum.uniq(Enum.map(targets, &{elem(&1.way, 0), &1.name}) ++ offers)
 
   @doc "Names of nodes that run on it, as text."
   @spec nodes(t()) :: [String.t()]
   def nodes(%__MODULE__{} = found) do
-    through_adb = for %{way: {:adb, _, node}} when node != nil <- found.routes, do: "#{node}"
+    through_adb = for %{way: {:adb, _, node}} when node != nil <- found.targets, do: "#{node}"
     for({:node, name} <- ways(found), do: name) ++ through_adb
   end
 
   @doc """
-  Whether it is the device that a route leads to, as far as names tell: the node, or the host.
+  Whether it is the device that a target leads to, as far as names tell: the node, or the host.
   """
-  @spec at?(t(), Route.t()) :: boolean()
-  def at?(found, %Route{way: {:node, node}}) do
+  @spec at?(t(), Target.t()) :: boolean()
+  def at?(found, %Target{way: {:node, node}}) do
     name = to_string(node)
     [_, host] = String.split(name, "@", parts: 2)
     name in nodes(found) or (nodes(found) == [] and same_host?(found, host))
   end
 
-  def at?(found, %Route{way: {:ssh, %{host: host}}}), do: same_host?(found, host)
+  def at?(found, %Target{way: {:ssh, %{host: host}}}), do: same_host?(found, host)
 
-  def at?(found, %Route{way: {:adb, serial, _}}),
+  def at?(found, %Target{way: {:adb, serial, _}}),
     do: Enum.any?(ways(found), &match?({:adb, ^serial}, &1)) or prefix?(found, serial)
 
   defp prefix?(%{how: :adb, name: name}, serial), do: String.starts_with?(name, serial)
@@ -113,7 +115,7 @@ defmodule Hotpush.Discovery.Found do
       | also: Enum.uniq(a.also ++ [b.how | b.also]) -- [a.how],
         host: a.host || b.host,
         addresses: Enum.uniq(a.addresses ++ b.addresses),
-        routes: Enum.uniq_by(a.routes ++ b.routes, & &1.way),
+        targets: Enum.uniq_by(a.targets ++ b.targets, & &1.way),
         offers: Enum.uniq(a.offers ++ b.offers),
         notice: a.notice && b.notice && a.notice
     }

@@ -6,7 +6,7 @@ defmodule Hotpush.Discovery.HostKey do
   mDNS has heard of it.
   """
 
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
   alias Hotpush.Transport.ChildEnv
   alias Hotpush.Discovery.Names
   alias Hotpush.Transport.Ssh.{Client, Command}
@@ -33,7 +33,7 @@ defmodule Hotpush.Discovery.HostKey do
   """
   @spec of(String.t()) :: [t()]
   def of(address) do
-    with {:ok, %{way: {:ssh, ssh}}} <- Route.ssh(address) do
+    with {:ok, %{way: {:ssh, ssh}}} <- Target.ssh(address) do
       {host, port} = Command.settled(Client.settled(ssh)) || {ssh.host, ssh.port || 22}
 
       with [] <- scan(host, port), learnt when is_binary(learnt) <- Names.address(ssh.host) do

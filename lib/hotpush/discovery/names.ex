@@ -7,7 +7,7 @@ defmodule Hotpush.Discovery.Names do
   """
 
   alias Hotpush.Discovery.{Found, Ledger, Mdns}
-  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Config.Target
 
   # Such a resolver says no soon, or waits for servers that do not answer.
   @resolver_ms 500
@@ -92,16 +92,16 @@ defmodule Hotpush.Discovery.Names do
   defdelegate give_back, to: Ledger
 
   @doc """
-  The hosts that routes, or targets, lead to.
+  The hosts that targets lead to.
 
-      iex> {:ok, node} = Hotpush.Config.Route.node("example@nerves.local")
-      iex> {:ok, ssh} = Hotpush.Config.Route.ssh("root@nerves-1a2b.local")
+      iex> {:ok, node} = Hotpush.Config.Target.node("example@nerves.local")
+      iex> {:ok, ssh} = Hotpush.Config.Target.ssh("root@nerves-1a2b.local")
       iex> Hotpush.Discovery.Names.hosts([node, ssh])
       ["nerves.local", "nerves-1a2b.local"]
   """
-  @spec hosts([Route.t() | Target.t()]) :: [String.t()]
-  def hosts(routes) do
-    for(%{way: way} <- routes, do: host(way)) |> Enum.reject(&is_nil/1) |> Enum.uniq()
+  @spec hosts([Target.t()]) :: [String.t()]
+  def hosts(targets) do
+    for(%{way: way} <- targets, do: host(way)) |> Enum.reject(&is_nil/1) |> Enum.uniq()
   end
 
   defp host({:node, node}), do: node |> to_string() |> String.split("@", parts: 2) |> List.last()

@@ -98,7 +98,7 @@ defmodule Hotpush.Discovery.Search do
     is_atom(how) and is_binary(name) and (is_nil(found.host) or is_binary(found.host)) and
       Enum.all?(found.addresses, &is_binary/1) and Enum.all?(found.also, &is_atom/1) and
       (is_nil(found.notice) or is_struct(found.notice, Error)) and
-      Enum.all?(found.routes, &is_struct(&1, Hotpush.Config.Route)) and
+      Enum.all?(found.targets, &is_struct(&1, Hotpush.Config.Target)) and
       Enum.all?(
         found.offers,
         &match?({kind, text} when kind in [:node, :ssh] and is_binary(text), &1)

@@ -6,22 +6,22 @@ defmodule Hotpush.Discovery.Trust do
 
   alias Hotpush.Discovery.{Confirmed, Found, HostKey}
   alias Hotpush.Error
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
 
   @typedoc "What was found beside what is configured, each with the way that counts for it."
   @type sorted :: %{
-          named: [{Route.t(), [Found.t()]}],
+          named: [{Target.t(), [Found.t()]}],
           confirmed: [{Found.t(), Confirmed.way(), [public_key :: String.t()]}],
           unknown: [{Found.t(), Confirmed.way() | nil, Error.t() | nil}]
         }
 
   @doc """
-  Sorts. `routes` are those of configuration; `keys` as in `Confirmed.verdict/3`. Where a host key
+  Sorts. `targets` are those of configuration; `keys` as in `Confirmed.verdict/3`. Where a host key
   has changed, that is the error beside the device.
   """
-  @spec sort([Found.t()], [Route.t()], Confirmed.t(), (String.t() -> [HostKey.t()])) :: sorted()
-  def sort(found, routes, confirmed, keys) do
-    named = for route <- routes, do: {route, Enum.filter(found, &Found.at?(&1, route))}
+  @spec sort([Found.t()], [Target.t()], Confirmed.t(), (String.t() -> [HostKey.t()])) :: sorted()
+  def sort(found, targets, confirmed, keys) do
+    named = for target <- targets, do: {target, Enum.filter(found, &Found.at?(&1, target))}
     rest = found -- Enum.flat_map(named, &elem(&1, 1))
 
     judged =
@@ -53,13 +53,13 @@ defmodule Hotpush.Discovery.Trust do
   end
 
   @doc """
-  The route of a way that was found. With public keys it leads to a host that has one of them, and
+  The target of a way that was found. With public keys it leads to a host that has one of them, and
   to no other.
   """
-  @spec route(Found.t(), Confirmed.way(), [String.t()]) :: Route.t() | nil
-  def route(found, {kind, name}, keys \\ []) do
-    route = Enum.find(Found.routes(found), &(elem(&1.way, 0) == kind and &1.name == name))
-    if route && keys != [], do: %{route | host_keys: keys}, else: route
+  @spec target(Found.t(), Confirmed.way(), [String.t()]) :: Target.t() | nil
+  def target(found, {kind, name}, keys \\ []) do
+    target = Enum.find(Found.targets(found), &(elem(&1.way, 0) == kind and &1.name == name))
+    if target && keys != [], do: %{target | host_keys: keys}, else: target
   end
 
   @doc """

@@ -4,7 +4,7 @@ defmodule Hotpush.Push.Connect do
   """
 
   alias Hotpush.{Config, Error, Project}
-  alias Hotpush.Config.{Cookie, Options, Route, Target}
+  alias Hotpush.Config.{Cookie, Options, Target}
   alias Hotpush.Config.Toml.Selection
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Push.{Engine, Isolation, Preparation}
@@ -26,45 +26,45 @@ defmodule Hotpush.Push.Connect do
     with {:ok, config} <- Options.config(options),
          :ok <- Cookie.some(config),
          {:ok, project} <- Project.load(config),
-         {:ok, routes} <- routes(config, ids) do
-      targets = Targets.list(%{config | routes: routes}, project.state_dir)
+         {:ok, targets} <- targets(config, ids) do
+      targets = Targets.list(%{config | targets: targets}, project.state_dir)
       Isolation.run("connect", fn -> connect(targets, config.timeout) end)
     end
   end
 
   @doc """
-  The routes that are meant by an id, or by several: a nickname, a node name, a host name, an adb
+  The targets that are meant by an id, or by several: a nickname, a node name, a host name, an adb
   serial number or a unique prefix of one. Those that configuration names come before what else it may be; a host that
   is not configured is reached by ssh.
   """
-  @spec routes(Config.t(), id | [id] | nil) :: {:ok, [Route.t()]} | {:error, Error.t()}
+  @spec targets(Config.t(), id | [id] | nil) :: {:ok, [Target.t()]} | {:error, Error.t()}
         when id: String.t() | atom()
-  def routes(%Config{routes: []}, none) when none in [nil, []], do: attached()
-  def routes(%Config{routes: routes}, none) when none in [nil, []], do: {:ok, routes}
+  def targets(%Config{targets: []}, none) when none in [nil, []], do: attached()
+  def targets(%Config{targets: targets}, none) when none in [nil, []], do: {:ok, targets}
 
-  def routes(config, ids) when is_list(ids) do
+  def targets(config, ids) when is_list(ids) do
     Enum.reduce_while(ids, {:ok, []}, fn id, {:ok, done} ->
       case of_one(config, id) do
-        {:ok, routes} -> {:cont, {:ok, Enum.uniq(done ++ routes)}}
+        {:ok, targets} -> {:cont, {:ok, Enum.uniq(done ++ targets)}}
         error -> {:halt, error}
       end
     end)
   end
 
-  def routes(config, id), do: of_one(config, id)
+  def targets(config, id), do: of_one(config, id)
 
   defp of_one(config, id) do
     with {:ok, text} <- Options.id(id) do
-      case Selection.called(config.routes, text) do
-        [] -> with {:ok, route} <- other(text, config), do: {:ok, [route]}
-        routes -> {:ok, routes}
+      case Selection.called(config.targets, text) do
+        [] -> with {:ok, target} <- other(text, config), do: {:ok, [target]}
+        targets -> {:ok, targets}
       end
     end
   end
 
   # Not configured: a node by its full name, what adb knows, or a host as on the command line.
   defp other(text, config) do
-    if text =~ "@", do: Route.node(text), else: attached(text, config)
+    if text =~ "@", do: Target.node(text), else: attached(text, config)
   end
 
   defp attached(text, config) do
@@ -72,25 +72,25 @@ defmodule Hotpush.Push.Connect do
 
     case Devices.find(text, devices) do
       {:ok, device} ->
-        Route.adb(device.serial)
+        Target.adb(device.serial)
 
       {:error, %Error{reason: {:adb_ambiguous, _}} = error} ->
         {:error, error}
 
       {:error, _none} ->
-        if text =~ ~r/[.:]/, do: Route.ssh(text), else: {:error, unknown(text, config, devices)}
+        if text =~ ~r/[.:]/, do: Target.ssh(text), else: {:error, unknown(text, config, devices)}
     end
   end
 
   defp unknown(text, config, devices) do
-    names = Enum.map(config.routes, &Route.title/1) ++ Enum.map(devices, & &1.serial)
+    names = Enum.map(config.targets, & &1.name) ++ Enum.map(devices, & &1.serial)
     Error.new(:connect, text, {:no_such_id, ModuleFilter.near(text, names)})
   end
 
   defp attached do
     case Devices.devices() do
       {:ok, devices} ->
-        {:ok, for(%{state: :device} = d <- devices, {:ok, r} <- [Route.adb(d.serial)], do: r)}
+        {:ok, for(%{state: :device} = d <- devices, {:ok, r} <- [Target.adb(d.serial)], do: r)}
 
       {:error, _no_adb} ->
         {:ok, []}

@@ -6,7 +6,7 @@ defmodule Hotpush.Push.Disconnect do
 
   alias Hotpush.Transport.Adb.Teardown
   alias Hotpush.{Error, Transport}
-  alias Hotpush.Config.{Options, Route}
+  alias Hotpush.Config.{Options, Target}
   alias Hotpush.Push.Connect
 
   defstruct [:name, :adb?, :error, nodes: [], tunnels: []]
@@ -30,12 +30,12 @@ defmodule Hotpush.Push.Disconnect do
 
     # Nobody is offered a cookie here, so it does not matter whether there is one.
     with {:ok, config} <- Options.config(options),
-         {:ok, routes} <- Connect.routes(config, id),
-         do: {:ok, Enum.map(routes, &leave/1)}
+         {:ok, targets} <- Connect.targets(config, id),
+         do: {:ok, Enum.map(targets, &leave/1)}
   end
 
-  defp leave(%Route{way: {:adb, serial, node}} = route) do
-    one = %__MODULE__{name: Route.title(route), adb?: true, nodes: left(node)}
+  defp leave(%Target{way: {:adb, serial, node}} = target) do
+    one = %__MODULE__{name: target.name, adb?: true, nodes: left(node)}
 
     case Teardown.run(serial) do
       {:ok, tunnels, known} -> %{one | tunnels: tunnels, nodes: one.nodes ++ left(known)}
@@ -43,11 +43,11 @@ defmodule Hotpush.Push.Disconnect do
     end
   end
 
-  defp leave(%Route{way: {:node, node}} = route),
-    do: %__MODULE__{name: Route.title(route), adb?: false, nodes: left(node)}
+  defp leave(%Target{way: {:node, node}} = target),
+    do: %__MODULE__{name: target.name, adb?: false, nodes: left(node)}
 
   # Of ssh nothing stays.
-  defp leave(route), do: %__MODULE__{name: Route.title(route), adb?: false}
+  defp leave(target), do: %__MODULE__{name: target.name, adb?: false}
 
   defp left(nil), do: []
   defp left(node), do: if(Transport.Dist.leave(node), do: [node], else: [])

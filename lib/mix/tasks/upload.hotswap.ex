@@ -202,7 +202,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
       unless config.json == "-", do: CLI.say(Table.add(rows))
       Enum.each(errors, &CLI.complain/1)
 
-      if config.routes == [],
+      if config.targets == [],
         do: fail(Error.new(:usage, "--discover", :none_confirmed)),
         else: push(config)
     else

@@ -7,7 +7,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
 
   alias Hotpush.Transport.Adb.Tunnel
   alias Hotpush.{Error, Transport}
-  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Config.Target
   alias Hotpush.Test.{Adb, Device, Netns, Ports, Run, Until, Workbench}
 
   @moduletag :adb
@@ -115,10 +115,10 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
 
     # What this VM has set up, and its connection.
     assert Tunnel.open(serial) == {:ok, device.node}
-    {:ok, route} = Route.adb(serial)
+    {:ok, target} = Target.adb(serial)
     cookie = Hotpush.Config.Secret.wrap(device.cookie)
     state_dir = Run.dir("state")
-    target = %Target{name: "phone", way: route.way, cookie: cookie, state_dir: state_dir}
+    target = %Target{name: "phone", way: target.way, cookie: cookie, state_dir: state_dir}
     {:ok, target} = Transport.Adb.prepare(target)
     assert {:ok, _conn} = Transport.Adb.open(target, 10_000)
     assert device.node in Node.list(:connected)
@@ -241,7 +241,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     end)
 
     assert {:ok, found} = Hotpush.Discovery.Adb.discover(timeout: 5_000)
-    assert %{routes: [], notice: notice} = Enum.find(found, &(&1.name == address))
+    assert %{targets: [], notice: notice} = Enum.find(found, &(&1.name == address))
     assert notice.reason == {:adb_state, :unauthorized}
     assert {:error, error} = Tunnel.open(address)
     assert error.reason == {:adb_state, :unauthorized}
@@ -263,12 +263,12 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     end
 
     defp target(bench, serial, node, cookie) do
-      {:ok, route} = Route.adb(serial, node)
+      {:ok, target} = Target.adb(serial, node)
 
       %Target{
-        name: Route.title(route),
+        name: target.name,
         transport: Transport.Adb,
-        way: route.way,
+        way: target.way,
         cookie: Hotpush.Config.Secret.wrap(cookie),
         state_dir: bench.state_dir
       }
@@ -295,8 +295,8 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
       {:ok, found} = Hotpush.Discovery.Adb.discover(timeout: 5_000)
       serials = for {phone, _} <- phones, do: phone.serial
       found = for serial <- serials, do: Enum.find(found, &(&1.name == serial))
-      assert [%{routes: [], notice: %{reason: {:adb_state, :offline}}}, there] = found
-      assert %{routes: [%{way: {:adb, serial, nil}}], notice: nil} = there
+      assert [%{targets: [], notice: %{reason: {:adb_state, :offline}}}, there] = found
+      assert %{targets: [%{way: {:adb, serial, nil}}], notice: nil} = there
       assert serial == List.last(serials)
       write(bench, :three)
       assert [off, %{status: :done}] = push(bench, phones)

@@ -3,13 +3,12 @@ defmodule Hotpush.Discovery.ConfirmedTest do
 
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Trust}
   alias Hotpush.Error
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
   alias Hotpush.Test.Run
 
   doctest Confirmed
   doctest HostKey
   doctest Trust
-  doctest Hotpush.Config.DevicesArguments
 
   defp path, do: Path.join(Run.dir("state"), "hotpush/confirmed")
   defp key(name), do: %HostKey{fingerprint: "SHA256:#{name}", public: "ssh-ed25519 #{name}"}
@@ -87,22 +86,22 @@ defmodule Hotpush.Discovery.ConfirmedTest do
       do: %Found{how: :mdns, name: name, host: name, addresses: ["10.0.0.9"], offers: offers}
 
     test "by configuration, by confirmation, and the rest" do
-      {:ok, kitchen} = Route.ssh("kitchen.local")
+      {:ok, kitchen} = Target.ssh("kitchen.local")
       {:ok, one} = Confirmed.add(%Confirmed{}, {:ssh, "porch.local"}, ["SHA256:porch"])
       {:ok, confirmed} = Confirmed.add(one, {:ssh, "attic.local"}, ["SHA256:attic"])
       hosts = for name <- ~w(kitchen porch attic other), do: "#{name}.local"
       all = for host <- hosts, do: found(host, ssh: host)
       silent = found("silent.local", [])
       keys = %{"porch.local" => [key("porch")], "attic.local" => [key("changed")]}
-      sorted = Trust.sort(all ++ [silent], [Route.nicknamed(kitchen, "k")], confirmed, &keys[&1])
+      sorted = Trust.sort(all ++ [silent], [Target.nicknamed(kitchen, "k")], confirmed, &keys[&1])
 
       assert [{%{nickname: "k"}, [%{name: "kitchen.local"}]}] = sorted.named
 
       assert [{porch, {:ssh, "porch.local"} = way, ["ssh-ed25519 porch"] = bound}] =
                sorted.confirmed
 
-      assert %{name: "porch.local", host_keys: ^bound} = Trust.route(porch, way, bound)
-      assert %{host_keys: nil} = Trust.route(porch, way)
+      assert %{name: "porch.local", host_keys: ^bound} = Trust.target(porch, way, bound)
+      assert %{host_keys: nil} = Trust.target(porch, way)
 
       assert [
                {_, {:ssh, "attic.local"}, %Error{} = changed},
@@ -119,7 +118,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
       sorted = Trust.sort([host], [], confirmed, &no_keys/1)
       assert [{^host, {:node, "b@h.local"} = way, []}] = sorted.confirmed
       assert [{^host, {:node, "a@h.local"}, nil}] = sorted.unknown
-      assert Trust.route(host, way).way == {:node, :"b@h.local"}
+      assert Trust.target(host, way).way == {:node, :"b@h.local"}
     end
   end
 end

@@ -29,7 +29,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     # All of it: its IPv4 address may be heard a little after the others.
     whole? = &(offering(2).(&1) and netns.address in hd(&1).addresses)
     assert [found] = heard(netns, whole?)
-    assert %{how: :mdns, notice: nil, routes: []} = found
+    assert %{how: :mdns, notice: nil, targets: []} = found
     assert found.name == netns.host
     assert hd(found.addresses) == netns.address
     assert found.offers == [node: to_string(device.node), ssh: netns.host]

@@ -115,7 +115,7 @@ defmodule Hotpush.Config.Toml.TemplateTest do
       assert settings.groups["all"] == nicknames
 
       # Under each nickname stands what the device said, or nothing of it does.
-      for device <- settings.devices, do: assert(device.name in names)
+      for device <- settings.devices, do: assert(device.address in names)
     end
   end
 end

@@ -7,7 +7,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
 
   alias Hotpush.Discovery.{Found, HostKey, Names}
   alias Hotpush.{Error, Transport}
-  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Config.Target
   alias Hotpush.Test.{Run, SshDevice, Until}
   alias Hotpush.Transport.Ssh.{Command, Keys}
 
@@ -30,7 +30,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
   end
 
   defp open(device, context, address \\ nil, keys \\ nil) do
-    {:ok, %Route{way: way}} = Route.ssh(address || SshDevice.address(device))
+    {:ok, %Target{way: way}} = Target.ssh(address || SshDevice.address(device))
     target = %Target{name: "device", way: way, host_keys: keys, state_dir: context.state_dir}
     SshDevice.with_path(device, fn -> Transport.Ssh.open(target, 20_000) end)
   end

@@ -7,13 +7,13 @@ defmodule Hotpush.Transport.Ssh.LengthTest do
 
   alias Hotpush.Test.{Run, SshDevice}
   alias Hotpush.Transport
-  alias Hotpush.Config.{Route, Target}
+  alias Hotpush.Config.Target
 
   @moduletag :ssh
 
   test "whatever its length, an answer comes whole" do
     device = SshDevice.start()
-    {:ok, %Route{way: way}} = Route.ssh(SshDevice.address(device))
+    {:ok, %Target{way: way}} = Target.ssh(SshDevice.address(device))
     target = %Target{name: "device", way: way, state_dir: Run.dir("length")}
 
     SshDevice.with_path(device, fn ->

@@ -7,7 +7,7 @@ defmodule Hotpush.Config.Toml.Selection do
   """
 
   alias Hotpush.Error
-  alias Hotpush.Config.{Route, Toml}
+  alias Hotpush.Config.{Target, Toml}
   alias Hotpush.Plan.ModuleFilter
 
   @typedoc """
@@ -17,22 +17,22 @@ defmodule Hotpush.Config.Toml.Selection do
   @type asked :: {:node | :ssh | :device | :group | :host, String.t() | atom()}
 
   @doc """
-  The routes that `asked` means, in the order asked. Where nothing is asked for: the devices of
+  The targets that `asked` means, in the order asked. Where nothing is asked for: the devices of
   hotpush.toml, or, where it has none, those of `configured`, the Mix config's.
 
   In the place of `settings` may stand the error that says why hotpush.toml was not read.
   """
-  @spec routes([asked()], Toml.t() | Error.t() | nil, [asked()]) ::
-          {:ok, [Route.t()]} | {:error, Error.t()}
-  def routes(asked, settings, configured \\ [])
-  def routes([], %Toml{devices: [_ | _] = devices}, _configured), do: {:ok, devices}
-  def routes([], _settings, []), do: {:ok, []}
-  def routes([], _settings, configured), do: routes(configured, nil)
+  @spec targets([asked()], Toml.t() | Error.t() | nil, [asked()]) ::
+          {:ok, [Target.t()]} | {:error, Error.t()}
+  def targets(asked, settings, configured \\ [])
+  def targets([], %Toml{devices: [_ | _] = devices}, _configured), do: {:ok, devices}
+  def targets([], _settings, []), do: {:ok, []}
+  def targets([], _settings, configured), do: targets(configured, nil)
 
-  def routes(asked, settings, configured) do
+  def targets(asked, settings, configured) do
     Enum.reduce_while(asked, {:ok, []}, fn name, {:ok, done} ->
       case meant(name, settings, configured) do
-        {:ok, routes} -> {:cont, {:ok, done ++ routes}}
+        {:ok, targets} -> {:cont, {:ok, done ++ targets}}
         {:error, error} -> {:halt, {:error, error}}
       end
     end)
@@ -42,29 +42,29 @@ defmodule Hotpush.Config.Toml.Selection do
   defp unread(name, unread), do: {:error, Error.new(:usage, name, {:name_unread, unread.subject})}
 
   @doc """
-  Those of the routes that go by a name: a nickname; or else a node, a host or a serial number; or
+  Those of the targets that go by a name: a nickname; or else a node, a host or a serial number; or
   else the beginning of a serial number.
   """
-  @spec called([Route.t()], String.t()) :: [Route.t()]
+  @spec called([Target.t()], String.t()) :: [Target.t()]
   def called(_routes, ""), do: []
 
-  def called(routes, name) do
+  def called(targets, name) do
     Enum.find_value([&nicknamed?/2, &addressed?/2, &begins?/2], [], fn called? ->
-      case Enum.filter(routes, &called?.(&1, name)) do
+      case Enum.filter(targets, &called?.(&1, name)) do
         [] -> nil
         found -> found
       end
     end)
   end
 
-  defp nicknamed?(route, name), do: route.nickname == name
+  defp nicknamed?(target, name), do: target.nickname == name
 
-  defp addressed?(%Route{name: name}, name), do: true
-  defp addressed?(%Route{way: {:node, node}}, name), do: of_node?(node, name)
-  defp addressed?(%Route{way: {:ssh, %{host: host}}}, name), do: host == name
-  defp addressed?(%Route{way: {:adb, _, node}}, name), do: node != nil and of_node?(node, name)
+  defp addressed?(%Target{address: name}, name), do: true
+  defp addressed?(%Target{way: {:node, node}}, name), do: of_node?(node, name)
+  defp addressed?(%Target{way: {:ssh, %{host: host}}}, name), do: host == name
+  defp addressed?(%Target{way: {:adb, _, node}}, name), do: node != nil and of_node?(node, name)
 
-  defp begins?(%Route{way: {:adb, serial, _}}, name), do: String.starts_with?(serial, name)
+  defp begins?(%Target{way: {:adb, serial, _}}, name), do: String.starts_with?(serial, name)
   defp begins?(_route, _name), do: false
 
   defp of_node?(node, name) do
@@ -72,7 +72,7 @@ defmodule Hotpush.Config.Toml.Selection do
     name in [to_string(node), host]
   end
 
-  defp once({:ok, routes}), do: {:ok, Enum.uniq_by(routes, &Route.address/1)}
+  defp once({:ok, targets}), do: {:ok, Enum.uniq_by(targets, &Target.identity/1)}
   defp once(error), do: error
 
   # What is wrong with the Mix config matters only where it is needed.
@@ -80,7 +80,7 @@ defmodule Hotpush.Config.Toml.Selection do
     in_file = with %Toml{devices: devices} <- settings, do: devices
     in_file = if is_list(in_file), do: in_file, else: []
 
-    with [] <- called(in_file, name), {:ok, others} <- routes([], nil, configured) do
+    with [] <- called(in_file, name), {:ok, others} <- targets([], nil, configured) do
       case called(others, name) do
         [] -> no_such_name(name, in_file ++ others, settings)
         found -> {:ok, found}
@@ -102,27 +102,27 @@ defmodule Hotpush.Config.Toml.Selection do
 
   defp no_such_name(name, _routes, %Error{} = unread), do: unread(name, unread)
 
-  defp no_such_name(name, routes, _settings) do
-    names = Enum.map(routes, &Route.title/1)
+  defp no_such_name(name, targets, _settings) do
+    names = Enum.map(targets, & &1.name)
     {:error, Error.new(:usage, name, {:no_such_name, ModuleFilter.near(name, names), names})}
   end
 
-  defp meant({:ssh, host}, settings), do: known(Route.ssh(host), settings)
+  defp meant({:ssh, host}, settings), do: known(Target.ssh(host), settings)
 
   defp meant({:host, name}, settings) do
     case nicknamed(name, settings) do
-      nil -> Route.ssh(name) |> known(settings) |> similar(settings)
-      route -> {:ok, [route]}
+      nil -> Target.ssh(name) |> known(settings) |> similar(settings)
+      target -> {:ok, [target]}
     end
   end
 
   defp meant({:node, name}, settings) do
     text = to_string(name)
-    route = nicknamed(text, settings) || through_adb(text, settings)
+    target = nicknamed(text, settings) || through_adb(text, settings)
 
     cond do
-      route != nil -> {:ok, [route]}
-      settings == nil or text =~ "@" -> known(Route.node(name), settings)
+      target != nil -> {:ok, [target]}
+      settings == nil or text =~ "@" -> known(Target.node(name), settings)
       true -> unknown(text, {:no_such_device, settings.shown}, nicknames(settings))
     end
   end
@@ -137,20 +137,20 @@ defmodule Hotpush.Config.Toml.Selection do
   end
 
   # As the file has it, if it does.
-  defp known({:ok, route}, %Toml{devices: devices}) do
-    same = Enum.find(devices, &(Route.address(&1) == Route.address(route)))
-    {:ok, [same || route]}
+  defp known({:ok, target}, %Toml{devices: devices}) do
+    same = Enum.find(devices, &(Target.identity(&1) == Target.identity(target)))
+    {:ok, [same || target]}
   end
 
-  defp known({:ok, route}, nil), do: {:ok, [route]}
+  defp known({:ok, target}, nil), do: {:ok, [target]}
   defp known(error, _settings), do: error
 
   # Should it not resolve, one of these may have been meant.
   defp similar(
-         {:ok, [%{nickname: nil, way: {:ssh, %{host: host}}} = route]},
+         {:ok, [%{nickname: nil, way: {:ssh, %{host: host}}} = target]},
          %Toml{} = settings
        ),
-       do: {:ok, [%{route | similar: ModuleFilter.near(host, nicknames(settings))}]}
+       do: {:ok, [%{target | similar: ModuleFilter.near(host, nicknames(settings))}]}
 
   defp similar(result, _settings), do: result
 

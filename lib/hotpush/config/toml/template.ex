@@ -7,7 +7,7 @@ defmodule Hotpush.Config.Toml.Template do
   """
 
   alias Hotpush.Text
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
 
   @typedoc """
   A device to write down: what it is called, how it was found, whether it is known to be the
@@ -103,8 +103,8 @@ defmodule Hotpush.Config.Toml.Template do
   defp best(%{notice: nil, ways: ways}) do
     Enum.find_value(ways, fn {kind, text} = way ->
       with true <- text == Text.printable(text),
-           {:ok, route} <- apply(Route, kind, [text]) do
-        {way, Route.address(route)}
+           {:ok, target} <- apply(Target, kind, [text]) do
+        {way, Target.identity(target)}
       else
         _ -> nil
       end

@@ -13,17 +13,17 @@ defmodule Hotpush.Discovery.Devices.Row do
     * `:up_since` - seconds since 1970
     * `:last_push` - who pushed last, where that was noted
     * `:problems` - errors: why it does not answer, or would be refused
-    * `:route` - how it is asked; `nil` where it must not be
+    * `:target` - how it is asked; `nil` where it must not be
   """
 
   alias Hotpush.Discovery.{Found, Trust}
   alias Hotpush.Error
   alias Hotpush.Plan.Steps
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Target
   alias Hotpush.Protocol.{Device, LastPush}
   alias Hotpush.Report.Result
 
-  defstruct [:nickname, :name, :way, :node, :host, :route, :otp, :elixir, :app_version] ++
+  defstruct [:nickname, :name, :way, :node, :host, :target, :otp, :elixir, :app_version] ++
               [
                 :differs,
                 :up_since,
@@ -42,7 +42,7 @@ defmodule Hotpush.Discovery.Devices.Row do
           node: node() | String.t() | nil,
           host: String.t() | nil,
           addresses: [String.t()],
-          route: Route.t() | nil,
+          target: Target.t() | nil,
           state: :answered | :silent | :listed,
           otp: String.t() | nil,
           elixir: String.t() | nil,
@@ -56,20 +56,20 @@ defmodule Hotpush.Discovery.Devices.Row do
   @doc "The rows of what was sorted: first those of configuration, then confirmed ones."
   @spec of(Trust.sorted()) :: [t()]
   def of(sorted) do
-    Enum.map(sorted.named, fn {route, found} -> named(route, found) end) ++
+    Enum.map(sorted.named, fn {target, found} -> named(target, found) end) ++
       Enum.map(sorted.confirmed, fn {found, way, keys} ->
-        %{found(found, way, []) | route: Trust.route(found, way, keys)}
+        %{found(found, way, []) | target: Trust.target(found, way, keys)}
       end) ++
       Enum.map(sorted.unknown, fn {found, way, error} -> found(found, way, List.wrap(error)) end)
   end
 
-  defp named(route, found) do
+  defp named(target, found) do
     %__MODULE__{
-      nickname: route.nickname,
-      name: route.name,
-      way: {elem(route.way, 0), route.name},
-      node: node_of(route.way),
-      route: route,
+      nickname: target.nickname,
+      name: target.address,
+      way: {elem(target.way, 0), target.address},
+      node: target.node,
+      target: target,
       host: Enum.find_value(found, & &1.host),
       how: [:config | found |> Enum.flat_map(&[&1.how | &1.also]) |> Enum.uniq()],
       addresses: found |> Enum.flat_map(& &1.addresses) |> Enum.uniq(),
@@ -90,16 +90,15 @@ defmodule Hotpush.Discovery.Devices.Row do
   end
 
   defp node_of({:node, node}), do: node
-  defp node_of({:adb, _serial, node}), do: node
   defp node_of(_way), do: nil
 
   @doc """
-  The rows with what came of asking, by route. `own` are the project's own applications: the version of
+  The rows with what came of asking, by target. `own` are the project's own applications: the version of
   the first that the device has is shown.
   """
-  @spec answered([t()], %{Route.t() => Result.t()}, [String.t()]) :: [t()]
+  @spec answered([t()], %{Target.t() => Result.t()}, [String.t()]) :: [t()]
   def answered(rows, outcomes, own) do
-    Enum.map(rows, &answer(&1, &1.route && outcomes[&1.route], own))
+    Enum.map(rows, &answer(&1, &1.target && outcomes[&1.target], own))
   end
 
   defp answer(row, nil, _own), do: row
@@ -144,7 +143,7 @@ defmodule Hotpush.Discovery.Devices.Row do
 
   @doc "Whether it was found but must not be asked: it is listed with what would add it."
   @spec addable?(t()) :: boolean()
-  def addable?(row), do: row.route == nil and row.way != nil
+  def addable?(row), do: row.target == nil and row.way != nil
 
   @doc """
   Whether it is a node of this computer that epmd alone knows of: what runs here for other reasons,

@@ -47,7 +47,7 @@ defmodule Hotpush.Transport.Ssh.Client do
   What `ssh -G` prints of a host: the developer's own config as it counts for it. `address` as in
   `Command.new/3`. Offers nothing to anybody.
   """
-  @spec settled(Hotpush.Config.Route.ssh(), String.t() | nil) :: String.t()
+  @spec settled(Hotpush.Config.Address.ssh(), String.t() | nil) :: String.t()
   def settled(ssh, address \\ nil) do
     options = [stderr_to_stdout: true, env: ChildEnv.env()]
 

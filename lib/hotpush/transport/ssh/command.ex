@@ -2,7 +2,7 @@ defmodule Hotpush.Transport.Ssh.Command do
   @moduledoc "How the system's `ssh` is called. Pure."
 
   alias Hotpush.Transport.Ssh.Program
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Address
 
   defstruct [:arguments, :timeout, env: []]
 
@@ -65,7 +65,7 @@ defmodule Hotpush.Transport.Ssh.Command do
       iex> Hotpush.Transport.Ssh.Command.new(ssh, 1_500, askpass?: true).env
       [{"SSH_ASKPASS_REQUIRE", "force"}]
   """
-  @spec new(Route.ssh(), pos_integer(), keyword()) :: t()
+  @spec new(Address.ssh(), pos_integer(), keyword()) :: t()
   def new(ssh, timeout, options \\ []) do
     seconds = max(div(timeout - 500, 1000), 1)
     batch = if options[:askpass?], do: [], else: ["-o", "BatchMode=yes"]
@@ -92,7 +92,7 @@ defmodule Hotpush.Transport.Ssh.Command do
       iex> Hotpush.Transport.Ssh.Command.asking(%{user: nil, host: "nerves.local", port: nil})
       ["-G", "--", "nerves.local"]
   """
-  @spec asking(Route.ssh(), String.t() | nil) :: [String.t()]
+  @spec asking(Address.ssh(), String.t() | nil) :: [String.t()]
   def asking(ssh, address \\ nil) do
     port = if ssh.port, do: ["-p", to_string(ssh.port)], else: []
     user = if ssh.user, do: ["-l", ssh.user], else: []
@@ -143,7 +143,7 @@ defmodule Hotpush.Transport.Ssh.Command do
       iex> Hotpush.Transport.Ssh.Command.at("10.0.0.7", ssh)
       ["-o", "HostName=10.0.0.7", "-o", "HostKeyAlias=nerves.local"]
   """
-  @spec at(String.t() | nil, Route.ssh()) :: [String.t()]
+  @spec at(String.t() | nil, Address.ssh()) :: [String.t()]
   def at(nil, _ssh), do: []
 
   def at(address, %{host: host, port: port}) do

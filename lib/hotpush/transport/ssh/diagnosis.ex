@@ -5,7 +5,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
   The phrases are those of OpenSSH, which are the same in every language.
   """
 
-  alias Hotpush.Config.Route
+  alias Hotpush.Config.Address
   alias Hotpush.Transport.Ssh.Channel
 
   @phrases [
@@ -27,7 +27,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
   ]
 
   @doc "The reason, from how ssh ended before the device's end answered."
-  @spec of(Route.ssh(), Channel.ending()) :: term()
+  @spec of(Address.ssh(), Channel.ending()) :: term()
   def of(ssh, %{status: status} = ending) when is_integer(status) do
     output = String.trim(ending.output)
 
@@ -47,7 +47,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
   def of(ssh, _), do: {:bad_answer, ssh}
 
   @doc "The reason, where it said nothing that helps within `timeout` ms."
-  @spec of_silence(Route.ssh(), Channel.ending(), pos_integer()) :: term()
+  @spec of_silence(Address.ssh(), Channel.ending(), pos_integer()) :: term()
   def of_silence(ssh, ending, timeout) do
     output = String.trim(ending.output)
 
