@@ -7,7 +7,7 @@ defmodule Hotpush.AdbE2ETest do
   use ExUnit.Case, async: false
 
   import Hotpush.Test.Hotswap
-  alias Hotpush.Test.{Adb, Device, Ports, Project, Run, Until}
+  alias Hotpush.Test.{Adb, Device, Epmd, Ports, Project, Run, Until}
 
   @moduletag :adb
   @moduletag :cargo
@@ -123,9 +123,7 @@ defmodule Hotpush.AdbE2ETest do
     %{project: project, cookie: cookie} = context
     phone = Adb.phone()
     port = Ports.free()
-    epmd = System.find_executable("epmd") || Path.wildcard("#{:code.root_dir()}/erts-*/bin/epmd")
-    epmd = epmd |> List.wrap() |> hd()
-    on_exit(fn -> System.cmd(epmd, ["-port", "#{port}", "-kill"], stderr_to_stdout: true) end)
+    on_exit(fn -> Epmd.stop(port) end)
 
     env = %{"ERL_EPMD_PORT" => "#{port}", "HOTPUSH_COOKIE" => cookie}
     settings(project, "[device.phone]\nadb = \"#{phone.serial}\"\n")
@@ -147,10 +145,7 @@ defmodule Hotpush.AdbE2ETest do
     {:ok, _} = Device.call(device, :net_kernel, :start, [[node, :longnames]])
     true = Device.call(device, :erlang, :set_cookie, [String.to_atom(cookie)])
 
-    Until.until("epmd at #{port} to know #{name}", fn ->
-      {names, 0} = System.cmd(epmd, ["-port", "#{port}", "-names"])
-      names =~ name
-    end)
+    Until.until("epmd at #{port} to know #{name}", fn -> Epmd.listed(port) =~ name end)
 
     edit(project, 4)
     {output, 0} = run(project, [], env, [cookie])

@@ -2,7 +2,7 @@ defmodule Hotpush.ReadmeTest do
   @moduledoc "What the README says is typed, is typed here."
   use ExUnit.Case, async: true
 
-  alias Hotpush.Test.{Device, Hotswap, Ports, Project, Run, SshDevice}
+  alias Hotpush.Test.{Device, Epmd, Hotswap, Ports, Project, Run, SshDevice}
 
   @root Path.expand("../..", __DIR__)
   @readme File.read!(Path.join(@root, "README.md"))
@@ -162,6 +162,7 @@ defmodule Hotpush.ReadmeTest do
 
     # Where no epmd runs yet, as on a computer that never had a node.
     port = Ports.free()
+    on_exit(fn -> Epmd.stop(port) end)
     env = [{"ERL_EPMD_PORT", "#{port}"} | Run.clean_env()]
     demo = Path.join(@root, "bin/demo")
     {output, status} = System.cmd(demo, [], stderr_to_stdout: true, env: env)

@@ -1,4 +1,8 @@
 defmodule Hotpush.ConfigTest do
+  @moduledoc """
+  What options, environment and settings mean together. Without it, an option could win that the
+  user overrode.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}

@@ -1,4 +1,7 @@
 defmodule Hotpush.DeviceMemoryTest do
+  @moduledoc """
+  What is remembered of a device. Without it, a damaged file could break a push, or be believed.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Protocol.Device

@@ -1,4 +1,8 @@
 defmodule Hotpush.NativeCompileTest do
+  @moduledoc """
+  Building the native library. Without it, a user without Rust, or with an old one, could not
+  compile a project.
+  """
   use ExUnit.Case, async: true
 
   # A project of its own around a copy of native/, so that nothing of ours is rebuilt.

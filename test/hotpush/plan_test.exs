@@ -1,4 +1,7 @@
 defmodule Hotpush.PlanTest do
+  @moduledoc """
+  What is loaded, removed and refused. Without it, a push could do what it has to refuse.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error, Plan, Project}

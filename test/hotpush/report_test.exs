@@ -1,4 +1,5 @@
 defmodule Hotpush.ReportTest do
+  @moduledoc "Lines, JSON and exit statuses. Without it, scripts that read them could break."
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error, Plan, Report}

@@ -1,4 +1,8 @@
 defmodule Hotpush.ScopeTest do
+  @moduledoc """
+  What `--module` and `--app` select. Without it, more or less than the user asked for could be
+  pushed.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Error

@@ -1,4 +1,7 @@
 defmodule Hotpush.SettingsTest do
+  @moduledoc """
+  Reading `hotpush.toml`. Without it, a mistake there could be ignored, or shown without its line.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}

@@ -1,4 +1,7 @@
 defmodule Hotpush.TextTest do
+  @moduledoc """
+  Text for a terminal. Without it, what a device says could control the user's terminal.
+  """
   use ExUnit.Case, async: true
   doctest Hotpush.Text
   doctest Hotpush.Report.JSON

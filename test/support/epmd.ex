@@ -27,6 +27,20 @@ defmodule Hotpush.Test.Epmd do
     epmd
   end
 
+  @doc "Ends the epmd of a port of its own, if a command has started one there."
+  @spec stop(:inet.port_number()) :: :ok
+  def stop(port) when port != 4369 do
+    System.cmd(executable(), ["-port", "#{port}", "-kill"], stderr_to_stdout: true)
+    :ok
+  end
+
+  @doc "What the epmd of a port of its own prints of the names that it knows."
+  @spec listed(:inet.port_number()) :: String.t()
+  def listed(port) do
+    {output, 0} = System.cmd(executable(), ["-port", "#{port}", "-names"])
+    output
+  end
+
   @doc "The names that are registered now."
   @spec names() :: [String.t()]
   def names do

@@ -1,4 +1,7 @@
 defmodule Hotpush.Test.BeamsTest do
+  @moduledoc """
+  Generated modules. Without it, tests and benches could compare modules that do not differ.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Beams, Run}

@@ -1,4 +1,7 @@
 defmodule Hotpush.Test.DeviceTest do
+  @moduledoc """
+  Devices for tests. Without it, a test could pass on a device that is none, and leave it running.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Device, Epmd, Run, Until}

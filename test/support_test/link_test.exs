@@ -1,4 +1,5 @@
 defmodule Hotpush.Test.LinkTest do
+  @moduledoc "Links that are slow, stalled or cut. Without it, tests of faults could meet none."
   use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Link, Until}

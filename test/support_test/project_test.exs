@@ -1,4 +1,5 @@
 defmodule Hotpush.Test.ProjectTest do
+  @moduledoc "Projects for tests. Without it, a test could run another command than a user does."
   use ExUnit.Case, async: true
 
   alias Hotpush.Test.{Device, Project}

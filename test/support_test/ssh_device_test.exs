@@ -1,4 +1,7 @@
 defmodule Hotpush.Test.SshDeviceTest do
+  @moduledoc """
+  Stock devices for tests. Without it, tests over ssh could meet a daemon unlike that of Nerves.
+  """
   use ExUnit.Case, async: true
 
   @moduletag :ssh

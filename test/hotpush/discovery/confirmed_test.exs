@@ -1,4 +1,7 @@
 defmodule Hotpush.Discovery.ConfirmedTest do
+  @moduledoc """
+  Devices that the user has confirmed. Without it, a push could go to a stranger's device.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Trust}

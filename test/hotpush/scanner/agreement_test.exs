@@ -1,4 +1,7 @@
 defmodule Hotpush.Scanner.AgreementTest do
+  @moduledoc """
+  Both scanners say the same. Without it, a push would depend on whether Rust is installed.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Scanner.{Native, Portable}

@@ -1,4 +1,7 @@
 defmodule Hotpush.Scanner.DiffTest do
+  @moduledoc """
+  What differs between here and a device. Without it, a changed module could stay behind.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Scanner.{Native, Portable}

@@ -1,4 +1,8 @@
 defmodule Hotpush.Scanner.ManifestTest do
+  @moduledoc """
+  The manifest of the last scan. Without it, a changed file could be taken for unchanged, or a
+  damaged manifest crash the VM.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Scanner.Native

@@ -1,4 +1,7 @@
 defmodule Hotpush.Scanner.PackTest do
+  @moduledoc """
+  Modules as they travel. Without it, what runs on a device could differ from what was compiled.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Scanner.{Native, Portable}

@@ -1,4 +1,7 @@
 defmodule Hotpush.Scanner.ProblemsTest do
+  @moduledoc """
+  Files that are no modules. Without it, one broken file could stop a push, or fill the memory.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Plan, Project, Report}

@@ -1,4 +1,5 @@
 defmodule Hotpush.Config.Toml.TemplateTest do
+  @moduledoc "The file that `mix hotpush.init` writes. Without it, that file could fail to load."
   use ExUnit.Case, async: true
 
   alias Hotpush.Config.Toml

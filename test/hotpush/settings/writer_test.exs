@@ -1,4 +1,7 @@
 defmodule Hotpush.Config.Toml.WriterTest do
+  @moduledoc """
+  Text in `hotpush.toml`. Without it, a name with quotes in it could make the file unreadable.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Config.Toml.Writer

@@ -1,4 +1,8 @@
 defmodule Hotpush.Transport.Ssh.CallsTest do
+  @moduledoc """
+  The calls of a session over ssh. Without it, an answer could reach the wrong call, or be kept
+  for ever.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Transport.Ssh.Calls

@@ -1,4 +1,7 @@
 defmodule Hotpush.Transport.Ssh.FrameTest do
+  @moduledoc """
+  Frames on a line that others write to. Without it, a device's log could garble an answer.
+  """
   use ExUnit.Case, async: true
 
   alias Hotpush.Transport.Ssh.{Command, Frame, Noise, Program}
