@@ -30,7 +30,14 @@ defmodule Hotpush.Test.Epmd do
   @doc "Ends the epmd of a port of its own, if a command has started one there."
   @spec stop(:inet.port_number()) :: :ok
   def stop(port) when port != 4369 do
-    System.cmd(executable(), ["-port", "#{port}", "-kill"], stderr_to_stdout: true)
+    kill = ["-port", "#{port}", "-kill"]
+
+    # It stays for as long as it knows a node, and a device ends a moment after its test.
+    Hotpush.Test.Until.until("the epmd at #{port} to end", fn ->
+      {output, _status} = System.cmd(executable(), kill, stderr_to_stdout: true)
+      output =~ ~r/Killed|Cannot connect/
+    end)
+
     :ok
   end
 
