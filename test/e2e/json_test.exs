@@ -65,17 +65,22 @@ defmodule Hotpush.JsonTest do
 
   test "with -, standard output is the document; the rest is on standard error", context do
     Project.write(context.project, "lib/desk.ex", @loud)
-    {output, errors, 0} = push_apart(context, ["--json", "-", "--verbose"])
+    {output, errors, 0} = push_apart(context, ["--json", "-", "--verbose"], %{"USER" => "ada"})
     assert %{"ok" => true, "devices" => [%{"loaded" => ["Elixir.Desk"]}]} = document(output)
     for text <- @said, do: assert(errors =~ text)
     assert errors =~ "Successfully deployed Elixir.Desk to #{context.device.node}"
 
     {output, errors, 0} = push_apart(context, ["--json", "-"], %{"MIX_QUIET" => "1"})
-    assert %{"ok" => true, "devices" => [%{"loaded" => []}]} = document(output)
+    assert %{"ok" => true, "devices" => [%{"loaded" => []} = device]} = document(output)
+    assert %{"by" => "ada@" <> _, "project" => "desk 0.1.0"} = device["last_push"]
     # (Elixir 1.20 repeats the warning.)
     refute errors =~ "Successfully"
-    Project.edit(context.project, "lib/desk.ex", "  defp unused, do: :warned\n", "")
-    push!(context.project, context.device)
+    Project.edit(context.project, "lib/desk.ex", "defp unused, do: :warned", "def ho, do: 3")
+    told = push!(context.project, context.device, [], %{"USER" => "bob"})
+
+    assert told =~
+             ~r/^note: \S+ was last pushed by ada@\S+ \d+ \w+ ago \("desk 0.1.0", build \w+\)$/m
+
     again(context.project, context.device)
   end
 

@@ -39,6 +39,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Report.LostAnswer,
     Hotpush.Text,
     Hotpush.Report.Counts,
+    Hotpush.Protocol.Chunks,
     Hotpush.Protocol.LastPush,
     Hotpush.Protocol.SafeTerm,
     Hotpush.Scanner.Problems,

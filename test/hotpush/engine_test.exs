@@ -17,7 +17,7 @@ defmodule Hotpush.EngineTest do
   test "the work for a target starts without the results of others" do
     targets = for n <- 1..20, do: %Target{name: "device #{n}", transport: Nothing}
 
-    work = fn _target, {:ok, _prepared} ->
+    work = fn _target, {:ok, _prepared}, _reach ->
       {:total_heap_size, words} = Process.info(self(), :total_heap_size)
       {words, Enum.to_list(1..50_000)}
     end

@@ -44,7 +44,7 @@ defmodule Hotpush.NoteTest do
   defp json(outcome) do
     path = Path.join(Run.dir("json"), "report.json")
     File.write!(path, Document.of(Report.new(%Config{}, [outcome], %{compile: 0.0, scan: 0.0})))
-    path |> Hotswap.json() |> Map.values() |> Enum.find(&is_list/1) |> hd()
+    hd(Hotswap.json(path)["devices"])
   end
 
   for way <- [:dist, :ssh] do

@@ -124,8 +124,10 @@ defmodule Hotpush.Test.Workbench do
     }
   end
 
-  @doc "Pushes to one device. Options: fields of `Hotpush.Config`, `:scanner`, `:progress` and
-  `:last_build`."
+  @doc """
+  Pushes to one device. Options: fields of `Hotpush.Config`, `:scanner`, `:progress`, `:last_build` and
+  `:barriers`.
+  """
   @spec push(t(), Device.t(), keyword()) :: Result.t()
   def push(bench, device, options \\ []) do
     [outcome] = push_all(bench, [device], options)
@@ -144,6 +146,7 @@ defmodule Hotpush.Test.Workbench do
     {scanner, options} = Keyword.pop(options, :scanner, Scanner.default())
     {progress, options} = Keyword.pop(options, :progress, &Function.identity/1)
     {last_build, options} = Keyword.pop(options, :last_build)
+    {barriers, options} = Keyword.pop(options, :barriers, [])
     config = struct!(%Config{timeout: 20_000}, options)
     project = project(bench)
 
@@ -160,7 +163,7 @@ defmodule Hotpush.Test.Workbench do
       end
     }
 
-    Fleet.run(visit, targets)
+    Fleet.run(visit, targets, barriers: barriers)
   end
 
   defp project(bench) do

@@ -17,9 +17,6 @@ defmodule Hotpush.Discovery.Survey do
 
   # A visit ends this much before us, so that what it has to say is heard, on a busy host as well.
   @spare_ms 250
-  # All of them: those that hang must not keep others waiting.
-  @at_once 1_000_000
-
   @doc "A result per target, in their order, within `timeout` ms. See `start/3`."
   @spec ask(Visit.t(), [Target.t()], pos_integer()) :: [Result.t()]
   def ask(visit, targets, timeout), do: visit |> start(targets, timeout) |> results()
@@ -33,8 +30,9 @@ defmodule Hotpush.Discovery.Survey do
   def start(%Visit{config: config} = visit, targets, timeout) do
     visit = %{visit | config: %{config | dry_run?: true, json: nil}}
     deadline = now() + timeout
-    work = &visit(visit, deadline, &1, &2)
-    engine = Engine.start(targets, work, deadline: timeout, at_once: @at_once)
+    work = fn asked, prepared, _reach -> visit(visit, deadline, asked, prepared) end
+    # Those that hang must not keep others waiting.
+    engine = Engine.start(targets, work, deadline: timeout, at_once: :infinity)
     %__MODULE__{engine: engine, timeout: config.timeout}
   end
 

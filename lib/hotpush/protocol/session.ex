@@ -1,6 +1,6 @@
 defmodule Hotpush.Protocol.Session do
   @moduledoc """
-  What is said to one device over a transport: ask, then load, then leave. Counts round trips.
+  What is said to one device over a transport: ask, stage, commit, leave. Counts round trips.
 
   Every step takes what is left until the visit's deadline. A session may have many visits, one after
   the other, each with its own deadline: see `renewed/2`.
@@ -8,14 +8,11 @@ defmodule Hotpush.Protocol.Session do
 
   alias Hotpush.Error
   alias Hotpush.Config.Target
-  alias Hotpush.Protocol.{Answer, Device, Memory, Parts, Question}
-  alias Hotpush.Protocol.Agents
+  alias Hotpush.Protocol.{Agents, Answer, Chunks, Device, Memory, Parts, Question, Staging}
 
   # Above this much, modules travel in chunks, so that progress shows and a slow link is not
   # taken for a dead one.
-  # A device that hears nothing for some seconds gives up: on a slow link, too, it hears of a piece.
   @stage_above 256 * 1024
-  @chunk 32 * 1024
 
   # How long (ms) a push that is done already may wait for a notice.
   @notice 5_000
@@ -48,6 +45,9 @@ defmodule Hotpush.Protocol.Session do
           force: boolean(),
           who: String.t()
         }
+
+  @typedoc "What `stage/4` has brought, or holds back for `commit/3`, or why the device wants none of it."
+  @type staged :: Staging.t() | work() | {:answer, term()}
 
   @doc "Reaches the device. `timeout` (ms) is for the whole visit, the connecting included."
   @spec open(Target.t(), pos_integer()) :: {:ok, t()} | {:error, Error.t()}
@@ -93,25 +93,48 @@ defmodule Hotpush.Protocol.Session do
   end
 
   @doc """
-  Brings the agent and has it carry out the work, in one round trip, or in two where the modules
-  travel in chunks. `progress` is called with `{:sent, modules, of}`.
+  Brings the code to the device, where it changes nothing yet.
+
+  What is small is not sent before `commit/3`, with which it then is one round trip; more of it
+  travels in chunks, which takes one round trip, and is not waited for. With `apart?`, it travels in
+  chunks however small it is, and all of it has arrived when this returns. `progress` is called with
+  `{:sent, modules, of}`.
+  """
+  @spec stage(t(), work(), boolean(), (term() -> any())) ::
+          {:ok, staged(), t()} | {:error, Error.t(), t()}
+  def stage(session, work, apart?, progress) do
+    if apart? or Chunks.size(work.steps) > @stage_above,
+      do: session |> start(work, progress) |> arrived(apart?),
+      else: {:ok, work, session}
+  end
+
+  @doc """
+  Has the device carry out the work, in one round trip.
 
   Where modules lost exports, one more asks who will call them. If that is not answered, nobody is
   named.
   """
-  @spec push(t(), work(), (term() -> any())) :: {:ok, term(), t()} | {:error, Error.t(), t()}
-  def push(session, work, progress) do
-    {who, work} = work |> Map.put(:seen, session.seen) |> Map.pop(:who)
+  @spec commit(t(), staged(), work()) :: {:ok, term(), t()} | {:error, Error.t(), t()}
+  def commit(session, staged, %{who: who} = work) do
+    work = Map.merge(work, %{seen: session.seen, patience: patience(session)}) |> Map.delete(:who)
+    session |> committed(staged, work, who) |> checked() |> orphaned(who)
+  end
 
-    if size(work.steps) <= @stage_above do
-      work = Map.put(work, :patience, patience(session))
-      question = Question.transact(Agents.run(work), :run, work, who)
-      call(%{session | committed?: true}, :load, question)
-    else
-      stage(session, work, who, progress)
+  # Somebody else's is at work there.
+  defp committed(session, {:answer, answer}, _work, _who), do: {:ok, answer, session}
+
+  defp committed(session, %Staging{} = staging, work, _who) do
+    session = count(%{session | committed?: true})
+
+    case Staging.commit(staging, work, fn -> left(session) end) do
+      {:answer, answer} -> {:ok, answer, session}
+      {:error, failure} -> {:error, error(session, :load, failure), session}
     end
-    |> checked()
-    |> orphaned(who)
+  end
+
+  defp committed(session, _work, work, who) do
+    question = Question.transact(Agents.run(work), :run, work, who)
+    call(%{session | committed?: true}, :load, question)
   end
 
   defp orphaned({:ok, {:done, %{lost: [_ | _] = lost} = result}, session}, who) do
@@ -178,63 +201,23 @@ defmodule Hotpush.Protocol.Session do
   @spec close(t()) :: :ok
   def close(session), do: session.target.transport.close(session.conn)
 
-  defp stage(session, work, who, progress) do
-    transport = session.target.transport
+  defp start(session, %{steps: steps, who: who}, progress) do
+    %{target: %{transport: transport}, conn: conn} = session
 
-    question = &Question.transact(Agents.stage(), :stage, {&1, &2}, who)
-
-    case transport.start(session.conn, question, left(session)) do
-      {:ok, conversation} ->
-        result = converse(count(session), conversation, work, progress)
-        transport.stop(conversation)
-        result
-
-      {:error, failure} ->
-        {:error, error(session, :stage, failure), session}
-    end
+    transport
+    |> Staging.start(conn, steps, who, fn -> left(session) end, progress)
+    |> staged(count(session))
   end
 
-  defp converse(session, conversation, work, progress) do
-    transport = session.target.transport
+  # Waits until all of it is there, if that is asked for.
+  defp arrived({:ok, %Staging{} = staging, session}, true),
+    do: staging |> Staging.arrive(fn -> left(session) end) |> staged(count(session))
 
-    case transport.receive(conversation, left(session)) do
-      {:ok, :ready} ->
-        # Nothing is waited for between the chunks: they and the commit are one round trip.
-        {staged, rest} = Enum.split_with(work.steps, &staged?/1)
+  defp arrived(started, _apart?), do: started
 
-        messages =
-          for {kind, list} <- staged, chunk <- chunks(list), m <- pieces(kind, chunk), do: m
-
-        Enum.each(messages, &transport.send(conversation, &1))
-        steps = for {kind, _list} <- staged, do: {kind, []}
-        commit = Map.merge(work, %{steps: steps ++ rest, patience: patience(session)})
-        transport.send(conversation, {:commit, commit})
-        session = count(%{session | committed?: true})
-        count = staged |> Enum.map(fn {_kind, list} -> length(list) end) |> Enum.sum()
-        answers(session, conversation, progress, {0, count})
-
-      # The agent was not let in: somebody else's is at work.
-      {:ok, answer} ->
-        {:ok, answer, count(session)}
-
-      {:error, failure} ->
-        {:error, error(session, :stage, failure), session}
-    end
-  end
-
-  defp answers(session, conversation, progress, {sent, all}) do
-    case session.target.transport.receive(conversation, left(session)) do
-      {:ok, {:staged, count}} when count in 0..all//1 and sent + count <= all ->
-        progress.({:sent, sent + count, all})
-        answers(session, conversation, progress, {sent + count, all})
-
-      {:ok, answer} ->
-        {:ok, answer, session}
-
-      {:error, failure} ->
-        {:error, error(session, :load, failure), session}
-    end
-  end
+  defp staged({:ok, staging}, session), do: {:ok, staging, session}
+  defp staged({:answer, _} = answer, session), do: {:ok, answer, session}
+  defp staged({:error, failure}, session), do: {:error, error(session, :stage, failure), session}
 
   defp call(session, stage, question), do: call(session, stage, question, left(session))
 
@@ -258,33 +241,4 @@ defmodule Hotpush.Protocol.Session do
     do: Error.new(stage, session.target.name, {:timeout, session.timeout})
 
   defp error(session, stage, failure), do: Error.new(stage, session.target.name, failure)
-
-  defp size(steps) do
-    Enum.sum(
-      for {_, list} = step <- steps, staged?(step), {_, _, binary} <- list, do: byte_size(binary)
-    )
-  end
-
-  defp staged?({_kind, given}), do: is_list(given)
-
-  defp chunks(list) do
-    Enum.chunk_while(
-      list,
-      {[], 0},
-      fn {_, _, beam} = module, {chunk, size} ->
-        if size + byte_size(beam) > @chunk and chunk != [],
-          do: {:cont, chunk, {[module], byte_size(beam)}},
-          else: {:cont, {[module | chunk], size + byte_size(beam)}}
-      end,
-      fn {chunk, _} -> {:cont, chunk, nil} end
-    )
-  end
-
-  # A module that is larger than a chunk stands alone in it.
-  defp pieces(kind, [{name, app, beam}]) when byte_size(beam) > @chunk do
-    <<piece::binary-size(@chunk), rest::binary>> = beam
-    [{:piece, piece} | pieces(kind, [{name, app, rest}])]
-  end
-
-  defp pieces(kind, chunk), do: [{:chunk, kind, chunk}]
 end

@@ -101,7 +101,8 @@ defmodule Hotpush.Push.Connect do
     targets = Enum.reject(targets, &(&1.transport == Transport.Ssh))
 
     Preparation.named(targets, timeout, fn ->
-      results = Engine.run(targets, &open(&1, &2, timeout), limit: timeout + 10_000)
+      open = fn asked, prepared, _reach -> open(asked, prepared, timeout) end
+      results = Engine.run(targets, open, limit: timeout + 10_000)
 
       Enum.uniq(
         for {target, result} <- results, node <- connected(target, result, timeout), do: node

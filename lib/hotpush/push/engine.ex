@@ -10,20 +10,29 @@ defmodule Hotpush.Push.Engine do
 
   alias Hotpush.Config.Target
   alias Hotpush.Error.Fault
+  alias Hotpush.Push.Engine.Barrier
   alias Hotpush.Push.Isolation
   alias Hotpush.Transport.Targets
 
   @at_once 32
 
   defstruct [:work, :tag, :task, :deadline, :limit, :limit_from, :at_once, :preparer] ++
-              [closed?: false, targets: %{}, waiting: [], running: %{}, results: %{}]
+              [closed?: false, targets: %{}, waiting: [], running: %{}, results: %{}] ++
+              [barriers: %{}, barrier_ms: nil]
 
   @opaque t :: %__MODULE__{}
 
   @typedoc """
-  What is done for a target: it gets the target as it was asked for, and what came of preparing it.
+  What is done for a target: it gets the target as it was asked for, what came of preparing it, and a
+  function to call with the name of each phase before it begins.
   """
-  @type work :: (Target.t(), {:ok, Target.t()} | {:error, Hotpush.Error.t()} -> term())
+  @type work :: (Target.t(), {:ok, Target.t()} | {:error, Hotpush.Error.t()}, reach() -> term())
+
+  @typedoc """
+  Waits at a barrier, if one stands before this phase: until each target has reached it or has a
+  result. Returns `:all` if every target has reached it, `:some` if not.
+  """
+  @type reach :: (phase :: atom() -> :all | :some)
 
   @typedoc "What the work answered, why it crashed, or `:late`: its time was over."
   @type result :: {:ok, term()} | {:error, Hotpush.Error.t()} | :late
@@ -35,7 +44,11 @@ defmodule Hotpush.Push.Engine do
   @doc """
   Starts to work. Options:
 
-    * `:at_once` - how many targets are worked for at the same time (#{@at_once})
+    * `:at_once` - how many targets are worked for at the same time (#{@at_once}), or `:infinity`
+    * `:barriers` - the phases before which the targets wait for each other (none). All targets are
+      then worked for at the same time, whatever `:at_once` says
+    * `:barrier_ms` - how long the first one waits at a barrier at most, in ms; nobody waits there
+      after that (no limit)
     * `:limit` - how long the work for one target may take, in ms (no limit)
     * `:limit_from` - a function that returns when that time starts to count (from the start)
     * `:deadline` - how long all of it may take, in ms (no limit)
@@ -47,7 +60,9 @@ defmodule Hotpush.Push.Engine do
     engine = %__MODULE__{
       work: work,
       tag: make_ref(),
-      at_once: Keyword.get(options, :at_once, @at_once),
+      at_once: at_once(options),
+      barriers: Map.new(options[:barriers] || [], &{&1, %{}}),
+      barrier_ms: options[:barrier_ms],
       limit: options[:limit],
       limit_from: options[:limit_from],
       deadline: options[:deadline] && now() + options[:deadline]
@@ -56,6 +71,13 @@ defmodule Hotpush.Push.Engine do
     engine = %{engine | task: Task.async(fn -> collect_all(engine) end)}
     add(engine, targets)
     engine
+  end
+
+  # Who waits must not keep others from coming.
+  defp at_once(options) do
+    if options[:barriers] in [nil, []],
+      do: Keyword.get(options, :at_once, @at_once),
+      else: :infinity
   end
 
   @doc "Adds targets, which have the time that is left."
@@ -137,7 +159,13 @@ defmodule Hotpush.Push.Engine do
         collect(engine)
 
       {^tag, :no_more} ->
-        collect(%{engine | closed?: true})
+        %{engine | closed?: true} |> Barrier.look() |> collect()
+
+      {^tag, {:reached, phase, index, waiting}} ->
+        engine |> Barrier.reached(phase, index, waiting) |> collect()
+
+      {^tag, {:open, phase}} ->
+        engine |> Barrier.open(phase) |> collect()
 
       {^tag, {:prepared, index, prepared}} ->
         %{engine | waiting: engine.waiting ++ [{index, prepared}]} |> fill() |> collect()
@@ -186,10 +214,11 @@ defmodule Hotpush.Push.Engine do
 
     # What a process is spawned with is copied to it: not the engine, which has all results so far.
     %{work: work, tag: tag} = engine
+    reach = Barrier.reach(engine, collector, index)
 
     worker =
       Isolation.spawn(fn ->
-        result = Isolation.caught(target.name, fn -> work.(target, prepared) end)
+        result = Isolation.caught(target.name, fn -> work.(target, prepared, reach) end)
         send(collector, {tag, {:done, index, result}})
       end)
 
@@ -207,7 +236,8 @@ defmodule Hotpush.Push.Engine do
   defp done(engine, index, result) do
     with {_pid, monitor} <- engine.running[index], do: Process.demonitor(monitor, [:flush])
     results = Map.put_new(engine.results, index, result)
-    fill(%{engine | running: Map.delete(engine.running, index), results: results})
+    engine = %{engine | running: Map.delete(engine.running, index), results: results}
+    engine |> Barrier.look() |> fill()
   end
 
   # Something that it was linked to took it down.

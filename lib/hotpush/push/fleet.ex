@@ -9,10 +9,10 @@ defmodule Hotpush.Push.Fleet do
 
   @opaque t :: {Isolation.t(), [Target.t()]}
 
-  @doc "A result per target, in the order of the targets."
-  @spec run(Visit.t(), [Target.t()]) :: [Result.t()]
-  def run(%Visit{} = visit, targets) do
-    fleet = start(visit, targets)
+  @doc "A result per target, in the order of the targets. Options: see `start/3`."
+  @spec run(Visit.t(), [Target.t()], keyword()) :: [Result.t()]
+  def run(%Visit{} = visit, targets, options \\ []) do
+    fleet = start(visit, targets, options)
 
     try do
       results(fleet)
@@ -21,10 +21,19 @@ defmodule Hotpush.Push.Fleet do
     end
   end
 
-  @doc "Starts the visits. The caller takes their `results/1`, and stops them when it is done."
-  @spec start(Visit.t(), [Target.t()]) :: t()
-  def start(%Visit{} = visit, targets),
-    do: {Isolation.start(nil, fn -> all(visit, targets) end), targets}
+  @doc """
+  Starts the visits. The caller takes their `results/1`, and stops them when it is done.
+
+  With `barriers: [:commit]`, no device begins to run new code before all devices that still can
+  have all of it; they wait for each other for at most the timeout of a visit. No command offers
+  that yet.
+  """
+  @spec start(Visit.t(), [Target.t()], keyword()) :: t()
+  def start(%Visit{} = visit, targets, options \\ []) do
+    barriers = Keyword.get(options, :barriers, [])
+    visit = %{visit | apart?: :commit in barriers}
+    {Isolation.start(nil, fn -> all(visit, targets, barriers) end), targets}
+  end
 
   @doc "Waits for a result per target, in the order of the targets."
   @spec results(t()) :: [Result.t()]
@@ -43,15 +52,18 @@ defmodule Hotpush.Push.Fleet do
     Names.give_back()
   end
 
-  defp all(visit, targets) do
+  defp all(visit, targets, barriers) do
     # A visit keeps to its own deadlines; this one is for what hangs in spite of them.
     timeout = visit.config.timeout
-    last_resort = timeout + Recovery.grace(timeout) + (visit.config.wait || 0) + 10_000
+    waits = (visit.config.wait || 0) + length(barriers) * timeout
+    last_resort = timeout + Recovery.grace(timeout) + waits + 10_000
 
     Preparation.named(targets, timeout, fn ->
       options = [limit: last_resort, limit_from: fn -> Visit.built(visit) end]
+      options = options ++ [barriers: barriers, barrier_ms: timeout]
+      work = &visit(%{visit | reach: &3}, &1, &2)
 
-      for {target, result} <- Engine.run(targets, &visit(visit, &1, &2), options) do
+      for {target, result} <- Engine.run(targets, work, options) do
         case result do
           {:ok, result} -> result
           {:error, error} -> failed(target, error)

@@ -1,5 +1,20 @@
 defmodule Hotpush.Push.Visit do
-  @moduledoc "One device from connecting to reading back. Decides nothing: see `Hotpush.Plan`."
+  @moduledoc """
+  One device from connecting to reading back, in phases. A visit is a struct, and each phase makes
+  the next one of it. Decides nothing: see `Hotpush.Plan`.
+
+    * `open` - reaches the device while the project is compiled, and asks it about what the last build
+      says of the project
+    * `ask` - what the device runs, if it was not asked that already, while the project is scanned
+    * `plan` - what to do. A visit is over here if there is nothing to do, or nothing must be done
+    * `stage` - brings the code to the device, which changes nothing there yet. Where it travels in
+      one message, it travels with `commit`, unless the two have to be apart
+    * `commit` - the device carries out the steps
+    * `read_back` - what it runs then
+
+  The connection is closed whatever happens. If the answer of `commit` was lost, the device is asked
+  again after that.
+  """
 
   alias Hotpush.Report.LostAnswer
   alias Hotpush.{Config, Error, Plan, Project}
@@ -9,20 +24,30 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.Push.{Opening, Packing, Recovery, Stopwatch}
   alias Hotpush.Report.Result
   alias Hotpush.Config.Target
-  alias Hotpush.Protocol.Memory
+  alias Hotpush.Protocol.{Device, Memory}
   alias Hotpush.Plan.{LineTables, Steps}
   import Hotpush.Push.Stopwatch, only: [timed: 1]
 
+  @phases [:ask, :plan, :stage, :commit, :read_back]
+
   defstruct [:config, :project, :build, :inventory, :scanner, :pack, :last_build] ++
-              [progress: &Function.identity/1, again?: false]
+              [progress: &Function.identity/1, reach: &Function.identity/1, apart?: false] ++
+              [:target, :session, :result, :scanned, :diff, :packed, :work, :staged, :answer] ++
+              [early: nil, again?: false, over?: false]
 
   @typedoc """
-  What all visits of a run share. `:build` is a function that waits until the project is compiled,
+  What all visits of a run share: `:build` is a function that waits until the project is compiled,
   where the `:project` is not known yet; `:inventory`, one that waits for the scan; `:pack`, one that
-  packs modules, where what several devices need is to be packed once. Devices are
-  reached while the project is compiled, and asked about what `:last_build` says of it (see
-  `Hotpush.Project.LastBuild`); without that, or if that is not what this build says, while it is
-  scanned. `:again?` says that the device was found changed between the question and the load.
+  packs modules, where what several devices need is to be packed once; `:last_build`, what the last
+  build says of the project (see `Hotpush.Project.LastBuild`); `:reach` is called with the
+  name of each phase before it, and returns when the phase may begin; `:apart?` stages apart from
+  committing, also what is small.
+
+  What one visit has come to: its `:target`, `:session` and `:result`, what was answered `:early`, while
+  the project was compiled, whether the device was found changed between the question and the load, and
+  so is asked and planned for `:again?`, what the project has
+  (`:scanned`) and how the device differs (`:diff`), what is sent (`:packed`, `:work`, `:staged`),
+  and the `:answer`. It is `:over?` if no phase has anything left to do.
   """
   @type t :: %__MODULE__{
           config: Config.t(),
@@ -33,31 +58,33 @@ defmodule Hotpush.Push.Visit do
           pack: ([{Path.t(), String.t()}] -> {:ok, list()} | {:error, Error.t()}) | nil,
           last_build: Project.t() | nil,
           progress: (term() -> any()),
-          again?: boolean()
+          reach: (atom() -> any()),
+          apart?: boolean(),
+          target: Target.t() | nil,
+          session: Session.t() | nil,
+          result: Result.t() | nil,
+          scanned: {Inventory.t(), ModuleFilter.t()} | nil,
+          diff: Hotpush.Scanner.diff() | nil,
+          packed: Packing.packed() | nil,
+          work: Session.work() | nil,
+          staged: Session.staged() | nil,
+          answer: term(),
+          early: map() | nil,
+          again?: boolean(),
+          over?: boolean()
         }
 
   @doc "Visits a device."
   @spec run(t(), Target.t()) :: Result.t()
   def run(%__MODULE__{} = visit, %Target{} = target) do
-    visit.progress.({:connecting, target.name})
+    visit = enter(:open, %{visit | target: target, result: %Result{target: target}})
 
-    early = &asked_early(visit, &1)
-
-    case Opening.run(target, visit.config.timeout, early, fn -> built(visit) end) do
-      {{:ok, session, project, early}, ms} ->
-        visit = %{visit | project: project}
-        outcome = %Result{target: target, connected?: true, ms: ms}
-
-        try do
-          visit_open(visit, outcome, session, early)
-        after
-          Session.close(session)
-        end
-        |> recovered(visit, target)
-
-      {{:error, error}, ms} ->
-        %Result{target: target} |> put_ms(:connect, ms.connect) |> Result.failed(error)
+    try do
+      @phases |> Enum.reduce(visit, &enter/2) |> counted()
+    after
+      if visit.session, do: Session.close(visit.session)
     end
+    |> recovered()
   end
 
   @doc "Waits until the project is compiled."
@@ -65,18 +92,217 @@ defmodule Hotpush.Push.Visit do
   def built(%__MODULE__{project: %Project{} = project}), do: {:ok, project, Stopwatch.now()}
   def built(%__MODULE__{build: build}), do: build.()
 
-  defp visit_open(visit, outcome, session, early) do
-    served_by = Session.served_by(session)
-    {outcome, session} = asked(visit, outcome, session, early)
+  defp enter(_phase, %{over?: true} = visit), do: visit
+
+  # The time for the device stands still while others are waited for.
+  defp enter(phase, visit) do
+    {_, ms} = timed(fn -> visit.reach.(phase) end)
+    session = visit.session && Session.extend(visit.session, ms)
+    phase(phase, %{visit | session: session})
+  end
+
+  defp phase(:open, visit) do
+    visit.progress.({:connecting, visit.target.name})
+
+    early = &asked_early(visit, &1)
+
+    case Opening.run(visit.target, visit.config.timeout, early, fn -> built(visit) end) do
+      {{:ok, session, project, early}, ms} ->
+        result = %{visit.result | connected?: true, ms: ms}
+        %{visit | project: project, session: session, early: early, result: result}
+
+      {{:error, error}, ms} ->
+        visit |> add_ms(:connect, ms.connect) |> failed(error)
+    end
+  end
+
+  defp phase(:ask, %{early: early} = visit) do
+    remembered = if early, do: early.remembered, else: recall(visit.project, visit.target)
+    {apps, lines, extra} = question = question(visit.project, remembered)
+
+    with %{over?: false} = visit <- answered(%{visit | early: nil}, early, question, remembered),
+         %{over?: false, scanned: {inventory, scope}} = visit <- scanned(visit) do
+      diff = diff(visit)
+
+      case LineTables.lacking(inventory, visit.result.device, diff, scope, lines) do
+        [] -> %{visit | diff: diff}
+        more -> ask_again(visit, {apps, lines ++ more, extra})
+      end
+    end
+  end
+
+  defp phase(:plan, %{scanned: {inventory, scope}, diff: diff} = visit) do
+    inventory = Inventory.dispatching(inventory, Enum.map(diff.changed, &elem(&1, 0)))
+    %{config: config, result: %{device: device}} = visit
+    plan = Plan.build(visit.target.name, inventory, device, diff, scope, config, host())
+    visit = %{visit | result: Result.planned(visit.result, plan)}
+
+    cond do
+      config.dry_run? and plan.refusals == [] -> dry(visit, plan)
+      plan.refusals != [] or Plan.empty?(plan) -> over(visit)
+      true -> visit
+    end
+  end
+
+  defp phase(:stage, %{result: %{plan: plan}} = visit) do
+    case Packing.run(visit, plan) do
+      {:ok, packed} ->
+        work = Packing.work(visit.config, plan, packed)
+        visit.progress.({:loading, visit.target.name, Steps.progress(plan.steps)})
+        staged(%{visit | packed: packed, work: work})
+
+      {:error, errors} ->
+        over(%{visit | result: Enum.reduce(errors, visit.result, &Result.failed(&2, &1))})
+    end
+  end
+
+  defp phase(:commit, visit) do
+    case timed(fn -> Session.commit(visit.session, visit.staged, visit.work) end) do
+      # A plan for what the device no longer runs says nothing: it is made anew, once.
+      {{:ok, {:refused, :changed}, session}, ms} when not visit.again? ->
+        visit = add_ms(%{visit | session: session, again?: true}, :send, ms)
+        Enum.reduce([:ask, :plan, :stage, :commit], visit, &enter/2)
+
+      {{:ok, answer, session}, ms} ->
+        add_ms(%{visit | session: session, answer: answer}, :send, ms)
+
+      {{:error, error, %{committed?: true} = session}, ms} ->
+        lost = %LostAnswer{error: error, packed: visit.packed, purge: visit.work.purge}
+        visit = %{visit | session: session, result: %{visit.result | lost: lost}}
+        visit |> add_ms(:send, ms) |> over()
+
+      {{:error, error, session}, ms} ->
+        %{visit | session: session} |> add_ms(:send, ms) |> failed(error)
+    end
+  end
+
+  # What the device needed to load is told apart from sending.
+  defp phase(:read_back, visit) do
+    result = Result.read_back(visit.result, visit.answer, visit.packed)
+    add_ms(%{visit | result: result}, :send, -Map.get(result.ms, :load, 0))
+  end
+
+  # As the last build knows the project. What is asked then has to be what this build asks.
+  defp asked_early(%{last_build: nil}, session), do: {nil, session}
+
+  defp asked_early(%{last_build: project} = visit, session) do
+    remembered = recall(project, visit.target)
+    question = question(project, remembered)
+    {answer, session} = ask(visit, project, session, question, remembered)
+    {%{question: question, remembered: remembered, answer: answer}, session}
+  end
+
+  defp recall(project, target), do: Memory.recall(project.state_dir, target.name)
+
+  # What a device is asked for: applications, those whose line tables count, other modules.
+  defp question(%{apps: apps, protocols: protocols, taken: taken}, remembered),
+    do: {Enum.map(apps, & &1.name), LineTables.asked(apps, remembered), protocols ++ taken}
+
+  defp answered(visit, early, question, remembered) do
+    case early do
+      %{answer: {:error, error}} -> failed(visit, error)
+      %{question: ^question, answer: {:ok, device}} -> put_in(visit.result.device, device)
+      %{answer: {:ok, device}} -> ask_now(visit, question, Memory.of(device))
+      nil -> ask_now(visit, question, remembered)
+    end
+  end
+
+  defp ask_now(visit, question, remembered) do
+    {{answer, session}, ms} =
+      timed(fn -> ask(visit, visit.project, visit.session, question, remembered) end)
+
+    visit = add_ms(%{visit | session: session}, :ask, ms)
+
+    case answer do
+      {:ok, device} -> put_in(visit.result.device, device)
+      {:error, error} -> failed(visit, error)
+    end
+  end
+
+  defp ask(visit, project, session, {apps, lines, extra}, remembered) do
+    visit.progress.({:asking, session.target.name})
+
+    case Session.ask(session, apps, lines, extra, remembered) do
+      {:ok, device, session} ->
+        Memory.remember(project.state_dir, session.target.name, remembered, device)
+        {{:ok, device}, session}
+
+      {:error, error, session} ->
+        {{:error, error}, session}
+    end
+  end
+
+  # At first contact only: what it answers is remembered.
+  defp ask_again(visit, question) do
+    with %{over?: false} = visit <- ask_now(visit, question, Memory.of(visit.result.device)),
+         do: %{visit | diff: diff(visit)}
+  end
+
+  # The scan goes on meanwhile: what counts is how long it is waited for.
+  defp scanned(visit) do
+    {result, ms} = timed(fn -> visit.inventory.() end)
+    visit = put_ms(%{visit | session: Session.extend(visit.session, ms)}, :scan, ms)
+
+    case result do
+      {:ok, inventory, scope} -> %{visit | scanned: {inventory, scope}}
+      {:error, error} -> failed(visit, error)
+    end
+  end
+
+  defp diff(%{scanned: {inventory, _scope}} = visit) do
+    entries = for {_, beam} <- inventory.beams, do: beam.entry
+    visit.scanner.diff(entries, Device.answers(visit.result.device))
+  end
+
+  # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
+  defp dry(visit, plan) do
+    visit = over(%{visit | result: %{visit.result | status: :planned}})
+
+    case if(visit.config.force?, do: [], else: Steps.removes(plan.steps)) do
+      [] -> visit
+      names -> lived_by(visit, names)
+    end
+  end
+
+  defp lived_by(visit, names) do
+    case timed(fn -> Session.lives(visit.session, names, visit.config.who) end) do
+      {{:ok, living, session}, ms} ->
+        result = Result.lived_by(visit.result, living)
+        add_ms(%{visit | session: session, result: result}, :ask, ms)
+
+      {{:error, error, session}, _ms} ->
+        failed(%{visit | session: session}, error)
+    end
+  end
+
+  defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
+
+  defp staged(visit) do
+    stage = fn -> Session.stage(visit.session, visit.work, visit.apart?, visit.progress) end
+
+    case timed(stage) do
+      {{:ok, staged, session}, ms} ->
+        add_ms(%{visit | session: session, staged: staged}, :send, ms)
+
+      {{:error, error, session}, ms} ->
+        %{visit | session: session} |> add_ms(:send, ms) |> failed(error)
+    end
+  end
+
+  defp counted(%{session: nil} = visit), do: visit
+
+  defp counted(%{session: session, result: result} = visit) do
     {sent, received} = Session.bytes(session)
-    {%{outcome | round_trips: session.round_trips, sent: sent, received: received}, served_by}
+    counted = %{result | round_trips: session.round_trips, sent: sent, received: received}
+    %{visit | result: counted}
   end
 
   # The broken visit is closed by now: what it had under way must not be carried out any more.
-  defp recovered({%Result{lost: nil} = outcome, _served_by}, _visit, _target), do: outcome
+  defp recovered(%{result: %Result{lost: nil} = result}), do: result
 
-  defp recovered({%Result{lost: lost} = outcome, served_by}, visit, target) do
+  defp recovered(%{result: %Result{lost: lost} = outcome, target: target} = visit) do
     visit.progress.({:asking_again, target.name})
+    served_by = Session.served_by(visit.session)
 
     {{result, {trips, sent, received}}, ms} =
       timed(fn ->
@@ -105,165 +331,12 @@ defmodule Hotpush.Push.Visit do
     Session.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
   end
 
-  # As the last build knows the project. What is asked then has to be what this build asks.
-  defp asked_early(%{last_build: nil}, session), do: {nil, session}
+  defp over(visit), do: %{visit | over?: true}
 
-  defp asked_early(%{last_build: project} = visit, session) do
-    remembered = recall(project, session)
-    question = question(project, remembered)
-    {answer, session} = ask(visit, project, session, question, remembered)
-    {%{question: question, remembered: remembered, answer: answer}, session}
-  end
+  defp failed(visit, error), do: over(%{visit | result: Result.failed(visit.result, error)})
 
-  defp asked(visit, outcome, session, early) do
-    remembered = if early, do: early.remembered, else: recall(visit.project, session)
-    {_apps, lines, _extra} = question = question(visit.project, remembered)
+  defp put_ms(visit, key, ms), do: update_in(visit.result.ms, &Map.put(&1, key, ms))
 
-    with {:ok, device, outcome, session} <-
-           answered(visit, outcome, session, question, remembered, early),
-         {:ok, inventory, scope, outcome, session} <- inventory(visit, outcome, session),
-         diff = diff(visit, inventory, device),
-         more = LineTables.lacking(inventory, device, diff, scope, lines),
-         {:ok, device, outcome, session} <-
-           ask_again(visit, outcome, session, device, question, more) do
-      diff = if more == [], do: diff, else: diff(visit, inventory, device)
-      planned(visit, outcome, session, device, diff, inventory, scope)
-    end
-  end
-
-  defp recall(project, session), do: Memory.recall(project.state_dir, session.target.name)
-
-  # What a device is asked for: applications, those whose line tables count, other modules.
-  defp question(%{apps: apps, protocols: protocols, taken: taken}, remembered),
-    do: {Enum.map(apps, & &1.name), LineTables.asked(apps, remembered), protocols ++ taken}
-
-  defp answered(visit, outcome, session, question, remembered, early) do
-    case early do
-      %{answer: {:error, error}} ->
-        {Result.failed(outcome, error), session}
-
-      %{question: ^question, answer: {:ok, device}} ->
-        {:ok, device, %{outcome | device: device}, session}
-
-      %{answer: {:ok, device}} ->
-        ask_now(visit, outcome, session, question, Memory.of(device))
-
-      nil ->
-        ask_now(visit, outcome, session, question, remembered)
-    end
-  end
-
-  defp ask_now(visit, outcome, session, question, remembered) do
-    {{answer, session}, ms} =
-      timed(fn -> ask(visit, visit.project, session, question, remembered) end)
-
-    outcome = add_ms(outcome, :ask, ms)
-
-    case answer do
-      {:ok, device} -> {:ok, device, %{outcome | device: device}, session}
-      {:error, error} -> {Result.failed(outcome, error), session}
-    end
-  end
-
-  defp ask(visit, project, session, {apps, lines, extra}, remembered) do
-    visit.progress.({:asking, session.target.name})
-
-    case Session.ask(session, apps, lines, extra, remembered) do
-      {:ok, device, session} ->
-        Memory.remember(project.state_dir, session.target.name, remembered, device)
-        {{:ok, device}, session}
-
-      {:error, error, session} ->
-        {{:error, error}, session}
-    end
-  end
-
-  defp ask_again(_visit, outcome, session, device, _question, []),
-    do: {:ok, device, outcome, session}
-
-  # At first contact only: what it answers is remembered.
-  defp ask_again(visit, outcome, session, device, {apps, lines, extra}, more),
-    do: ask_now(visit, outcome, session, {apps, lines ++ more, extra}, Memory.of(device))
-
-  # The scan goes on meanwhile: what counts is how long it is waited for.
-  defp inventory(visit, outcome, session) do
-    {result, ms} = timed(fn -> visit.inventory.() end)
-    outcome = put_ms(outcome, :scan, ms)
-    session = Session.extend(session, ms)
-
-    case result do
-      {:ok, inventory, scope} -> {:ok, inventory, scope, outcome, session}
-      {:error, error} -> {Result.failed(outcome, error), session}
-    end
-  end
-
-  defp diff(visit, inventory, device) do
-    entries = for {_, beam} <- inventory.beams, do: beam.entry
-    visit.scanner.diff(entries, Hotpush.Protocol.Device.answers(device))
-  end
-
-  defp planned(visit, outcome, session, device, diff, inventory, scope) do
-    inventory = Inventory.dispatching(inventory, Enum.map(diff.changed, &elem(&1, 0)))
-    plan = Plan.build(session.target.name, inventory, device, diff, scope, visit.config, host())
-    outcome = Result.planned(outcome, plan)
-
-    cond do
-      visit.config.dry_run? and plan.refusals == [] -> dry(visit, outcome, session, plan)
-      plan.refusals != [] or Plan.empty?(plan) -> {outcome, session}
-      true -> load(visit, outcome, session, plan)
-    end
-  end
-
-  # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
-  defp dry(visit, outcome, session, plan) do
-    outcome = %{outcome | status: :planned}
-
-    case if(visit.config.force?, do: [], else: Steps.removes(plan.steps)) do
-      [] -> {outcome, session}
-      names -> lived_by(visit.config, outcome, session, names)
-    end
-  end
-
-  defp lived_by(config, outcome, session, names) do
-    case timed(fn -> Session.lives(session, names, config.who) end) do
-      {{:ok, living, session}, ms} ->
-        {outcome |> put_ms(:ask, outcome.ms.ask + ms) |> Result.lived_by(living), session}
-
-      {{:error, error, session}, _ms} ->
-        {Result.failed(outcome, error), session}
-    end
-  end
-
-  defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
-
-  defp load(visit, outcome, session, plan) do
-    case Packing.run(visit, plan) do
-      {:ok, packed} ->
-        work = Packing.work(visit.config, plan, packed)
-        visit.progress.({:loading, session.target.name, Steps.progress(plan.steps)})
-
-        case timed(fn -> Session.push(session, work, visit.progress) end) do
-          # What is planned for another device than it is by now says nothing: planned anew, once.
-          {{:ok, {:refused, :changed}, session}, ms} when not visit.again? ->
-            asked(%{visit | again?: true}, add_ms(outcome, :send, ms), session, nil)
-
-          {{:ok, answer, session}, ms} ->
-            outcome = Result.read_back(outcome, answer, packed)
-            {put_ms(outcome, :send, ms - Map.get(outcome.ms, :load, 0)), session}
-
-          {{:error, error, %{committed?: true} = session}, ms} ->
-            lost = %LostAnswer{error: error, packed: packed, purge: work.purge}
-            {put_ms(%{outcome | lost: lost}, :send, ms), session}
-
-          {{:error, error, session}, ms} ->
-            {outcome |> put_ms(:send, ms) |> Result.failed(error), session}
-        end
-
-      {:error, errors} ->
-        {Enum.reduce(errors, outcome, &Result.failed(&2, &1)), session}
-    end
-  end
-
-  defp put_ms(outcome, key, ms), do: %{outcome | ms: Map.put(outcome.ms, key, ms)}
-  defp add_ms(outcome, key, ms), do: %{outcome | ms: Map.update(outcome.ms, key, ms, &(&1 + ms))}
+  defp add_ms(visit, key, ms),
+    do: update_in(visit.result.ms, &Map.update(&1, key, ms, fn before -> before + ms end))
 end

@@ -1,0 +1,80 @@
+defmodule Hotpush.Protocol.Staging do
+  @moduledoc """
+  The conversation with a device that takes code in chunks, until it is told to commit: see
+  `src/hotpush_stage.erl`. `left` returns how long (ms) may be waited.
+  """
+
+  alias Hotpush.Protocol.{Agents, Chunks, Question}
+  alias Hotpush.Transport
+
+  defstruct [:transport, :conversation, :steps, :progress, sent: 0, of: 0]
+
+  @typedoc "Under way: the steps without what has been sent, and how much of that has arrived."
+  @opaque t :: %__MODULE__{}
+
+  @type left :: (() -> non_neg_integer())
+
+  @doc """
+  Starts it, and sends the chunks: one round trip, since nobody waits until they arrive. `{:answer, _}`
+  is a device's that does not let us in. `progress` is called with `{:sent, modules, of}`.
+  """
+  @spec start(module(), Transport.conn(), [Hotpush.Plan.Step.packed()], String.t(), left(), fun()) ::
+          {:ok, t()} | {:answer, term()} | {:error, Transport.failure()}
+  def start(transport, conn, steps, who, left, progress) do
+    question = &Question.transact(Agents.stage(), :stage, {&1, &2}, who)
+
+    with {:ok, conversation} <- transport.start(conn, question, left.()) do
+      staging = %__MODULE__{transport: transport, conversation: conversation, progress: progress}
+
+      case transport.receive(conversation, left.()) do
+        {:ok, :ready} ->
+          Enum.each(Chunks.messages(steps), &transport.send(conversation, &1))
+          {:ok, %{staging | steps: Chunks.rest(steps), of: Chunks.count(steps)}}
+
+        other ->
+          ended(staging, other)
+      end
+    end
+  end
+
+  @doc "Waits until all of it has arrived: one round trip."
+  @spec arrive(t(), left()) :: {:ok, t()} | {:answer, term()} | {:error, Transport.failure()}
+  def arrive(%__MODULE__{sent: of, of: of} = staging, _left), do: {:ok, staging}
+
+  def arrive(staging, left) do
+    case next(staging, left) do
+      {:staged, staging} -> arrive(staging, left)
+      other -> ended(staging, other)
+    end
+  end
+
+  @doc "Has the device carry out the work, whose steps it has by now: one round trip."
+  @spec commit(t(), map(), left()) :: {:answer, term()} | {:error, Transport.failure()}
+  def commit(staging, work, left) do
+    staging.transport.send(staging.conversation, {:commit, %{work | steps: staging.steps}})
+    answer(staging, left)
+  end
+
+  defp answer(staging, left) do
+    case next(staging, left) do
+      {:staged, staging} -> answer(staging, left)
+      other -> ended(staging, other)
+    end
+  end
+
+  defp next(%{sent: sent, of: of} = staging, left) do
+    case staging.transport.receive(staging.conversation, left.()) do
+      {:ok, {:staged, count}} when count in 0..of//1 and sent + count <= of ->
+        staging.progress.({:sent, sent + count, of})
+        {:staged, %{staging | sent: sent + count}}
+
+      other ->
+        other
+    end
+  end
+
+  defp ended(staging, result) do
+    staging.transport.stop(staging.conversation)
+    with {:ok, answer} <- result, do: {:answer, answer}
+  end
+end
