@@ -1,8 +1,8 @@
 defmodule Mix.Tasks.Compile.HotpushNative.Progress do
   @moduledoc false
-  # On a terminal, one line that says how many crates are done; in a pipe nothing.
+  # On a terminal, one line says how many crates are built; in a pipe, there is none.
 
-  @doc "`count` says how many there are; it is asked on a terminal only."
+  @doc "`count` returns how many there are. It is called only on a terminal."
   @spec start((() -> non_neg_integer())) :: map() | nil
   def start(count) do
     if IO.ANSI.enabled?() do
@@ -11,13 +11,13 @@ defmodule Mix.Tasks.Compile.HotpushNative.Progress do
     end
   end
 
-  @doc "Takes a line of cargo's JSON."
+  @doc "Reads a line of cargo's JSON."
   @spec saw(map() | nil, String.t()) :: map() | nil
   def saw(nil, _line), do: nil
 
   def saw(progress, line) do
     with [_, id] <- Regex.run(~r/^{"reason":"compiler-artifact","package_id":"([^"]+)"/, line),
-         # The program that prepares a crate's build is not the crate.
+         # A crate's build script is not the crate.
          false <- line =~ ~s("kind":["custom-build"]) do
       show(%{progress | done: MapSet.put(progress.done, id)})
     else
@@ -25,7 +25,7 @@ defmodule Mix.Tasks.Compile.HotpushNative.Progress do
     end
   end
 
-  @doc "Takes the line away."
+  @doc "Removes the line."
   @spec stop(map() | nil) :: :ok
   def stop(nil), do: :ok
 
@@ -46,8 +46,8 @@ end
 
 defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
   @moduledoc false
-  # Everything that is asked of cargo and rustc, away from whatever the project around us has
-  # put into the environment for its device.
+  # Runs cargo and rustc, without the variables that the project around us may have set in the
+  # environment for its device.
 
   alias Mix.Tasks.Compile.HotpushNative.Progress
 
@@ -60,7 +60,7 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
   @scrubbed_prefixes ~w(CARGO_TARGET_ CARGO_BUILD_ CARGO_PROFILE_ PKG_CONFIG TARGET_ CC_ CXX_ AR_
     CFLAGS_ CXXFLAGS_)
 
-  @doc "Builds the library. The path of the artifact, or why there is none."
+  @doc "Builds the library. Returns the path of the artifact, or why there is none."
   @spec build(Path.t()) :: {:ok, Path.t()} | {:error, {atom(), String.t()}}
   def build(native_dir) do
     with {:ok, cargo} <- find("cargo"),
@@ -77,7 +77,7 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
     manifest = ["--manifest-path", Path.join(native_dir, "Cargo.toml")]
     about = ~w(--locked --package hotpush_nif --target #{triple}) ++ manifest
 
-    # The mistakes as text, and a line of JSON for each crate that is done.
+    # Errors as text, and a line of JSON for each crate that is built.
     args = ~w(build --quiet --release --message-format json-render-diagnostics) ++ about
     progress = Progress.start(fn -> crates(cargo, about) end)
 
@@ -87,7 +87,7 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
     end
   end
 
-  # How many crates there are to build for this machine; 0 where cargo does not say.
+  # How many crates there are to build for this machine; 0 if cargo does not say.
   defp crates(cargo, about) do
     case run(cargo, ~w(tree --quiet --edges normal,build --prefix none) ++ about, []) do
       {output, 0} ->
@@ -142,15 +142,15 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
     end
   end
 
-  # From "/", so that neither a .cargo/config.toml nor a rust-toolchain.toml of the project
-  # around us is found: both are looked for from the current directory upwards.
+  # From "/", so that cargo finds neither a .cargo/config.toml nor a rust-toolchain.toml of the project
+  # around us: it looks for both from the current directory upwards.
   defp run(command, args, env) do
     System.cmd(command, args, cd: "/", env: scrubbed() ++ env, stderr_to_stdout: true)
   rescue
     error in [ErlangError, File.Error] -> {Exception.message(error), 127}
   end
 
-  # As `run/3`, line by line.
+  # Like `run/3`, but line by line.
   defp stream(command, args, env, progress) do
     options = [:binary, :exit_status, :stderr_to_stdout, :hide, line: 65_536, cd: "/", args: args]
     env = for {name, value} <- scrubbed() ++ env, do: {to_charlist(name), chars(value)}
@@ -161,13 +161,13 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
   defp chars(nil), do: false
   defp chars(value), do: to_charlist(value)
 
-  # What it says, without its JSON.
+  # The output without the JSON.
   defp collect(port, progress, said) do
     receive do
       {^port, {:data, {_, "{\"reason\"" <> _ = line}}} ->
         collect(port, Progress.saw(progress, line), said)
 
-      # What is left of a line that is too long.
+      # The rest of a line that is too long.
       {^port, {:data, {_, line}}} ->
         collect(port, progress, [line | said])
 
@@ -177,9 +177,9 @@ defmodule Mix.Tasks.Compile.HotpushNative.Cargo do
     end
   end
 
-  # CARGO_ENCODED_RUSTFLAGS outdoes the flags in a user's own config file. It cannot be empty: a
-  # variable without a value is unset for a port. This flag has no effect on crates of a registry.
-  # Crates run code of their own here: it gets no cookie.
+  # CARGO_ENCODED_RUSTFLAGS overrides the flags in a user's own config file. It cannot be empty, since a
+  # port unsets a variable without a value. This flag has no effect on crates of a registry. Crates run
+  # their own code during the build, so they get no cookie.
   defp scrubbed do
     by_prefix =
       for {name, _value} <- System.get_env(),
@@ -200,18 +200,18 @@ end
 
 defmodule Mix.Tasks.Compile.HotpushNative.Build do
   @moduledoc false
-  # Builds the native library for the host, whatever the target of the project around us is.
-  # Pushing works without it, only slower: so a failure is told once and is no error.
+  # Builds the native library for the host, whatever the target of the project around us is. Pushing
+  # works without it, only slower, so a failure is reported once and is not an error.
 
   alias Mix.Tasks.Compile.HotpushNative.Cargo
 
   @doc """
-  Builds the library of `native_dir`, whose fingerprint is `wanted`, into `files`. Options:
-  `required?:`, that there has to be one.
+  Builds the library of `native_dir`, whose fingerprint is `wanted`, into `files`. With the option
+  `required?: true`, a failure raises.
   """
   @spec run(Path.t(), %{atom() => Path.t()}, String.t(), keyword()) :: {:ok, []} | {:noop, []}
   def run(native_dir, files, wanted, opts) do
-    # A library of other sources must not be the one that answers.
+    # A library that was built from other sources must not be used.
     Enum.each([files.stamp, files.library], &File.rm/1)
 
     if System.find_executable("cargo"),
@@ -226,8 +226,8 @@ defmodule Mix.Tasks.Compile.HotpushNative.Build do
     end
   end
 
-  # Written beside and renamed: the old library may be mapped by a running VM. The stamp comes
-  # last, so what it stands for is there.
+  # Written to another file and renamed, since a running VM may have mapped the old library. The stamp
+  # comes last, so that it never stands for a library that is missing.
   defp install(artifact, files, wanted) do
     beside = files.library <> ".#{System.pid()}"
 
@@ -259,14 +259,14 @@ defmodule Mix.Tasks.Compile.HotpushNative.Build do
   defp message(kind, detail) do
     """
     hotpush: no native library (#{detail}).
-    Pushing to devices works without it, only slower. hotpush.toml and finding devices by mDNS need it.
-    #{advice(kind)} HOTPUSH_NATIVE=off in the environment stops trying.\
+    Pushing to devices works without it, but is slower. hotpush.toml and finding devices by mDNS need it.
+    #{advice(kind)} Set HOTPUSH_NATIVE=off in the environment to stop trying.\
     """
   end
 
   defp advice(kind) when kind in [:no_cargo, :old_cargo],
     do:
-      "To get it, install Rust 1.91 or later (rustup.rs) and run mix deps.compile hotpush --force."
+      "To build it, install Rust 1.91 or later (rustup.rs) and run mix deps.compile hotpush --force."
 
-  defp advice(_kind), do: "To try again now: mix deps.compile hotpush --force."
+  defp advice(_kind), do: "To try again now, run mix deps.compile hotpush --force."
 end

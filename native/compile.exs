@@ -1,7 +1,7 @@
 defmodule Mix.Tasks.Compile.HotpushNative do
   @moduledoc false
-  # Whether the native library is that of the sources. Every mix command in a project that depends
-  # on hotpush compiles this file, so what builds the library is in another one.
+  # Checks whether the native library was built from these sources. Every mix command in a project that
+  # depends on hotpush compiles this file, so the code that builds the library is in another one.
 
   use Mix.Task.Compiler
 
@@ -41,7 +41,7 @@ defmodule Mix.Tasks.Compile.HotpushNative do
 
   defp files, do: %{library: library(), stamp: stamp_file(), skipped: skipped_file()}
 
-  # A missing cargo is cheap to look for again; a failed build is not.
+  # It is cheap to look for a missing cargo again, but not to repeat a failed build.
   defp skip?(wanted, opts) do
     not opts[:required?] and not opts[:force?] and
       case {File.read(skipped_file()), File.stat(skipped_file(), time: :posix)} do
@@ -57,8 +57,8 @@ defmodule Mix.Tasks.Compile.HotpushNative do
       end
   end
 
-  # What the library depends on: the sources, the versions of their dependencies, and the
-  # machine (one checkout may be seen by machines of different kinds).
+  # What the library depends on: the sources, the versions of their dependencies, and the machine
+  # (machines of different kinds may share one checkout).
   defp fingerprint do
     files =
       for top <- ~w(Cargo.toml Cargo.lock hotpush_core hotpush_nif),
@@ -73,7 +73,7 @@ defmodule Mix.Tasks.Compile.HotpushNative do
     |> Base.encode16(case: :lower)
   end
 
-  # No wildcard: the checkout's own path may hold its special characters.
+  # Not Path.wildcard: the path of the checkout may contain its special characters.
   defp sources(path) do
     case File.ls(Path.join(@native_dir, path)) do
       {:ok, names} ->
@@ -89,7 +89,7 @@ defmodule Mix.Tasks.Compile.HotpushNative do
 
   defp library, do: Path.join(folder(), "hotpush_nif.so")
   defp stamp_file, do: Path.join(folder(), "hotpush_nif.stamp")
-  # In the build, which mix deps.compile --force takes away.
+  # In the build folder, which mix deps.compile --force removes.
   defp skipped_file, do: Path.join(Mix.Project.app_path(), ".mix/hotpush_nif.skipped")
   defp folder, do: Path.join(Mix.Project.app_path(), "priv/native")
 end

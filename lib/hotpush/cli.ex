@@ -1,5 +1,5 @@
 defmodule Hotpush.CLI do
-  @moduledoc "What all tasks do at the door: say, write the JSON document, leave with a status."
+  @moduledoc "What all tasks share: printing, the JSON document, and the exit status."
 
   alias Hotpush.CLI.{JsonFile, Output}
   alias Hotpush.{Config, Error, Text}
@@ -8,12 +8,12 @@ defmodule Hotpush.CLI do
   alias Hotpush.Project.Workspace
 
   @doc """
-  Runs a command that `--json` may want a document of, at `json`, and leaves with its status.
+  Runs a command, writes its JSON document to `json` if it is not `nil`, and exits with its status.
 
-  `fun` answers the status and the document; `of_error` makes the document of an error. There is a
-  document in every case: from the start, a file has one that says that the run has not ended.
-  Where the file cannot be written, `fun` does not run. With `-`, standard output is the document
-  and nothing else.
+  `fun` returns the status and the document; `of_error` makes the document of an error. There is a
+  document in every case: from the start, a file contains one that says that the run has not ended.
+  If the file cannot be written, `fun` does not run. With `-`, standard output is the document and
+  nothing else.
   """
   @spec command(Path.t() | nil, (Error.t() -> iodata()), (() -> {non_neg_integer(), iodata()})) ::
           :ok
@@ -40,8 +40,8 @@ defmodule Hotpush.CLI do
     end
   end
 
-  # What was trapped last comes first: `attended/1` ends the VM after this. Who does not read what
-  # is written is not waited for.
+  # The last trap runs first; `attended/1` ends the VM after this one. This does not wait for a reader
+  # that does not read.
   defp cut(of_error, stdout) do
     document = of_error.(Error.new(:usage, "-", :unfinished))
     task = Task.async(fn -> JsonFile.write("-", document, stdout) end)
@@ -52,7 +52,7 @@ defmodule Hotpush.CLI do
   defp apart("-", fun), do: Output.diverted(fun)
   defp apart(_json, fun), do: fun.()
 
-  # What nobody has caught ends Mix as ever, but not without a document.
+  # An exception that nobody caught ends Mix as usual, but there is a document.
   defp documented(json, of_error, stdout, fun) do
     fun.()
   catch
@@ -62,17 +62,17 @@ defmodule Hotpush.CLI do
       :erlang.raise(kind, reason, __STACKTRACE__)
   end
 
-  # As of a program that the signal has ended: 128 and its number.
+  # The status of a program that was ended by the signal: 128 plus its number.
   @terminated 143
 
   @doc """
-  Runs a task, with what it needs (`Hotpush.Application`); SIGTERM ends it at once, as it ends other programs. (The VM's own handler would shut
-  down in order, with status 0, which says that all went well.)
+  Runs a task with what it needs (`Hotpush.Application`). SIGTERM ends it at once, as it ends other
+  programs. (The VM's own handler would shut down in order, with status 0, which means success.)
   """
   @spec attended((() -> result)) :: result when result: term()
   def attended(task) do
     Hotpush.Application.ensure_started()
-    # What waits to be written to an ssh that takes nothing is not waited for.
+    # Do not wait for an ssh that does not read what is to be written to it.
     halt = fn -> :erlang.halt(@terminated, flush: false) end
     trapped = System.trap_signal(:sigterm, halt)
 
@@ -83,11 +83,11 @@ defmodule Hotpush.CLI do
     end
   end
 
-  @doc "Prints lines, in order: to standard output, or to standard error what went wrong."
+  @doc "Prints lines in order, errors to standard error, all others to standard output."
   @spec say([{:good | :info | :error, String.t()}]) :: :ok
   def say(lines) do
     for {level, line} <- lines do
-      # Both may lead to one pipe.
+      # Both may go to the same pipe.
       Output.flush(if(level == :error, do: :user, else: :standard_error))
       say(level, line, Terminal.color?())
     end
@@ -97,7 +97,7 @@ defmodule Hotpush.CLI do
 
   defp say(:good, line, true), do: Mix.shell().info([:green, line])
 
-  # Mix writes an error in red wherever there is a terminal.
+  # Mix always writes an error in red on a terminal.
   defp say(:error, line, color?) do
     if color? or not IO.ANSI.enabled?(),
       do: Mix.shell().error(line),
@@ -110,20 +110,20 @@ defmodule Hotpush.CLI do
   @spec complain(Error.t()) :: :ok
   def complain(error), do: say(error: Text.printable(Error.message(error)))
 
-  @doc "Says, to standard error, which file of the configuration was not read."
+  @doc "Says on standard error which file of the configuration was not read."
   @spec left_out(Config.t()) :: :ok
   def left_out(%Config{unread: nil}), do: :ok
   def left_out(%Config{verbosity: :quiet}), do: :ok
   def left_out(%Config{unread: error}), do: complain(%{error | reason: :settings_left_out})
 
-  @doc "Tells an error, and leaves with 2."
+  @doc "Prints an error, and exits with status 2."
   @spec fail(Error.t()) :: :ok
   def fail(error) do
     complain(error)
     leave(2)
   end
 
-  @doc "Ends the task; for a status other than 0, Mix with it."
+  @doc "Ends the task, and, with a status other than 0, Mix."
   @spec leave(non_neg_integer()) :: :ok
   def leave(0), do: :ok
   def leave(status), do: exit({:shutdown, status})

@@ -45,7 +45,7 @@ defmodule Hotpush.Error do
     # The reason has no sentence. Show only its kind: the rest may contain a secret.
     _ in [FunctionClauseError, CaseClauseError, Protocol.UndefinedError, ArgumentError] ->
       "#{subject(error.subject)}: #{error.stage} failed (#{Prose.kind(error)}). " <>
-        "Please report this sentence."
+        "Please report this message."
   end
 
   defp subject(subject) when is_binary(subject) or is_atom(subject), do: to_string(subject)

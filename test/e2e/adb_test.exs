@@ -93,11 +93,11 @@ defmodule Hotpush.AdbE2ETest do
 
     # No cookie is needed for it, and what stands is told from what does not.
     {output, 0} = Project.mix(project, ["hotpush.disconnect"])
-    assert output =~ "phone: no tunnel of Hotpush's stands."
+    assert output =~ "phone: Hotpush has no tunnels to it."
     {output, status} = Project.mix(project, ["hotpush.disconnect", "R5CT", "phone"])
     decent(output, secrets)
     assert {status, output =~ "no device matches R5CT"} == {1, true}
-    assert output =~ "phone: no tunnel"
+    assert output =~ "phone: Hotpush has no tunnels"
     {output, 2} = Project.mix(project, ["hotpush.disconnect", "--all"])
     assert output =~ ~s(unknown option --all: "mix help hotpush.disconnect" lists them.)
 
@@ -106,10 +106,10 @@ defmodule Hotpush.AdbE2ETest do
     assert output =~ ~r/^Nothing differs on phone: /m
   end
 
-  test "no device behind adb is meant", %{project: project} do
+  test "no device that is named is behind adb", %{project: project} do
     settings(project, "[device.porch]\nssh = \"nerves.local\"\n")
     {output, 0} = Project.mix(project, ["hotpush.disconnect"])
-    assert output =~ "No device behind adb is meant"
+    assert output =~ "None of these devices is behind adb"
   end
 
   test "a serial number that adb does not know", %{project: project} do
@@ -128,7 +128,7 @@ defmodule Hotpush.AdbE2ETest do
     env = %{"ERL_EPMD_PORT" => "#{port}", "HOTPUSH_COOKIE" => cookie}
     settings(project, "[device.phone]\nadb = \"#{phone.serial}\"\n")
     {output, 1} = run(project, [], env, [cookie])
-    assert output =~ "none of the nodes that this host's epmd knows is on it"
+    assert output =~ "none of the nodes that this host's epmd knows is on this device"
 
     # As an app of a phone does it: a VM that becomes a node when it is up.
     device =

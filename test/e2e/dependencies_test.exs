@@ -31,9 +31,9 @@ defmodule Hotpush.DependenciesTest do
     assert deployed(output) == ["Elixir.Drawer", "Elixir.Handle"]
 
     assert output =~
-             "note: #{device.node} has 1 module of the development-only dependency probe that differ"
+             "note: on #{device.node}, 1 module of the development-only dependency probe differs"
 
-    assert output =~ "--app probe pushes them"
+    assert output =~ "Use --app probe to push it"
     refute output =~ "Tool"
     assert Device.eval(device, "{Desk.hi(), Handle.hi(), Probe.hi()}") == {:one, :two, :one}
     again(project, device)
@@ -74,7 +74,7 @@ defmodule Hotpush.DependenciesTest do
         assert status == 1, output
 
         assert output =~
-                 "refused: #{device.node} has modules of Elixir's or Erlang/OTP's own named " <>
+                 "refused: on #{device.node}, Elixir or Erlang/OTP has modules named " <>
                    "Elixir.DynamicSupervisor, win32reg: "
 
         assert output =~ "Nothing was changed on #{device.node}"
@@ -144,7 +144,7 @@ defmodule Hotpush.DependenciesTest do
     {output, 1} = push(project, device)
 
     assert output =~
-             "refused: #{device.node} was built for the target \"rpi0\", this build is for host. " <>
+             "refused: #{device.node} was built for the target \"rpi0\", but this build is for host. " <>
                "Set MIX_TARGET to the device's target"
 
     refute output =~ "MIX_TARGET="
@@ -152,10 +152,11 @@ defmodule Hotpush.DependenciesTest do
 
     output = push!(project, device, ["--force"])
     assert {deployed(output), deleted(output)} == {["Elixir.Desk"], []}
-    assert output =~ "note: #{device.node} keeps its Elixir.Nerves.Runtime, by which it knows"
+    kept = "#{device.node} keeps the modules that name its own: Elixir.Nerves.Runtime"
+    assert output =~ "note: this build is for another target, so " <> kept
     assert Device.eval(device, "{Desk.hi(), Chair.hi()}") == {:two, :one}
     assert Device.eval(device, "Nerves.Runtime.mix_target()") == :rpi0
-    assert again(project, device, ["--force"]) =~ "keeps its Elixir.Nerves.Runtime"
+    assert again(project, device, ["--force"]) =~ kept
 
     # Asked first, and by its own name, it is left alone all the same.
     args = ["--force", "--all", "--module", "Nerves.Runtime"]
@@ -176,7 +177,7 @@ defmodule Hotpush.DependenciesTest do
     assert Device.eval(locked_out, "Nerves.Runtime.mix_target()") == :host
 
     {output, 1} = push(project, locked_out)
-    assert output =~ "was built for the target \"rpi0\", this build is for host"
+    assert output =~ "was built for the target \"rpi0\", but this build is for host"
     assert "Elixir.Nerves.Runtime" in deployed(push!(project, locked_out, [], target))
     assert Device.eval(locked_out, "Nerves.Runtime.mix_target()") == :rpi0
     again(project, locked_out, [], target)

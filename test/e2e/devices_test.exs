@@ -80,7 +80,7 @@ defmodule Hotpush.DevicesTest do
     assert {host, address} == {netns.host, netns.address}
     assert row["add"] =~ ~s(node = "#{device.node}")
     assert output =~ ~r/^-  +mdns  +#{device.node}  +#{address}  +-  +-  +-  +-  +-$/m
-    assert output =~ "To add one, confirm it once by mix upload.hotswap --discover"
+    assert output =~ "To add one, confirm it once with mix upload.hotswap --discover"
 
     {output, status} = discover(context)
     assert status == 2
@@ -96,7 +96,10 @@ defmodule Hotpush.DevicesTest do
     File.write!(path, "hotpush confirmed 1\nnode #{device.node}\n")
     File.chmod!(path, 0o666)
     {output, [%{"state" => "listed"}]} = list(context)
-    assert output =~ "#{path} can be written by others (mode 666), so it confirms nothing"
+
+    assert output =~
+             "other users can write to #{path} (mode 666), so no device counts as confirmed"
+
     {_, 2} = mix(context, ["upload.hotswap", "--discover"])
     refute visited?(device)
   end
@@ -206,11 +209,11 @@ defmodule Hotpush.DevicesTest do
     # Which of its addresses is heard first is the network's affair.
     assert [_, address] = Regex.run(~r/Run "ssh -o HostName=(\S+) /, output)
     assert address == netns.address or address =~ ~r/^fe80::/
-    assert output =~ ~s( -o HostKeyAlias=#{netns.host} #{netns.host}" once and say yes)
+    assert output =~ ~s( -o HostKeyAlias=#{netns.host} #{netns.host}" once and answer yes)
 
     {output, status} = discover.("y\n")
     assert {0, output} == {status, output}
-    assert output =~ "Push to it by ssh as #{netns.host}, whose host key is #{fingerprint}?"
+    assert output =~ "Push to it over ssh as #{netns.host}, with the host key #{fingerprint}?"
     assert Device.eval(device.device, "Desk.v()") == v
     path = Path.join(context.project.home, ".local/state/hotpush/confirmed")
     assert File.read!(path) == "hotpush confirmed 1\nssh #{netns.host} #{fingerprint}\n"
@@ -221,7 +224,7 @@ defmodule Hotpush.DevicesTest do
 
     File.write!(path, "hotpush confirmed 1\nssh #{netns.host} SHA256:another\n")
     {output, 2} = discover.(nil)
-    assert output =~ "the host key of #{netns.host} is not the one that was confirmed"
+    assert output =~ "the host key of #{netns.host} is not the one that you confirmed"
     assert output =~ "no device to push to"
     refute output =~ "Successfully connected"
   end

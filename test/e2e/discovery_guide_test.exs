@@ -97,7 +97,7 @@ defmodule Hotpush.DiscoveryGuideTest do
     {output, 0} = Project.mix(project, command)
 
     assert output =~
-             "no module MyApp.Fleet is compiled here, so it finds nothing: run mix compile"
+             "the module MyApp.Fleet is not compiled, so it cannot search: run mix compile"
 
     Hotswap.decent(output, [])
   end

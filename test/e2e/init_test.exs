@@ -28,7 +28,7 @@ defmodule Hotpush.InitTest do
 
     # Read, and no device is in it.
     assert {output, 2} = Hotswap.run(project, [])
-    assert output =~ "hotpush.toml names no device yet: take the # away from yours"
+    assert output =~ "hotpush.toml names no device yet. Remove the # in front of yours"
     assert {output, 2} = Hotswap.run(project, ["--node", "porch"])
     assert output =~ "hotpush.toml has no [device.porch]"
   end
@@ -63,7 +63,7 @@ defmodule Hotpush.InitTest do
 
     # None of them is pushed to before the developer says so.
     assert {output, 2} = Hotswap.run(project, [])
-    assert output =~ "hotpush.toml names no device yet: take the # away from yours"
+    assert output =~ "hotpush.toml names no device yet. Remove the # in front of yours"
     Project.edit(project, "hotpush.toml", "# [device.van-7]\n# ssh", "[device.van-7]\nssh")
     assert {output, 1} = Hotswap.run(project, ["--node", "van-7"])
     assert output =~ "failed: van-7"
@@ -73,7 +73,10 @@ defmodule Hotpush.InitTest do
     File.write!(Path.join(project.dir, "hotpush.toml"), "# mine\n")
     File.write!(Path.join(project.dir, ".gitignore"), "/_build\nhotpush.toml")
     assert {output, 2} = init(project)
-    assert output =~ "hotpush.toml is there already, and was left as it is: --force replaces it."
+
+    assert output =~
+             "hotpush.toml already exists, and was left unchanged. Use --force to replace it."
+
     assert file(project, "hotpush.toml") == "# mine\n"
 
     assert {output, 0} = init(project, ["--force"])
@@ -87,7 +90,7 @@ defmodule Hotpush.InitTest do
     elsewhere = Path.join(project.dir, "elsewhere.toml")
     File.ln_s!(elsewhere, Path.join(project.dir, "hotpush.toml"))
     assert {output, 2} = init(project)
-    assert output =~ "hotpush.toml is there already"
+    assert output =~ "hotpush.toml already exists"
     refute File.exists?(elsewhere)
   end
 
@@ -99,7 +102,7 @@ defmodule Hotpush.InitTest do
     desk = %{project | app: :desk, dir: Path.join(project.dir, "apps/desk")}
     {output, status} = init(desk)
     assert {status, output} == {2, output}
-    assert output =~ "hotpush.toml counts for the whole umbrella"
+    assert output =~ "hotpush.toml names the devices for the whole umbrella"
     refute File.exists?(Path.join(desk.dir, "hotpush.toml"))
     assert {_, 0} = init(desk, ["--force"])
     assert file(project, "hotpush.toml") == "# ours\n"

@@ -48,7 +48,7 @@ defmodule Hotpush.LeftDependencyTest do
     device = hd(devices)
 
     assert again(project, device) =~
-             "note: #{device.node} still has drawer, which this project does not have any more"
+             "note: #{device.node} still has drawer, which this project no longer has"
 
     assert Device.eval(device, "Drawer.hi()") == :one
   end

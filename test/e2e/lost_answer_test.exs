@@ -28,7 +28,8 @@ defmodule Hotpush.LostAnswerE2ETest do
     assert v.() == 4
 
     assert output =~
-             "note: the answer of #{device.node} was lost. Asked again, it runs all 33 modules"
+             "note: the answer from #{device.node} was lost. " <>
+               "Asked again, it says that it runs all 33 modules"
 
     assert output =~ ~r/^33 of \d+ modules differed on #{device.node}: loaded \(/m
 

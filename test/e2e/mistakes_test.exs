@@ -25,7 +25,7 @@ defmodule Hotpush.MistakesTest do
 
   test "no device is named", %{project: project} do
     assert {output, 2} = run(project, [])
-    assert output =~ "no device is named: give a host that answers ssh, as in mix upload.hotswap"
+    assert output =~ "no device is named. Name a host that answers ssh, as in mix upload.hotswap"
     assert output =~ "config :hotpush, nodes:"
     assert output =~ "mix hotpush.init"
   end
@@ -53,7 +53,7 @@ defmodule Hotpush.MistakesTest do
           {["--colour"], "unknown option --colour: \"mix help upload.hotswap\" lists them."},
           {["--cookei", @secret], "unknown option --cookei"},
           {["a b"], "\"a b\" is not a host to reach by ssh: it has the form [user@]host[:port]"},
-          {["--cookie", "a", @secret], "a cookie with spaces needs quotes"},
+          {["--cookie", "a", @secret], "Put a cookie with spaces in quotes"},
           {["--node", "a b@c\e[2J"], "\"a b@c\\e[2J\" is not a node name"},
           {["--app", "hotpush", "--node", "a@b"], "hotpush itself is never pushed"},
           {["--json", "--quiet"], "--json takes a path"}
@@ -150,7 +150,7 @@ defmodule Hotpush.MistakesTest do
     closed = closed_port()
 
     for {node, env, says} <- [
-          {"nobody@127.0.0.1", %{}, "does not know this name, it knows"},
+          {"nobody@127.0.0.1", %{}, "does not know this name. It knows"},
           {"#{name}@device.invalid", %{}, "the host name device.invalid does not resolve"},
           {to_string(device.node), %{"ERL_EPMD_PORT" => closed},
            "no epmd answers at 127.0.0.1, port #{closed}"},
@@ -191,7 +191,7 @@ defmodule Hotpush.MistakesTest do
     {output, 2} = run(project, ["--node", "nobody@127.0.0.1", "--no-compile"], build)
 
     assert output =~
-             "nothing of this project is compiled in #{build["MIX_BUILD_PATH"]}: run mix compile"
+             "#{build["MIX_BUILD_PATH"]} has no compiled code of this project: run mix compile"
   end
 
   test "hotpush is a development dependency: elsewhere there is no such task", %{project: project} do

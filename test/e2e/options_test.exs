@@ -108,7 +108,10 @@ defmodule Hotpush.OptionsTest do
 
     next(project)
     output = push!(project, device)
-    assert output =~ ~r/note: .*still run by <[\d.]+> "'stuck\\e\[2J'" \(Elixir.Desk.Lamp\)/
+
+    assert output =~
+             ~r/note: .*still run the replaced code: <[\d.]+> "'stuck\\e\[2J'" \(Elixir.Desk.Lamp\)/
+
     next(project)
 
     for args <- [[], ["--dry-run"], ["--force"], ["--purge", "soft"]] do

@@ -87,7 +87,7 @@ defmodule Hotpush.RenamedTest do
     assert deleted(output) == ["Elixir.Garden.Tally"]
 
     assert output =~
-             ~r/note: on #{device.node} functions that are no longer there will be called: .*handle_call\/3.* by <\S+> 'Elixir.Garden.Tally'/
+             ~r/note: on #{device.node}, functions that no longer exist will be called: .*handle_call\/3.* by <\S+> 'Elixir.Garden.Tally'/
 
     again(project, device)
 

@@ -158,7 +158,10 @@ defmodule Hotpush.SettingsE2ETest do
     File.chmod!(path, 0o644)
     # It costs the device that needs it, and no other.
     assert {output, 1} = swap(context)
-    assert output =~ "hotpush.toml:6:15: other users of this computer may use the cookie's file"
+
+    assert output =~
+             "hotpush.toml:6:15: other users of this computer have access to the cookie file"
+
     assert output =~ ~r/^Nothing differs on kitchen:|^Successfully deployed \S+ to kitchen$/m
     assert [_, command] = Regex.run(~r/run (chmod 600 \S+)$/m, output)
     {_, 0} = System.cmd("sh", ["-c", command])
@@ -279,7 +282,7 @@ defmodule Hotpush.SettingsE2ETest do
     # What stands in it alone cannot be had.
     for args <- [[], ["--node", "kitchen"], ["--group", "all"]] do
       output = mistake(context, args, off)
-      assert output =~ ~r/hotpush.toml.*hotpush's native library.*not loaded/
+      assert output =~ ~r/hotpush.toml.*Hotpush's native library.*not loaded/
       assert output =~ "HOTPUSH_NATIVE"
       assert output =~ "rustup.rs) and run mix deps.compile hotpush --force."
       refute output =~ "note:"
@@ -307,7 +310,10 @@ defmodule Hotpush.SettingsE2ETest do
 
     for args <- [[], ["--force"]] do
       {output, 2} = Project.mix(context.project, ["hotpush.init", "--no-discover" | args], off)
-      assert output =~ "hotpush.toml was not written: it takes hotpush's native library to read"
+
+      assert output =~
+               "hotpush.toml was not written: to read it, Hotpush needs its native library"
+
       assert File.read!(path) == written
     end
   end

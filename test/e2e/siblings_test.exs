@@ -63,14 +63,14 @@ defmodule Hotpush.SiblingsTest do
       assert status == 1, output
 
       assert output =~
-               "refused: Elixir.Back.Price as consolidated here calls Elixir.Back.Price.Front.Pear, " <>
-                 "which #{device.node} does not have and which this push leaves out"
+               "refused: Elixir.Back.Price is consolidated here with Elixir.Back.Price.Front.Pear, " <>
+                 "which #{device.node} does not have and this push leaves out"
 
       assert output =~ "Nothing was changed on #{device.node}"
     end
 
     {output, 1} = push(project, device, ["--app", "back"])
-    assert output =~ "as consolidated here calls Elixir.Back.Price.Front.Pear"
+    assert output =~ "is consolidated here with Elixir.Back.Price.Front.Pear"
     assert Device.eval(device, "Back.Price.impl_for(struct(Front.Pear))") == nil
 
     assert deployed(push!(project, device, [], front)) ==

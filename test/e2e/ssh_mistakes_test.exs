@@ -30,7 +30,7 @@ defmodule Hotpush.SshMistakesTest do
   test "the host name does not resolve", %{project: project, device: device} do
     line = other(project, "me@no-such-host.invalid", SshDevice.env(device))
     assert line =~ "no-such-host.invalid does not resolve"
-    assert line =~ "give --node me@no-such-host.invalid"
+    assert line =~ "use --node me@no-such-host.invalid"
   end
 
   test "the port is closed", %{project: project} do
@@ -38,7 +38,7 @@ defmodule Hotpush.SshMistakesTest do
     Link.refuse(device.link)
 
     assert failed(project, device) =~
-             "127.0.0.1:#{device.port}: nothing answers there, the port is closed"
+             "127.0.0.1:#{device.port} does not accept the connection: the port is closed"
   end
 
   test "there is no route", %{project: project, device: device} do
@@ -63,7 +63,7 @@ defmodule Hotpush.SshMistakesTest do
 
     SshDevice.change_host_key(device)
     line = failed(project, device)
-    assert line =~ "has another host key than the one that this computer knows"
+    assert line =~ "has a different host key from the one that this computer knows"
 
     assert line =~
              ~s(-R '[127.0.0.1]:#{device.port}'", then "ssh -p #{device.port} root@127.0.0.1")
@@ -150,7 +150,7 @@ defmodule Hotpush.SshMistakesTest do
     device = SshDevice.start()
     File.chmod!(device.key, 0o644)
     line = failed(project, device)
-    assert line =~ "does not use a private key file that other users may read"
+    assert line =~ "does not use a private key file that other users can read"
   end
 
   test "there is no ssh", %{project: project, device: device} do
@@ -165,12 +165,12 @@ defmodule Hotpush.SshMistakesTest do
     end
 
     line = failed(project, device, [], %{"PATH" => bin})
-    assert line =~ "there is no ssh on this computer's PATH"
+    assert line =~ "there is no ssh in this computer's PATH"
   end
 
   for {exec, said} <- [
-        erlang: "does not answer Elixir expressions, it says: \"**Error**",
-        shell: "does not answer Elixir expressions, it says: \"",
+        erlang: "does not answer Elixir expressions, but says: \"**Error**",
+        shell: "does not answer Elixir expressions, but says: \"",
         # From the line that says what is wrong, not from the end of its stack trace.
         lfe_like: ~s(it says: "(ErlangError\) Erlang error: {:unbound_symb, \":erl_eval\"}". Is),
         disabled: "runs no commands over ssh. Set config :nerves_ssh, exec: :elixir"
@@ -192,7 +192,7 @@ defmodule Hotpush.SshMistakesTest do
         ] do
       bin = liar("#{name}", "echo '#{says}'; sleep 60")
       line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
-      assert line =~ "answers something that cannot be read safely", "#{name}: #{line}"
+      assert line =~ "sent an answer that cannot be read safely", "#{name}: #{line}"
     end
   end
 
@@ -210,7 +210,7 @@ defmodule Hotpush.SshMistakesTest do
       env = %{"PATH" => bin <> ":" <> System.get_env("PATH")}
       assert {output, 1} = run(project, ["liar", "--no-compile"], env)
       # The lie may come before the greeting was taken in.
-      assert output =~ ~r/was lost while it was to say what it runs|cannot be read safely/,
+      assert output =~ ~r/was lost while it was being asked what it runs|cannot be read safely/,
              "#{name}: #{output}"
     end
 
@@ -220,7 +220,7 @@ defmodule Hotpush.SshMistakesTest do
   test "a device that never stops talking", %{project: project} do
     bin = liar("talker", "while :; do echo 'and another thing'; done")
     line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
-    assert line =~ "does not answer Elixir expressions, it says: \"and another thing"
+    assert line =~ "does not answer Elixir expressions, but says: \"and another thing"
   end
 
   defp frame(term), do: "hotpush " <> Base.encode64(:erlang.term_to_binary(term))

@@ -219,7 +219,7 @@ defmodule Hotpush.SshTest do
     # The line is cut in the middle of the code.
     Link.cut_after(device.link, :to_device, 300_000)
     assert {output, 1} = push(project, device)
-    assert output =~ ~r/the connection to \S+ was lost while it was to load the code/
+    assert output =~ ~r/the connection to \S+ was lost while it was loading the code/
     bare(device, processes)
     refute eval(device, "Code.ensure_loaded?(Half)")
     Link.resume(device.link)
@@ -256,7 +256,7 @@ defmodule Hotpush.SshTest do
       Link.reset(device.link)
       args = ["--wait", "100", "--json", "-", "--quiet"]
       assert {refused, 1} = push(project, device)
-      assert refused =~ ~r/in the middle of another push, by "ada@desk", since \d+ s/
+      assert refused =~ ~r/is busy with another push, which "ada@desk" started \d+ s ago/
       Link.reset(device.link)
       task = Task.async(fn -> push(project, device, ["--wait", "100"]) end)
       Until.until("it to try again", fn -> Link.connections(device.link) > 1 end, 60_000)

@@ -85,7 +85,7 @@ defmodule Hotpush.UmbrellaTest do
     Project.prebuild(project, alone["MIX_BUILD_PATH"])
     {output, status} = push(child, device, [], alone)
     assert status == 1, output
-    assert output =~ "refused: Elixir.Back.Price as consolidated here lacks"
+    assert output =~ "refused: Elixir.Back.Price is consolidated here without"
     assert output =~ "Elixir.Back.Price.Front.Pear"
     assert output =~ "--force"
     assert output =~ "Nothing was changed on #{device.node}"

@@ -68,9 +68,9 @@ defmodule Hotpush.AdbTest do
     refute far =~ "Did you mean"
 
     assert far =~
-             "zzz: adb knows no device whose serial number begins so, it knows 0123, 10.0.0.7:5555"
+             "zzz: adb knows no device whose serial number begins like this. It knows 0123, 10.0.0.7:5555"
 
-    assert sentence(Devices.find("R5", [])) =~ "Plug it in and allow USB debugging"
+    assert sentence(Devices.find("R5", [])) =~ "Plug the device in and allow USB debugging"
   end
 
   test "every state but one has its next step" do
@@ -122,7 +122,7 @@ defmodule Hotpush.AdbTest do
 
     # Asked for by a serial number, it is needed.
     assert {:error, error} = Tunnel.open("R5CT")
-    assert Error.message(error) =~ "R5CT is to be reached by adb, but adb is not installed"
+    assert Error.message(error) =~ "R5CT needs adb to be reached, but adb is not installed"
   end
 
   test "an adb that hangs is killed" do

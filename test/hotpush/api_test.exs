@@ -21,7 +21,7 @@ defmodule Hotpush.ApiTest do
   end
 
   test "what cannot be meant is an error of ours, with a sentence" do
-    assert_raise Hotpush.Error, "device: takes text or an atom, got {1}.", fn ->
+    assert_raise Hotpush.Error, "device: takes a string or an atom, got {1}.", fn ->
       Hotpush.connect(device: {1})
     end
 

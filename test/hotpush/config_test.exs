@@ -122,19 +122,19 @@ defmodule Hotpush.ConfigTest do
 
   test "what is no host, and no node" do
     assert message(build(["a", "2222"])) =~
-             "2222 is not a host to reach by ssh: a port is written behind its host, " <>
+             "2222 is not a host to reach by ssh: write the port after the host, " <>
                "as in nerves.local:2222."
 
     for option <- ["-p", "--port"], argv <- [["a", option, "22"], ["a", option <> "=22"]] do
-      assert message(build(argv)) =~ "#{option}: a port is written behind its host, as in"
+      assert message(build(argv)) =~ "#{option}: write the port after the host, as in"
     end
 
     assert message(build(["--ssh", "a:22:22"])) =~ "a:22:22 is not a host"
-    assert message(build(["--ssh", "a:65536"])) =~ "its port is not one from 1 to 65535"
+    assert message(build(["--ssh", "a:65536"])) =~ "a port is a number from 1 to 65535"
     assert {:ok, _} = build(["--ssh", "[::1]:22", "--node", "a@::1"])
 
     assert message(build(["--node", "x@127.0.0.1:4369"])) =~
-             "a node is named without a port, which epmd knows, as in --node x@127.0.0.1."
+             "leave out the port, which epmd knows, as in --node x@127.0.0.1."
 
     assert message(build(["--node", "x@a:b"])) =~ "x@a:b is not a node name"
     assert message(build(["--node", ""])) =~ ~s("" is not a node name)
@@ -186,7 +186,7 @@ defmodule Hotpush.ConfigTest do
           {[all: "maybe"], "--all takes no value, got maybe."},
           {[node: true], "--node takes a node name"},
           {[timeout: 0], "--timeout takes a positive number of milliseconds, got 0."},
-          {[cookie: {:sesame}], "cookie: takes text or an atom."}
+          {[cookie: {:sesame}], "cookie: takes a string or an atom."}
         ] do
       assert message(Options.parse(options)) =~ says
     end
@@ -245,7 +245,7 @@ defmodule Hotpush.ConfigTest do
 
   test "a key of the config that there is not" do
     assert message(build([], %{}, node: [:a@b])) =~
-             ~r/config :hotpush has no node:, it has .*nodes.* Did you mean nodes\?/
+             ~r/config :hotpush has no key node:. Its keys are .*nodes.* Did you mean nodes\?/
 
     # The older task's is not ours to judge.
     assert {:ok, _} = build([], %{}, [], nodes: [:a@b], other: 1)
@@ -319,7 +319,7 @@ defmodule Hotpush.ConfigTest do
 
     for rest <- [["two", "sesame"], ["two", "-sesame"], ["two", "sesame", "host"]],
         argv <- [["--cookie" | rest], ["--cookie=" <> hd(rest) | tl(rest)]] do
-      assert message(build(argv)) =~ "(not shown): a cookie with spaces needs quotes"
+      assert message(build(argv)) =~ "(not shown). Put a cookie with spaces in quotes"
       refute message(build(argv)) =~ "sesame"
     end
 

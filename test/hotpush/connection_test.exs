@@ -120,7 +120,7 @@ defmodule Hotpush.ConnectionTest do
     assert {:ok, conn} = open(long.node, state_dir, long.cookie)
     assert {:error, error} = open(:short@localhost, state_dir)
     assert error.reason == {:name_domain, :shortnames}
-    assert Error.message(error) =~ "a VM is in one name domain at a time"
+    assert Error.message(error) =~ "a VM uses one kind of names at a time"
     Dist.close(conn)
   end
 

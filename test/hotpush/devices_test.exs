@@ -12,7 +12,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
   defp text(rows, errors \\ []), do: Enum.map_join(Table.lines(rows, errors), "\n", &elem(&1, 1))
 
   test "nothing is said, too" do
-    assert text([]) == "No device was found, and configuration names none."
+    assert text([]) == "No device was found, and the configuration names none."
     assert Document.of([], []) == ~s({"version":2,"ok":true,"devices":[],"errors":[]})
     error = Error.new(:usage, nil, :no_project)
 
@@ -95,7 +95,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
 
     assert told =~ "\na@h did not complete the connection within 300 ms"
     assert told =~ "\nkitchen has no Elixir"
-    assert told =~ "\nbare.local has an epmd"
+    assert told =~ "\nbare.local runs epmd"
     refute told =~ "LAST PUSH"
     noted = %{one | last_push: %LastPush{by: "ada@host", project: "desk 1.2.3", seconds: 720}}
     told_noted = text([noted, two])

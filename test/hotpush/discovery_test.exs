@@ -60,7 +60,7 @@ defmodule Hotpush.DiscoveryTest do
     assert %{reason: {:bad_answer, _}} = said[Improper]
     assert %{reason: :no_such_way} = said[NoWay]
     assert %{reason: :way_not_compiled} = error = said[NotCompiled]
-    assert Error.message(error) =~ "no module NotCompiled is compiled here"
+    assert Error.message(error) =~ "the module NotCompiled is not compiled"
     for error <- errors, do: refute(Error.message(error) =~ "FunctionClauseError")
   end
 

@@ -17,7 +17,7 @@ defmodule Hotpush.ErrorTest do
     end
 
     message = Error.message(Error.new(:connect, "porch", {:strange, "sesame"}))
-    assert message == "porch: connect failed (strange). Please report this sentence."
+    assert message == "porch: connect failed (strange). Please report this message."
   end
 
   # The reasons with a sentence, in the heads of the functions that make it: {name, size of tuple}.

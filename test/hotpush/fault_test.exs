@@ -82,7 +82,7 @@ defmodule Hotpush.FaultTest do
       said =
         for {kind, %{status: :failed, failures: [error]}} <- Enum.zip(@faulty, bad) do
           sentence = Error.message(error)
-          assert sentence =~ ~r/^#{kind}: a fault of Hotpush's own, not of the device/
+          assert sentence =~ ~r/^#{kind}: this is a bug in Hotpush, not in your project/
           refute sentence =~ "sesame\""
           refute sentence =~ "\n"
           {kind, elem(error.reason, 1)}
@@ -128,7 +128,7 @@ defmodule Hotpush.FaultTest do
     {:ok, config} = Hotpush.Config.Options.config(options)
     {:ok, report} = Hotpush.Push.run(config, scanner: NoScanner)
     assert [%{status: :failed, failures: [error]}] = report.outcomes
-    assert Error.message(error) =~ "a fault of Hotpush's own"
+    assert Error.message(error) =~ "this is a bug in Hotpush"
     {:ok, _} = Hotpush.push(options)
     assert catch_error(Hotpush.Push.run(%{config | targets: [%{}]}))
     Hotpush.connect(options)

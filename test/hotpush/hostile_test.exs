@@ -308,8 +308,8 @@ defmodule Hotpush.HostileTest do
     [{_, _, _, _, shown}] = described().apps
 
     for {fields, says} <- [
-          {%{target: odd}, ~S|built for the target "$(touch x)", this build is for host|},
-          {%{target: "rpi0"}, ~S|built for the target "rpi0", this build is for host|},
+          {%{target: odd}, ~S|built for the target "$(touch x)", but this build is for host|},
+          {%{target: "rpi0"}, ~S|built for the target "rpi0", but this build is for host|},
           {%{platform: odd}, ~S|built for the target "$(touch x)"|},
           {%{elixir: "1.`touch x`"}, ~S|runs Elixir "1.`touch x`"|},
           {%{otp: "1.`touch x`"}, ~S|runs Erlang/OTP "1.`touch x`"|},

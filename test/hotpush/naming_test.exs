@@ -51,7 +51,7 @@ defmodule Hotpush.NamingTest do
 
   test "what a device without Elixir says stands in quotes" do
     assert said(ssh("a.local"), "a.local", {:not_elixir, @here, "sh: Syntax error"}) =~
-             ~s(it says: "sh: Syntax error". Is it)
+             ~s(but says: "sh: Syntax error". Does it)
   end
 
   test "a host that may be a node" do
@@ -59,7 +59,7 @@ defmodule Hotpush.NamingTest do
 
     for kind <- ~w(unresolved port_refused key_refused host_key_unknown hung_up)a do
       assert said(ssh("toaster@a.local"), "toaster@a.local", {kind, me}) =~
-               "(If it is the name of a node, give --node toaster@a.local.)"
+               "(If it is the name of a node, use --node toaster@a.local.)"
 
       refute said(ssh("toaster@a.local", "x"), "x", {kind, me}) =~ "--node"
       refute said(ssh("a.local"), "a.local", {kind, @here}) =~ "--node"

@@ -168,7 +168,7 @@ defmodule Hotpush.NativeCompileTest do
     env = path(ctx)
     assert {message, 0} = mix(ctx, env)
     assert message =~ "no native library (cargo is not installed)"
-    assert message =~ "Pushing to devices works without it, only slower."
+    assert message =~ "Pushing to devices works without it, but is slower."
     assert message =~ "rustup.rs) and run mix deps.compile hotpush --force."
     assert mix(ctx, env) == {"", 0}
     refute File.exists?(ctx.library)
@@ -242,7 +242,7 @@ defmodule Hotpush.NativeCompileTest do
 
     failing = "[ \"$1\" = --version ] && { echo 'cargo 1.95.0'; exit 0; }\nexit 101\n"
     assert {message, 0} = mix(ctx, path(ctx, failing))
-    assert message =~ "To try again now: mix deps.compile hotpush --force."
+    assert message =~ "To try again now, run mix deps.compile hotpush --force."
     refute File.exists?(library)
 
     env = Map.merge(path(ctx, building(ctx)), target(ctx))

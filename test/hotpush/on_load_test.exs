@@ -197,8 +197,7 @@ defmodule Hotpush.OnLoadTest do
       assert messages(outcome) =~ "desk_b was not loaded: its on_load function failed"
 
       for name <- ~w(desk_a desk_a_new),
-          do:
-            assert(messages(outcome) =~ "#{name} was not loaded: another module failed, so what")
+          do: assert(messages(outcome) =~ "#{name} was not loaded: another module failed, so the")
 
       assert {v(device, :desk_a), v(device, :desk_b), v(device, Desk.Plain)} == {1, 1, :two}
       refute Device.call(device, :erlang, :module_loaded, [:desk_a_new])
@@ -228,7 +227,7 @@ defmodule Hotpush.OnLoadTest do
       lines = Enum.map_join(Report.Lines.of(report), "\n", &elem(&1, 1))
 
       assert lines =~
-               "keeps the new code of desk_a (no file on the device holds the code that ran"
+               "keeps the new code of desk_a (no file on the device contains the earlier code"
 
       assert {v(device, :desk_a), v(device, :desk_b)} == {3, 1}
       # What differs still is what was said not to be loaded.

@@ -127,7 +127,7 @@ defmodule Hotpush.SettingsTest do
   test "two nicknames for one device", %{dir: dir} do
     for way <- ["ssh = 'me@x:22'", "node = 'a@b'", "adb = 'R5'"] do
       assert told(dir, "[device.a]\n#{way}\n[device.b]\nssh='y'\n[device.c]\n#{way}") =~
-               ~r/hotpush.toml:5:9: c is a once more: both are at /
+               ~r/hotpush.toml:5:9: c and a are the same device: both have the address /
     end
   end
 
@@ -136,7 +136,7 @@ defmodule Hotpush.SettingsTest do
     assert message(Toml.read(dir)) =~ "hotpush.toml cannot be read: no such file"
     File.rm!(Path.join(dir, "hotpush.toml"))
     File.mkdir_p!(Path.join(dir, "hotpush.toml"))
-    assert message(Toml.read(dir)) =~ "hotpush.toml is a directory, and should be"
+    assert message(Toml.read(dir)) =~ "hotpush.toml is a directory, but it should be"
   end
 
   test "without the native library it is an error, with the next step", %{dir: dir} do
@@ -164,7 +164,7 @@ defmodule Hotpush.SettingsTest do
       assert names(dir, [], nodes: [:a@b]) == ~w(porch kitchen phone attic)
       write(dir, "app = 'example'")
       assert names(dir, [], nodes: [:a@b], ssh: ["c"]) == ~w(a@b c)
-      assert message(config(dir, [])) =~ ~r/hotpush.toml names no device yet: take the # away/
+      assert message(config(dir, [])) =~ ~r/hotpush.toml names no device yet. Remove the #/
     end
 
     test "by nickname, group, node and host, each once, in the order asked", %{dir: dir} do
@@ -206,14 +206,15 @@ defmodule Hotpush.SettingsTest do
                  "configuration. Did you mean kitchen?"
 
       assert message(config(dir, ["--device", "zzz"], %{}, own)) =~
-               "There are: porch, kitchen, phone, attic, a@garden.local."
+               "Known names: porch, kitchen, phone, attic, a@garden.local."
     end
 
     test "one that is not there", %{dir: dir} do
       assert message(config(dir, ["--node", "kichten"])) =~
                "hotpush.toml has no [device.kichten]. Did you mean kitchen?"
 
-      assert message(config(dir, ["--node", "zzz"])) =~ "There are: porch, kitchen, phone, attic."
+      assert message(config(dir, ["--node", "zzz"])) =~
+               "Known names: porch, kitchen, phone, attic."
 
       assert message(config(dir, ["--group", "naer"])) =~
                "hotpush.toml has no [group.naer]. Did you mean near?"
@@ -279,7 +280,7 @@ defmodule Hotpush.SettingsTest do
       assert %{"" => :cli} = cookies(dir, ["--cookie", "cli"])
       assert %{"" => :env} = cookies(dir, [], %{"HOTPUSH_COOKIE" => "env"})
       bad = %{"IT" => "sesame€"}
-      assert message(cookies(dir, ["a"], bad)) =~ "what cookie_env gives cannot be"
+      assert message(cookies(dir, ["a"], bad)) =~ "the value from cookie_env is not a valid"
       refute message(cookies(dir, ["a"], bad)) =~ "sesame"
 
       # A device's own that is missing is not made up for by the one for all.
@@ -309,8 +310,8 @@ defmodule Hotpush.SettingsTest do
         File.chmod!(path, mode)
         # Whatever other cookie counts.
         message = message(config(dir, ["--cookie", "other"]))
-        assert message =~ "hotpush.toml:#{place}: a cookie stands here"
-        assert message =~ "(its mode is #{Integer.to_string(mode, 8)}): run chmod 600 #{path}"
+        assert message =~ "hotpush.toml:#{place}: there is a cookie here"
+        assert message =~ "(mode #{Integer.to_string(mode, 8)}): run chmod 600 #{path}"
         refute message =~ "sesame"
       end
 
@@ -329,7 +330,7 @@ defmodule Hotpush.SettingsTest do
       for mode <- [0o640, 0o604, 0o620, 0o644] do
         File.chmod!(path, mode)
         message = message(cookies(dir))
-        assert message =~ "(its mode is #{Integer.to_string(mode, 8)}): run chmod 600 '#{path}'"
+        assert message =~ "(mode #{Integer.to_string(mode, 8)}): run chmod 600 '#{path}'"
         refute message =~ "sesame"
       end
 

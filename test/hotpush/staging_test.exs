@@ -88,7 +88,9 @@ defmodule Hotpush.StagingTest do
     Workbench.write(bench, modules(2))
     busy = Workbench.push(bench, device)
     assert %{status: :refused, refusals: [%{reason: {:busy, "ada@host", _}} = error]} = busy
-    assert Error.message(error) =~ ~r/in the middle of another push, by "ada@host", since \d+ s\./
+
+    assert Error.message(error) =~
+             ~r/is busy with another push, which "ada@host" started \d+ s ago\./
 
     Process.exit(host, :kill)
     untouched(device, before)
@@ -176,7 +178,7 @@ defmodule Hotpush.StagingTest do
     end
 
     refused = Hotpush.Error.new(:refusal, "porch", :silent)
-    assert Error.message(refused) =~ "porch heard nothing from this computer for 5 s"
+    assert Error.message(refused) =~ "porch received nothing from this computer for 5 s"
   end
 
   # One module in one chunk, larger than the pieces that it is sent in.

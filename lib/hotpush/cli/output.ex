@@ -1,19 +1,19 @@
 defmodule Hotpush.CLI.Output do
   @moduledoc """
-  The two outputs of a command. Standard output belongs to the document of `--json -` alone, and
-  lines that go to both come out in the order in which they were written.
+  The two outputs of a command. With `--json -`, standard output has only the document. Lines that go
+  to both outputs appear in the order in which they were written.
   """
 
   @doc """
-  Runs `fun` while standard output leads to standard error, for whoever writes to it: the compiler,
-  the project's own macros, the logger.
+  Runs `fun` with standard output redirected to standard error, for everything that writes to it: the
+  compiler, the project's own macros, the logger.
   """
   @spec diverted((() -> result)) :: result when result: term()
   def diverted(fun) do
     {leader, user} = {Process.group_leader(), Process.whereis(:user)}
     {:ok, relay} = Task.start_link(fn -> relay(:standard_error) end)
     Process.group_leader(self(), relay)
-    # Whatever Elixir, the logger writes to whoever has this name.
+    # In every version of Elixir, the logger writes to the process of this name.
     name_user(relay)
 
     try do
@@ -26,7 +26,7 @@ defmodule Hotpush.CLI.Output do
     end
   end
 
-  # :standard_error answers whoever asked. (It cannot have a second name itself.)
+  # :standard_error replies to the original sender. (It cannot have a second name itself.)
   defp relay(to) do
     receive do
       request -> send(to, request)
@@ -43,8 +43,8 @@ defmodule Hotpush.CLI.Output do
   @doc """
   Waits until an output has been written: `:user`, `:standard_error`, or the process of one.
 
-  It answers as soon as it has handed the text to its port, so that two outputs that lead to one
-  pipe would mix otherwise. (Since OTP 26 `:user` has no port, and answers when it has written.)
+  Such a process replies as soon as it has handed the text to its port, so without this, two outputs
+  that go to one pipe would mix. (Since OTP 26, `:user` has no port, and replies when it has written.)
   """
   @spec flush(:user | :standard_error | pid()) :: :ok
   def flush(output) do

@@ -1,8 +1,8 @@
 defmodule Hotpush.CLI.Progress do
   @moduledoc """
-  One line that says what is being done, on a terminal, from the second second on.
+  The progress line on a terminal: it says what the command is doing, after the first second.
 
-  In a pipe, with `--quiet` and with `--json -` there is none.
+  In a pipe, with `--quiet` and with `--json -`, there is none.
   """
 
   use GenServer
@@ -13,14 +13,14 @@ defmodule Hotpush.CLI.Progress do
   @after_ms 1_000
   @every_ms 200
 
-  @doc "Starts it where there is a terminal to write on."
+  @doc "Starts the progress line if there is a terminal."
   @spec start(Config.t()) :: pid() | nil
   def start(%Config{verbosity: :quiet}), do: nil
   def start(%Config{json: "-"}), do: nil
 
   def start(%Config{}) do
-    # Set by Elixir's start script where both outputs are a terminal. (`:io.columns/0` alone does
-    # not tell: OTP 25 answers enotsup without a shell.)
+    # Elixir's start script sets this if both outputs are a terminal. (`:io.columns/0` alone cannot
+    # tell: without a shell, it returns enotsup on OTP 25.)
     if IO.ANSI.enabled?() do
       columns = with {:error, _} <- :io.columns(), do: {:ok, 80}
       {:ok, pid} = GenServer.start_link(__MODULE__, elem(columns, 1))
@@ -28,22 +28,22 @@ defmodule Hotpush.CLI.Progress do
     end
   end
 
-  @doc "From now on the line may show: whoever else writes on the terminal has ended."
+  @doc "Allows the line to appear: nothing else writes to the terminal any more."
   @spec show(pid() | nil) :: :ok
   def show(nil), do: :ok
   def show(pid), do: GenServer.cast(pid, :show)
 
-  @doc "Says what is being done now."
+  @doc "Sets what the line says."
   @spec step(pid() | nil, term()) :: :ok
   def step(nil, _step), do: :ok
   def step(pid, step), do: GenServer.cast(pid, step)
 
-  @doc "Prints a line that stays, above the one of progress where there is one."
+  @doc "Prints a line that stays, above the progress line if there is one."
   @spec line(pid() | nil, IO.device(), String.t()) :: :ok
   def line(nil, where, text), do: IO.puts(where, Text.printable(text))
   def line(pid, where, text), do: GenServer.cast(pid, {:line, where, text})
 
-  @doc "Takes the line away."
+  @doc "Removes the line."
   @spec stop(pid() | nil) :: :ok
   def stop(nil), do: :ok
 

@@ -32,9 +32,9 @@ defmodule Hotpush.Config.Options do
       {[node: "a@b", node: "c@d"], 60, 500}
       iex> {:error, error} = Hotpush.Config.Options.parse(module: {1, 2})
       iex> Hotpush.Error.message(error)
-      "module: takes text, an atom, a number, true or false, or a list of them, got {1, 2}."
+      "module: takes a string, an atom, a number, true or false, or a list of them, got {1, 2}."
       iex> {:error, error} = Hotpush.Config.Options.parse(%{cookie: "sesame"})
-      iex> Hotpush.Error.message(error) =~ "the options are a keyword list"
+      iex> Hotpush.Error.message(error) =~ "the options must be a keyword list"
       true
       iex> inspect(error) <> Hotpush.Error.message(error) =~ "sesame"
       false
@@ -119,7 +119,7 @@ defmodule Hotpush.Config.Options do
       {:ok, "porch"}
       iex> {:error, error} = Hotpush.Config.Options.id({1})
       iex> Hotpush.Error.message(error)
-      "device: takes text or an atom, got {1}."
+      "device: takes a string or an atom, got {1}."
   """
   @spec id(term()) :: {:ok, String.t()} | {:error, Error.t()}
   def id(text) when is_binary(text), do: {:ok, text}

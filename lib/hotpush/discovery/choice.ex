@@ -1,7 +1,7 @@
 defmodule Hotpush.Discovery.Choice do
   @moduledoc """
-  The devices of `mix upload.hotswap --discover`: those that configuration names, those that were
-  confirmed before, and those that the developer confirms now, at a terminal.
+  The devices of `mix upload.hotswap --discover`: those that the configuration names, those that were
+  confirmed before, and those that the developer confirms now, in a terminal.
   """
 
   alias Hotpush.{Config, Error, Text}
@@ -10,11 +10,11 @@ defmodule Hotpush.Discovery.Choice do
   alias Hotpush.Discovery.{Confirmed, Found, HostKey, Trust}
 
   @doc """
-  Searches, and adds to the targets of `config`. `ask` puts a question with yes or no; `nil` where
-  there is nobody to ask.
+  Searches, and adds the devices to `config`. `ask` asks the developer a yes-or-no question; it is
+  `nil` if there is nobody to ask.
 
-  Beside it: the rows of what was found and nobody was asked about, or could not be remembered,
-  and what went wrong.
+  Also returns the rows of the devices about which nobody was asked, or which could not be remembered,
+  and the errors.
   """
   @spec make(Config.t(), Confirmed.t(), (String.t() -> boolean()) | nil) ::
           {Config.t(), [Row.t()], [Error.t()]}
@@ -41,7 +41,7 @@ defmodule Hotpush.Discovery.Choice do
          {:ok, confirmed} <- Confirmed.add(confirmed, way, fingerprints(keys)) do
       {chosen ++ [{found, way, Enum.map(keys, & &1.public)}], left, confirmed}
     else
-      # Who has just said no need not be told how to say yes.
+      # A developer who has just said no does not need to read how to say yes.
       false -> {chosen, left, confirmed}
       {:error, problem} -> {chosen, left ++ [{found, way, problem}], confirmed}
     end
@@ -65,18 +65,18 @@ defmodule Hotpush.Discovery.Choice do
 
   defp offer({:ssh, host}, keys),
     do:
-      "Push to it by ssh as #{host}, whose host key is #{Enum.join(fingerprints(keys), " or ")}?"
+      "Push to it over ssh as #{host}, with the host key #{Enum.join(fingerprints(keys), " or ")}?"
 
   defp offer({:node, node}, _keys),
-    do: "Push to its node #{node}, where each side can then do anything to the other?"
+    do: "Push to its node #{node}? (Each side can then do anything to the other.)"
 
-  defp offer({:adb, serial}, _keys), do: "Push to #{serial} by adb?"
+  defp offer({:adb, serial}, _keys), do: "Push to #{serial} over adb?"
 
-  @doc "Whether somebody sits at a terminal and can be asked."
+  @doc "Whether there is a terminal, with somebody to ask."
   @spec terminal?() :: boolean()
   def terminal? do
-    # Set by Elixir's start script where both outputs are a terminal; of the input, only that it
-    # is a device other than /dev/null can be known without help.
+    # Elixir's start script sets this if both outputs are a terminal. About the input, the VM alone can
+    # only tell that it is a device other than /dev/null.
     IO.ANSI.enabled?() and
       case {File.stat("/dev/fd/0"), File.stat("/dev/null")} do
         {{:ok, %{type: :device, minor_device: input}}, {:ok, %{minor_device: null}}} ->

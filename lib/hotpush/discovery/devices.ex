@@ -1,8 +1,8 @@
 defmodule Hotpush.Discovery.Devices do
   @moduledoc """
-  The devices that there are: those of configuration, whether they answer or not, and those that
-  discovery finds. Asked what they run are only those that configuration names or that the
-  developer confirmed, since who is asked is offered a cookie or a key; the others are listed.
+  The list of devices: those of the configuration, whether they answer or not, and those that
+  discovery finds. Asking a device offers it a cookie or a key, so only devices that the configuration
+  names or that the developer has confirmed are asked. The others are only listed.
   """
 
   alias Hotpush.Discovery.Devices.Row
@@ -12,16 +12,16 @@ defmodule Hotpush.Discovery.Devices do
   alias Hotpush.Project.Builder
   alias Hotpush.Push.Visit
 
-  # What is kept back of the timeout, to write down what was learnt.
+  # The part of the timeout that is kept for writing the list.
   @spare_ms 100
-  # Announcements come within this time, or late at all.
+  # Devices announce themselves within this time, or much later.
   @search_ms 2_000
 
   @doc """
-  Lists them within `config.timeout` ms. `only` is some of `Hotpush.Discovery.names/0`.
+  Lists the devices within `config.timeout` ms. `only` has some of `Hotpush.Discovery.names/0`.
 
-  Those of configuration are asked while others are still looked for, so they have all of the time.
-  The errors beside the rows are those of ways that failed.
+  Devices of the configuration are asked while the search is still running, so they have the whole
+  time. The errors are those of searches that failed.
   """
   @spec list(Config.t(), Project.t(), Confirmed.t(), [atom()]) :: {[Row.t()], [Error.t()]}
   def list(%Config{} = config, %Project{} = project, %Confirmed{} = confirmed, only \\ []) do
@@ -33,7 +33,7 @@ defmodule Hotpush.Discovery.Devices do
     visit = %Visit{config: config, project: project, scanner: Scanner.default()}
     targets = &Targets.list(%{config | targets: &1}, project.state_dir)
 
-    # A node under .local may have to be looked for before it can be asked.
+    # The name of a node under .local may have to be looked up before the node can be asked.
     {named, known} = Enum.split_with(config.targets, &local_node?/1)
     survey = Survey.start(%{visit | inventory: inventory}, targets.(known), left(deadline, 1))
 
@@ -58,9 +58,9 @@ defmodule Hotpush.Discovery.Devices do
   defp local_node?(_route), do: false
 
   @doc """
-  Searches, for at most half of `config.timeout`. Names under `.local` are known from then on,
-  until `Hotpush.Discovery.Names.give_back/0`. `lent` is called as soon as those that configuration
-  names are.
+  Searches, for at most half of `config.timeout`. From then on, names under `.local` are known, until
+  `Hotpush.Discovery.Names.give_back/0`. `lent` is called as soon as those of the configuration are
+  known.
   """
   @spec find(Config.t(), [atom()], (() -> any())) :: {[Found.t()], [Error.t()]}
   def find(config, only \\ [], lent \\ fn -> :ok end) do
@@ -71,7 +71,7 @@ defmodule Hotpush.Discovery.Devices do
     options = options ++ [own: config.discovery, hosts: hosts]
     search = Task.async(fn -> Search.all(options) end)
 
-    # Meanwhile: the hosts of configuration, whatever they announce.
+    # Meanwhile, look up the hosts of the configuration, whatever they announce.
     Names.lend(hosts, timeout)
     lent.()
     {found, errors} = Task.await(search, :infinity)
@@ -80,8 +80,8 @@ defmodule Hotpush.Discovery.Devices do
   end
 
   @doc """
-  Sorts what was found by who may be asked: see `Hotpush.Discovery.Trust.sort/4`. Reading the
-  host keys of those that were confirmed by one takes at most `timeout` ms.
+  Sorts what was found by whether it may be asked: see `Hotpush.Discovery.Trust.sort/4`. Reading the
+  host keys of devices that were confirmed by a key takes at most `timeout` ms.
   """
   @spec sort([Found.t()], Config.t(), Confirmed.t(), pos_integer()) :: Trust.sorted()
   def sort(found, config, confirmed, timeout) do

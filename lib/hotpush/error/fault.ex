@@ -1,13 +1,13 @@
 defmodule Hotpush.Error.Fault do
   @moduledoc """
-  What is known of a fault of Hotpush's own: what kind it is, and where it came up. Nothing of the
-  data that it came up with, in which there may be a secret. Pure.
+  What a message may say about a bug in Hotpush: the kind of the exception, and where it was raised.
+  The data is left out, since it may contain a secret. Pure.
   """
 
   alias Hotpush.Error
 
   @doc """
-  The error for something caught (`kind` and `reason` as in `catch`), or for why a process ended.
+  The error for what was caught (`kind` and `reason` as in `catch`), or for a process's exit reason.
 
       iex> error = Hotpush.Error.Fault.error("the build", :error, %KeyError{key: :a}, [])
       iex> error.reason
@@ -32,7 +32,7 @@ defmodule Hotpush.Error.Fault do
   defp tag(reason) when is_tuple(reason) and tuple_size(reason) > 0, do: tag(elem(reason, 0))
   defp tag(_reason), do: ""
 
-  # The innermost place that is ours.
+  # The innermost place in Hotpush's own code.
   defp where(stack) do
     Enum.find_value(stack, fn
       {module, function, arity, _} ->

@@ -1,6 +1,6 @@
 defmodule Hotpush.Error.Prose do
   @moduledoc """
-  The sentences for errors and refusals: what was expected, what was got, what to do next.
+  The sentences for errors and refusals: what was expected, what happened, what to do next.
   """
 
   alias Hotpush.{Error, Text}
@@ -43,8 +43,9 @@ defmodule Hotpush.Error.Prose do
   def sentence(%{stage: :fault, reason: {:fault, what, where}} = error) do
     place = if where, do: " in #{where}", else: ""
 
-    "#{error.subject}: a fault of Hotpush's own, not of the device or the project: " <>
-      "#{what}#{place}. What the device runs now shows the next run. Please report this sentence."
+    "#{error.subject}: this is a bug in Hotpush, not in your project or on the device: " <>
+      "#{what}#{place}. Run the command again to see what the device is running. " <>
+      "Please report this message."
   end
 
   def sentence(%{} = error), do: device(error.subject, error.stage, error.reason)
@@ -59,67 +60,69 @@ defmodule Hotpush.Error.Prose do
 
   def kind(_error), do: "unknown"
 
-  # The device's own troubles
+  # What went wrong on the device
 
   defp device(node, :load, {:unknown, reason, why}) do
-    "#{lost(node, :load, reason)}, and it could not be asked again: #{sentence(why)} " <>
-      "Whether it runs the code is unknown. Run it again: the device is asked first."
+    "#{lost(node, :load, reason)}, and the device could not be asked again: #{sentence(why)} " <>
+      "It is unknown whether the device runs the new code. " <>
+      "Run the command again: it asks the device first."
   end
 
   defp device(node, :load, {:given_up, ms}) do
-    "#{node} was given up after #{ms} ms, and whether it runs the code is unknown. " <>
-      "Run it again: the device is asked first."
+    "#{node} did not finish within #{ms} ms, and it is unknown whether it runs the new code. " <>
+      "Run the command again: it asks the device first."
   end
 
   defp device(node, :load, :still_busy),
-    do: "a push still goes on at #{node}."
+    do: "a push to #{node} is still running."
 
   defp device(node, :load, :restarted),
-    do: "#{node} restarted while it was to load the code: what was loaded is gone. Run it again."
+    do: "#{node} restarted while it was loading the code, which is lost. Run the command again."
 
   defp device(node, :load, {:timeout, _} = reason) do
-    "#{lost(node, :load, reason)}. What it runs was asked again; --timeout MS waits longer."
+    "#{lost(node, :load, reason)}. Hotpush then asked again what it runs. " <>
+      "Use --timeout MS to wait longer."
   end
 
   defp device(node, :load, :connection_lost),
-    do: "#{lost(node, :load, :connection_lost)}. What it runs was asked again."
+    do: "#{lost(node, :load, :connection_lost)}. Hotpush then asked again what it runs."
 
   defp device(node, stage, {:timeout, _} = reason) do
-    "#{lost(node, stage, reason)}. Nothing was changed there; --timeout MS waits longer."
+    "#{lost(node, stage, reason)}. Nothing was changed there. Use --timeout MS to wait longer."
   end
 
   defp device(node, stage, :connection_lost),
     do: "#{lost(node, stage, :connection_lost)}. Nothing was changed there."
 
   defp device(node, stage, {:raised, _} = reason),
-    do: "#{lost(node, stage, reason)}. Nothing more was tried."
+    do: "#{lost(node, stage, reason)}. Hotpush tried nothing more."
 
   defp device(module, :load, {:not_loaded, reason}),
     do: "#{Text.name(module)} was not loaded: #{Phrases.load_reason(reason)}"
 
   defp device(module, :load, :other_code),
     do:
-      "#{Text.name(module)} was sent, but the device runs other code: someone else may have loaded it."
+      "#{Text.name(module)} was sent, but the device runs a different version: " <>
+        "somebody else may have loaded that one."
 
   defp device(module, :load, :still_there),
-    do: "#{Text.name(module)} should be gone, but the device still runs it."
+    do: "#{Text.name(module)} should have been removed, but the device still has it."
 
   defp device(node, stage, {:unreadable, _} = reason), do: "#{lost(node, stage, reason)}."
 
   defp lost(node, stage, {:timeout, ms}),
-    do: "#{node} did not answer within #{ms} ms while it was to #{verb(stage)}"
+    do: "#{node} did not answer within #{ms} ms while it was #{doing(stage)}"
 
   defp lost(node, stage, :connection_lost),
-    do: "the connection to #{node} was lost while it was to #{verb(stage)}"
+    do: "the connection to #{node} was lost while it was #{doing(stage)}"
 
   defp lost(node, stage, {:raised, text}),
-    do: "#{node} failed to #{verb(stage)}: #{Text.quoted(text, 500)}"
+    do: "#{node} failed while it was #{doing(stage)}: #{Text.quoted(text, 500)}"
 
   defp lost(node, stage, {:unreadable, what}),
-    do:
-      "#{node} answered something that is not understood (#{what}) while it was to #{verb(stage)}"
+    do: "#{node} gave an answer that Hotpush cannot read (#{what}) while it was #{doing(stage)}"
 
-  defp verb(:ask), do: "say what it runs"
-  defp verb(:stage), do: "take the code in"
-  defp verb(:load), do: "load the code"
+  defp doing(:ask), do: "being asked what it runs"
+  defp doing(:stage), do: "receiving the code"
+  defp doing(:load), do: "loading the code"
 end

@@ -1,7 +1,7 @@
 defmodule Hotpush.Report.Lines do
   @moduledoc """
-  A report as lines for people: what went well (`:good`), what went wrong (`:error`), and the rest.
-  Control characters are escaped here, in one place, whoever they came from. Pure.
+  A report as lines for people: successes (`:good`), errors (`:error`) and everything else (`:info`).
+  This is the one place that escapes control characters, wherever they came from. Pure.
   """
 
   alias Hotpush.{Error, Plan, Report, Text}
@@ -12,7 +12,7 @@ defmodule Hotpush.Report.Lines do
 
   @type line :: {:good | :info | :error, String.t()}
 
-  # Of more lines than that, all alike, the first are shown, and how many there are.
+  # If there are more than @most lines of one kind, only the first ones are shown, and a count.
   @most 20
   @first 10
 
@@ -39,7 +39,7 @@ defmodule Hotpush.Report.Lines do
   defp connected(%Result{connected?: false}), do: []
   defp connected(outcome), do: [{:good, "Successfully connected to #{outcome.target.name}"}]
 
-  # The list of files that cannot be used has its own end.
+  # Only failures of modules are cut: the list of unusable files ends with a count of its own.
   defp failures(outcome, report) do
     {modules, other} = Enum.split_with(outcome.failures, &(&1.stage == :load))
     lines = fn errors -> Enum.map(errors, &{:error, "failed: " <> Error.message(&1)}) end
@@ -67,7 +67,7 @@ defmodule Hotpush.Report.Lines do
   defp each(kinds, level, report),
     do: Enum.flat_map(kinds, fn lines -> some(Enum.map(lines, &{level, &1}), report) end)
 
-  # Every second push to a module purges: that is of interest to whom it hit, who then asks.
+  # Every second push to a module purges, so this notice is only for those who ask.
   defp notices(outcome, report) do
     for notice <- outcome.notices,
         report.verbosity == :verbose or elem(notice, 0) != :purged,
@@ -85,7 +85,7 @@ defmodule Hotpush.Report.Lines do
   end
 
   defp summed(%Result{status: :done} = outcome, name) do
-    # Not known where the answer was lost.
+    # Unknown if the answer was lost.
     load = if ms = outcome.ms[:load], do: " in #{Text.ms(ms)}", else: ""
     {differed, verb} = differed(outcome)
     [{:good, "#{differed} on #{name}: #{verb}#{load} (#{cost(outcome)})"}]
@@ -105,10 +105,10 @@ defmodule Hotpush.Report.Lines do
 
   defp summed(outcome, name) do
     runs = length(outcome.loaded) + length(outcome.added)
-    [{:error, "#{runs} of #{length(outcome.plan.load)} modules to load run on #{name} now"}]
+    [{:error, "#{name} now runs #{runs} of the #{length(outcome.plan.load)} modules to load"}]
   end
 
-  # What was done, or (planned) what would be.
+  # What was done, or for a planned push, what would be done.
   defp differed(outcome) do
     case Steps.summary(outcome) do
       {[part], verb} -> {part, verb}
@@ -121,7 +121,7 @@ defmodule Hotpush.Report.Lines do
   end
 
   defp verbose(outcome, %{verbosity: :verbose} = report) do
-    # Beside what would be deployed they stand already.
+    # For a plan, the lines above already have the reasons.
     reasons =
       if outcome.plan && outcome.status not in [:planned, :refused],
         do: for(line <- Steps.reasons(outcome.plan), do: {:info, "  " <> line}),
@@ -141,10 +141,10 @@ defmodule Hotpush.Report.Lines do
     Enum.join(steps ++ before, ", ") <> ": #{Text.ms(total)} in all"
   end
 
-  # The one line that matters of a refused push is the refusal.
+  # For a refused push, the refusal is what matters.
   defp listed?(%Result{status: :planned}, _report), do: true
 
-  # Of another project's device, not even what would have been done.
+  # For another project's device, not even what the push would have done.
   defp listed?(%Result{status: :refused} = outcome, report) do
     (report.dry_run? or report.verbosity == :verbose) and
       not Enum.any?(outcome.refusals, &match?({:other_project, _, _}, &1.reason))
@@ -157,24 +157,26 @@ defmodule Hotpush.Report.Lines do
 
   defp notice({:new_app, app}, name, are) do
     "note: #{name} does not have the application #{app}: its modules #{are} loaded, " <>
-      "but nothing starts it there before the next firmware"
+      "but the device does not start it before the next firmware"
   end
 
   defp notice({:stale_dev, app, modules}, name, _are) do
-    "note: #{name} has #{Text.count(length(modules), "module")} of the development-only " <>
-      "dependency #{app} that differ: --app #{app} pushes them"
+    {differ, them} = if match?([_], modules), do: {"differs", "it"}, else: {"differ", "them"}
+
+    "note: on #{name}, #{Text.count(length(modules), "module")} of the development-only " <>
+      "dependency #{app} #{differ}. Use --app #{app} to push #{them}"
   end
 
   defp notice({:still_running, holders}, name, _are) do
-    "note: on #{name} the replaced code is still run by #{Phrases.holders(holders)}, " <>
-      "each until it next calls it by its module's name or is restarted"
+    "note: on #{name}, these processes still run the replaced code: #{Phrases.holders(holders)}. " <>
+      "Each does so until it calls the code by its module's name, or is restarted"
   end
 
   defp notice({:orphaned, orphaned}, name, _are) do
     {shown, more} = Enum.split(orphaned, 10)
     more = if more == [], do: "", else: " and #{length(more)} more"
 
-    "note: on #{name} functions that are no longer there will be called: " <>
+    "note: on #{name}, functions that no longer exist will be called: " <>
       Enum.map_join(shown, "; ", fn {pid, who, module, supervisor, functions} ->
         "#{Phrases.functions(functions)} by #{Phrases.living([{pid, who, module, supervisor}])}"
       end) <> more
@@ -187,17 +189,17 @@ defmodule Hotpush.Report.Lines do
     do: "note: --purge kill would end on #{name}: #{Phrases.holders(holders)}"
 
   defp notice({:answer_lost, count, purge}, name, _are) do
-    "note: the answer of #{name} was lost. Asked again, it runs #{all(count)}" <>
-      if(purge == :kill, do: "; which processes --purge kill ended is not known", else: "")
+    "note: the answer from #{name} was lost. Asked again, it says that #{all(count)}" <>
+      if(purge == :kill, do: "; it is unknown which processes --purge kill ended", else: "")
   end
 
   defp notice({:target_kept, modules}, name, _are) do
-    "note: #{name} keeps its #{Enum.join(modules, ", ")}, " <>
-      "by which it knows what it was built for: this build is for another target"
+    "note: this build is for another target, so #{name} keeps the modules that name its own: " <>
+      Enum.join(modules, ", ")
   end
 
   defp notice({:left_apps, apps}, name, _are) do
-    "note: #{name} still has #{Enum.join(apps, ", ")}, which this project does not have any more: " <>
+    "note: #{name} still has #{Enum.join(apps, ", ")}, which this project no longer has: " <>
       "only new firmware removes an application"
   end
 
@@ -206,8 +208,8 @@ defmodule Hotpush.Report.Lines do
   end
 
   defp notice({:nif_skipped, modules}, name, _are) do
-    "note: --all left out #{Enum.join(modules, ", ")}, which does not differ " <>
-      "and has native code loaded on #{name}"
+    "note: --all left out modules that do not differ and have native code loaded on " <>
+      "#{name}: #{Enum.join(modules, ", ")}"
   end
 
   defp notice({:stays, modules}, name, _are) do
@@ -232,7 +234,7 @@ defmodule Hotpush.Report.Lines do
       "is called (&Mod.fun/1 does not)"
   end
 
-  defp all(0), do: "nothing that was to be removed"
-  defp all(1), do: "the module that was sent"
-  defp all(count), do: "all #{count} modules that were sent"
+  defp all(0), do: "all modules to remove are gone"
+  defp all(1), do: "it runs the module that was sent"
+  defp all(count), do: "it runs all #{count} modules that were sent"
 end

@@ -80,7 +80,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
          {:ok, project} <- Project.load(config),
          :ok <- Workspace.load_ways(config) do
       {confirmed, errors} = confirmed(Confirmed.read(Confirmed.path(env)))
-      # Those that a push would mean where none is named.
+      # The devices to which a push without names would go.
       config = %{Config.or_stock(config) | timeout: given.timeout || @timeout}
       only = for way <- Search.names(), to_string(way) in given.only, do: way
       {rows, more} = Devices.list(config, project, confirmed, only)
@@ -93,7 +93,7 @@ defmodule Mix.Tasks.Hotpush.Devices do
     end
   end
 
-  # Nothing is confirmed by a file that cannot be trusted, and that is said.
+  # A file that cannot be trusted confirms nothing, and is reported.
   defp confirmed({:ok, confirmed}), do: {confirmed, []}
   defp confirmed({:error, error}), do: {%Confirmed{}, [error]}
 end

@@ -48,14 +48,14 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
     end
   end
 
-  # Without a name, all that configuration names.
+  # Without a name, all devices of the configuration.
   defp ids(argv) do
     with {:ok, given} <- Arguments.parse("hotpush.disconnect", argv) do
       {:ok, if(given.devices == [], do: [nil], else: Keyword.values(given.devices))}
     end
   end
 
-  # One that is not there costs only itself.
+  # A missing device does not affect the others.
   defp disconnect(ids) do
     Enum.reduce_while(ids, {:ok, []}, fn id, {:ok, left} ->
       case Disconnect.run(device: id) do
@@ -71,13 +71,14 @@ defmodule Mix.Tasks.Hotpush.Disconnect do
     end)
   end
 
-  defp lines([]), do: [info: "No device behind adb is meant: there are no tunnels to take down."]
+  defp lines([]),
+    do: [info: "None of these devices is behind adb: there are no tunnels to take down."]
 
   defp lines(left) do
     for one <- left do
       case one do
         %{error: %Error{} = error} -> {:error, Text.printable(Error.message(error))}
-        %{tunnels: []} -> {:info, Text.printable("#{one.name}: no tunnel of Hotpush's stands.")}
+        %{tunnels: []} -> {:info, Text.printable("#{one.name}: Hotpush has no tunnels to it.")}
         _ -> {:info, Text.printable("#{one.name}: took down #{tunnels(one.tunnels)}.")}
       end
     end

@@ -68,14 +68,14 @@ defmodule Mix.Tasks.Hotpush.Init do
     with :ok <- Workspace.check(), do: {:ok, hd(Workspace.settings_dirs())}
   end
 
-  # A file that nothing here could read would only be in the way.
+  # Do not write a file that cannot be read here.
   defp readable(path) do
     if Toml.readable?(),
       do: :ok,
       else: usage(Path.relative_to_cwd(path), :settings_useless)
   end
 
-  # In a child of an umbrella there may be one for all.
+  # For a child of an umbrella, the root may have a file for all.
   defp check(path, given) do
     above = tl(Workspace.settings_dirs()) |> Enum.map(&Path.join(&1, Toml.file_name()))
 
@@ -98,7 +98,7 @@ defmodule Mix.Tasks.Hotpush.Init do
     if given.discover == false, do: [], else: discover(given.timeout || @timeout)
   end
 
-  # A way of the project's own is among the project's modules.
+  # The project's own discovery modules must be compiled first.
   defp discover(timeout) do
     own = List.wrap(Application.get_env(:hotpush, :discovery, []))
     if own != [], do: Mix.Task.run("compile")
@@ -107,7 +107,7 @@ defmodule Mix.Tasks.Hotpush.Init do
     Enum.map(found, &entry/1)
   end
 
-  # adb was told on the device itself whom to trust.
+  # A device behind adb is the developer's: it was unlocked to trust this host.
   defp entry(found) do
     %{
       name: found.name,
@@ -118,7 +118,7 @@ defmodule Mix.Tasks.Hotpush.Init do
     }
   end
 
-  # An atom of ours, or a module of the project's.
+  # One of Hotpush's atoms, or a module of the project.
   defp way(name), do: name |> inspect() |> String.trim_leading(":")
 
   defp write(path, text, given) do

@@ -154,7 +154,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     device = node_on(phone, host: phone.netns.address)
     assert {:error, %{reason: {:adb_host, node}} = error} = Tunnel.open(phone.serial)
     assert node == device.node
-    assert Error.message(error) =~ "that host is not reached through adb's tunnels"
+    assert Error.message(error) =~ "adb's tunnels do not lead to that host"
   end
 
   test "several nodes on one phone: they are named, and one is chosen" do
@@ -178,7 +178,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     here = Device.start(erlang_only: true)
     assert {:error, error} = Tunnel.open(phone.serial, here.node)
     assert {:adb_elsewhere, _, _} = error.reason
-    assert Error.message(error) =~ "nobody on this device listens there"
+    assert Error.message(error) =~ "nothing on this device listens there"
   end
 
   test "an epmd of the phone's own is in the way" do
@@ -189,7 +189,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     Until.until("it to listen", fn -> reachable?(phone.netns.address, 4369) end)
 
     assert {:error, %{reason: {:adb_epmd_there, 4369, _}} = error} = Tunnel.open(phone.serial)
-    assert Error.message(error) =~ "an epmd of its own runs there"
+    assert Error.message(error) =~ "the device runs an epmd of its own"
   end
 
   test "another program leads the phone's epmd port elsewhere" do

@@ -71,7 +71,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     File.write!(path, "hotpush confirmed 1\n")
     File.chmod!(path, 0o620)
     assert {:error, error} = Confirmed.read(path)
-    assert Error.message(error) =~ "can be written by others (mode 620)"
+    assert Error.message(error) =~ "(mode 620), so no device counts as confirmed"
     assert {:error, error} = Confirmed.read(Path.dirname(path))
     assert Error.message(error) =~ "cannot read" or Error.message(error) =~ "by others"
   end

@@ -49,7 +49,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     assert offer == odd.host <> ":8022"
     noticed = &match?([%{notice: %{}}], &1)
     assert [%{offers: [], notice: notice}] = heard(silent, noticed)
-    assert Exception.message(notice) =~ "#{silent.host} has an epmd, but no node"
+    assert Exception.message(notice) =~ "#{silent.host} runs epmd, but no node"
   end
 
   test "it is gone when it is gone, and a thread per search does not stay" do

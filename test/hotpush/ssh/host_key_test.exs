@@ -60,7 +60,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
     reached(open(device, context, nil, [other, confirmed]))
 
     sentence = refused(open(device, context, nil, [other]), :host_key_not_confirmed)
-    assert sentence =~ "has another host key than the one that was confirmed"
+    assert sentence =~ "has a different host key from the one that you confirmed"
     assert sentence =~ "mix upload.hotswap --discover"
     refute sentence =~ "ssh-keygen -R"
 

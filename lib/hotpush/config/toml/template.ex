@@ -2,16 +2,16 @@ defmodule Hotpush.Config.Toml.Template do
   @moduledoc """
   The `hotpush.toml` that `mix hotpush.init` writes. Pure.
 
-  What only answered on a network is written as a comment: a device of this file is offered the
-  cookie, or a key, and that is for the developer to decide.
+  A device that only answered on a network is written as a comment: a device of this file is offered
+  the cookie or a key, and only the developer can decide that.
   """
 
   alias Hotpush.Text
   alias Hotpush.Config.Target
 
   @typedoc """
-  A device to write down: what it is called, how it was found, whether it is known to be the
-  developer's own, the ways to it, best first, and why it cannot be reached, where that is so.
+  A device to write: its name, how it was found, whether it is known to be the developer's own, the
+  ways to reach it, best first, and why it cannot be reached, if that is so.
   """
   @type entry :: %{
           name: String.t(),
@@ -27,8 +27,8 @@ defmodule Hotpush.Config.Toml.Template do
   """
 
   @cookie """
-  # The cookie of devices that are reached as nodes (ssh needs none): one of these three. The file that
-  # it stands in must be readable by you alone; a path is relative to this file.
+  # The cookie of devices that are reached as nodes (ssh needs none): use one of these three. Only you
+  # may be able to read the file that contains it. A path is relative to this file.
   # cookie_file = ".hotpush.cookie"
   # cookie_env = "DEVICE_COOKIE"
   # cookie = "secret token shared between nodes"
@@ -36,16 +36,16 @@ defmodule Hotpush.Config.Toml.Template do
 
   @example """
   # [device.kitchen]
-  # ssh = "nerves.local"                  # [user@]host[:port]: any Nerves device, as it comes
+  # ssh = "nerves.local"                  # [user@]host[:port]: any Nerves device, as it is
   # [device.porch]
-  # node = "example@nerves-3c4d.local"    # a node that is up
+  # node = "example@nerves-3c4d.local"    # a running node
   # [device.phone]
   # adb = "R5CT"                          # a serial number, or a unique beginning of it
   """
 
   @strangers """
-  # What is written with a # in front answered on the network, whoever it is. Take the # away from
-  # the lines of your own devices; until then they are offered neither a cookie nor a key.
+  # The devices behind a # answered on the network, and may be anybody's. Remove the # from the lines
+  # of your own devices; until then, they are offered neither a cookie nor a key.
   """
 
   @doc "The file's text, which `Hotpush.Config.Toml` reads back."
@@ -64,21 +64,21 @@ defmodule Hotpush.Config.Toml.Template do
       if(devices == [], do: @example, else: ""),
       if(Enum.all?(devices, &own?/1), do: "", else: @strangers),
       Enum.map(devices, &["\n", device(&1)]),
-      Enum.map(unreachable, &["\n", found(&1), comment(&1.notice || "no way to it is known.")]),
+      Enum.map(unreachable, &["\n", found(&1), comment(&1.notice || "it cannot be reached.")]),
       "\n",
-      "# Groups, for --group NAME. Without either option every device is meant.\n",
+      "# Groups, for --group NAME. Without either option, a push goes to every device.\n",
       group(for({name, _, _} = device <- devices, own?(device), do: name), devices)
     ]
     |> IO.iodata_to_binary()
   end
 
-  # As a comment: mix.exs and the Mix config know it, and this would outdo them.
+  # As a comment, since a value here would override mix.exs and the Mix config.
   defp app(name) do
-    "# The project's application, or a list of them, where mix.exs or the Mix config says another.\n" <>
+    "# The project's application, or a list of them, if not that of mix.exs or the Mix config.\n" <>
       "# app = #{string(to_string(name || "example"))}\n"
   end
 
-  # {[{nickname, way, entry}], what has no way that can be written}; a way is written once.
+  # {[{nickname, way, entry}], entries without a way that can be written}. A way is written once.
   defp devices(entries) do
     {devices, unreachable, _, _} =
       Enum.reduce(entries, {[], [], [], []}, fn entry, {devices, rest, names, addresses} ->
@@ -99,7 +99,7 @@ defmodule Hotpush.Config.Toml.Template do
     {Enum.reverse(devices), Enum.reverse(unreachable)}
   end
 
-  # What a stranger says of itself is written only if it can be read again.
+  # What an unknown device says about itself is written only if it can be read again.
   defp best(%{notice: nil, ways: ways}) do
     Enum.find_value(ways, fn {kind, text} = way ->
       with true <- text == Text.printable(text),
@@ -134,10 +134,10 @@ defmodule Hotpush.Config.Toml.Template do
 
   defp group([], []), do: "# [group.all]\n# devices = [\"kitchen\", \"porch\", \"phone\"]\n"
 
-  # A line for each, since only those that are taken in may stand in a group.
+  # One line each, since a group may name only devices without a #.
   defp group([], devices) do
     [
-      "# Take the # away from those that you took in above, and from the lines around them.\n",
+      "# Remove the # from the devices that you use above, and from the lines around them.\n",
       "# [group.all]\n# devices = [\n",
       for({name, _, _} <- devices, do: "#   #{string(name)},\n"),
       "# ]\n"
@@ -149,7 +149,7 @@ defmodule Hotpush.Config.Toml.Template do
   defp list(names), do: "[#{Enum.map_join(names, ", ", &string/1)}]"
 
   @doc """
-  A nickname for a device, unlike those that are `taken`, of characters that need no quotes.
+  A nickname for a device that is not among those `taken`, made of characters that need no quotes.
 
       iex> Hotpush.Config.Toml.Template.nickname("nerves-1a2b.local", [])
       "nerves-1a2b"
@@ -180,7 +180,7 @@ defmodule Hotpush.Config.Toml.Template do
     end)
   end
 
-  # The first part of a host name; nothing of an address.
+  # The first part of a host name. An address has none.
   defp host(host) do
     if host =~ ~r/\A[0-9.]+\z|:/, do: "", else: host |> String.split(".") |> hd()
   end

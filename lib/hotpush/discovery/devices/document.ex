@@ -22,7 +22,7 @@ defmodule Hotpush.Discovery.Devices.Document do
     )
   end
 
-  @doc "The document of a run that listed nothing."
+  @doc "The document of a run that ended with an error."
   @spec of_error(Error.t()) :: String.t()
   def of_error(%Error{} = error),
     do: JSON.encode(version: Document.version(), ok: false, devices: [], errors: [error(error)])

@@ -2,16 +2,17 @@ defmodule Hotpush.Discovery.Devices.Row do
   @moduledoc """
   One line of `mix hotpush.devices`. Pure.
 
-    * `:nickname` - what hotpush.toml calls it
+    * `:nickname` - its name in hotpush.toml
     * `:how` - `:config`, and the ways that found it
-    * `:name` - its node or host, or its serial number; `:way` - how it is reached, as text; `:node` -
-      its node, where it is known to have one
-    * `:state` - `:answered`, `:silent` (asked in vain) or `:listed` (not asked: it must
-      not be, or its cookie is missing)
-    * `:otp`, `:elixir`, `:app_version` - text, where it answered
-    * `:differs` - how many modules differ from this build; `nil` where that is not known
+    * `:name` - its node or host, or its serial number
+    * `:way` - how to reach it, as text
+    * `:node` - its node, if it is known to have one
+    * `:state` - `:answered`, `:silent` (it did not answer) or `:listed` (not asked, because it must
+      not be, or because its cookie is missing)
+    * `:otp`, `:elixir`, `:app_version` - strings, if it answered
+    * `:differs` - how many modules differ from this build; `nil` if unknown
     * `:up_since` - seconds since 1970
-    * `:last_push` - who pushed last, where that was noted
+    * `:last_push` - who pushed last, if a push noted it
     * `:problems` - errors: why it does not answer, or would be refused
     * `:target` - how it is asked; `nil` where it must not be
   """
@@ -53,7 +54,7 @@ defmodule Hotpush.Discovery.Devices.Row do
           problems: [Error.t()]
         }
 
-  @doc "The rows of what was sorted: first those of configuration, then confirmed ones."
+  @doc "The rows of what was sorted: first the configured devices, then the confirmed ones."
   @spec of(Trust.sorted()) :: [t()]
   def of(sorted) do
     Enum.map(sorted.named, fn {target, found} -> named(target, found) end) ++
@@ -103,7 +104,7 @@ defmodule Hotpush.Discovery.Devices.Row do
 
   defp answer(row, nil, _own), do: row
 
-  # Without its cookie it was not asked.
+  # It was not asked, since its cookie is missing.
   defp answer(row, %Result{target: %{cookie_error: %Error{}}} = outcome, _own),
     do: %{row | problems: problems(row, outcome)}
 
@@ -128,12 +129,12 @@ defmodule Hotpush.Discovery.Devices.Row do
   defp version(%{apps: apps}, app) do
     case apps[app] do
       %{vsn: vsn} when vsn != "" -> vsn
-      # It does not have it, or not as an application.
+      # The device does not have it, or not as an application.
       _ -> nil
     end
   end
 
-  # What a search had to say counts where asking said nothing better.
+  # Problems of the search are kept; those of asking come after them.
   defp problems(row, outcome) do
     case outcome.refusals ++ outcome.failures do
       [] -> []
@@ -141,18 +142,18 @@ defmodule Hotpush.Discovery.Devices.Row do
     end
   end
 
-  @doc "Whether it was found but must not be asked: it is listed with what would add it."
+  @doc "Whether it was found but must not be asked. The list then shows how to add it."
   @spec addable?(t()) :: boolean()
   def addable?(row), do: row.target == nil and row.way != nil
 
   @doc """
-  Whether it is a node of this computer that epmd alone knows of: what runs here for other reasons,
-  most likely.
+  Whether it is a node of this computer that only epmd knows. Most likely, such a node runs for other
+  reasons.
   """
   @spec bystander?(t()) :: boolean()
   def bystander?(row), do: addable?(row) and row.how == [:epmd] and Found.here?(row)
 
-  @doc "What the device is called in what people read."
+  @doc "The name of the device for people."
   @spec title(t()) :: String.t()
   def title(row), do: row.nickname || row.name
 end

@@ -11,12 +11,12 @@ defmodule Hotpush.Discovery.Devices.Table do
   @columns ["DEVICE", "FOUND BY", "NODE OR HOST", "ADDRESS", "OTP", "ELIXIR", "APP"] ++
              ["DIFFER", "UP SINCE (UTC)"]
 
-  # So many names of other nodes are told.
+  # At most so many names of other nodes are listed.
   @named 10
 
   @doc """
-  A table, then what is wrong with some, and how to add those that were not asked. Other nodes of this
-  computer have a line of their own.
+  A table, then the problems of devices, and how to add those that were not asked. Other nodes of
+  this computer have a line of their own.
   """
   @spec lines([Row.t()], [Error.t()]) :: [{:info | :error, String.t()}]
   def lines(rows, errors) do
@@ -26,7 +26,7 @@ defmodule Hotpush.Discovery.Devices.Table do
 
   defp printable(lines), do: for({level, text} <- lines, do: {level, Text.printable(text)})
 
-  defp table([]), do: [{:info, "No device was found, and configuration names none."}]
+  defp table([]), do: [{:info, "No device was found, and the configuration names none."}]
 
   defp table(rows) do
     noted? = Enum.any?(rows, & &1.last_push)
@@ -79,17 +79,17 @@ defmodule Hotpush.Discovery.Devices.Table do
         do: {:error, headed(plain(Error.message(error)), plain(Row.title(row)))}
   end
 
-  # What is no valid text is none for a regular expression either.
+  # A regular expression accepts only valid text.
   defp plain(text), do: Text.printable(text)
 
-  # A sentence that names the device needs no heading.
+  # A sentence that names the device needs no title.
   defp headed(sentence, title) do
     if sentence =~ ~r/(^|\s)#{Regex.escape(title)}(?![\w.@-]*\w)/u,
       do: sentence,
       else: "#{title}: #{sentence}"
   end
 
-  @doc "How to add those that were not asked."
+  @doc "How to add the devices that were not asked."
   @spec add([Row.t()]) :: [{:info | :error, String.t()}]
   def add(rows), do: printable(add_lines(rows))
 
@@ -107,7 +107,7 @@ defmodule Hotpush.Discovery.Devices.Table do
     [
       {:info,
        "#{others(length(rows))} of this computer, not asked: #{Enum.join(named, ", ")}#{more}. " <>
-         "If one is your device, name it in hotpush.toml or by mix upload.hotswap --node NAME."}
+         "If one is your device, name it in hotpush.toml or with mix upload.hotswap --node NAME."}
     ]
   end
 
@@ -123,16 +123,16 @@ defmodule Hotpush.Discovery.Devices.Table do
 
         [
           {:info,
-           "#{count} found but neither named nor confirmed: not asked, nor offered a cookie or " <>
-             "a key. To add one, confirm it once by mix upload.hotswap --discover at a terminal, " <>
-             "or write into hotpush.toml:"}
+           "#{count} found but neither named nor confirmed, so not asked and not offered a cookie " <>
+             "or a key. To add one, confirm it once with mix upload.hotswap --discover in a " <>
+             "terminal, or write into hotpush.toml:"}
         ] ++ Enum.flat_map(unknown, fn row -> snippet(row.way) end)
     end
   end
 
   defp snippet(way), do: for(line <- Trust.snippet(way), do: {:info, "    " <> line})
 
-  # What is only not installed is no failure.
+  # A missing program is not a failure.
   defp failures(errors) do
     for error <- errors do
       missing? = error.reason in [:adb_missing, :no_native_library]

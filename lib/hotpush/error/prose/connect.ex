@@ -1,5 +1,5 @@
 defmodule Hotpush.Error.Prose.Connect do
-  @moduledoc "Why a device could not be reached."
+  @moduledoc "The sentences for a device that could not be reached."
 
   alias Hotpush.Error.Prose.{Adb, Tls}
   alias Hotpush.Text
@@ -8,7 +8,7 @@ defmodule Hotpush.Error.Prose.Connect do
   @spec sentence(term(), term()) :: String.t()
   def sentence(node, :no_home) do
     "cannot start distribution here to reach #{node}: this host has no usable HOME, " <>
-      "where Erlang keeps its cookie. Set HOME to a folder that can be written."
+      "where Erlang keeps its cookie. Set HOME to a writable folder."
   end
 
   def sentence(id, {:no_such_id, near}) do
@@ -19,49 +19,49 @@ defmodule Hotpush.Error.Prose.Connect do
 
   def sentence(node, {:name_domain, :longnames}) do
     "#{node} is a long name, but this host already runs with short names: " <>
-      "a VM is in one name domain at a time. Push to it in a run of its own."
+      "a VM uses one kind of names at a time. Push to this device in a separate run."
   end
 
   def sentence(node, {:name_domain, :shortnames}) do
     "#{node} is a short name, but this host already runs with long names: " <>
-      "a VM is in one name domain at a time. Push to it in a run of its own, " <>
+      "a VM uses one kind of names at a time. Push to this device in a separate run, " <>
       "or start the device with a long name (name@host.domain or name@address)."
   end
 
   def sentence(node, {:unresolved, host}) do
     "#{node}: the host name #{host} does not resolve. " <>
-      "Is the device on this network? Try its IP address: the device must use it in its name too."
+      "Is the device on this network? Try its IP address, which the node must then have in its name."
   end
 
   def sentence(node, {:no_epmd, host, port, reason}) do
     "#{node}: no epmd answers at #{host}, port #{port} (#{posix(reason)}). " <>
-      "Distribution is not started on the device, or a firewall is between."
+      "Distribution is not started on the device, or a firewall blocks the connection."
   end
 
   def sentence(node, {:not_registered, host, []}) do
-    "#{node}: the epmd at #{host} knows no node at all. " <>
+    "#{node}: no node is registered with the epmd at #{host}. " <>
       "Distribution is not started on the device."
   end
 
   def sentence(node, {:not_registered, host, names}) do
-    "#{node}: the epmd at #{host} does not know this name, it knows #{Text.names(names)}. " <>
-      "Is the node up, and is this the name under which it registered?"
+    "#{node}: the epmd at #{host} does not know this name. It knows #{Text.names(names)}. " <>
+      "Is the node running, and is this its name?"
   end
 
   def sentence(node, {:port_closed, host, port, reason}) do
     "#{node} is registered, but its port #{port} at #{host} cannot be reached " <>
-      "(#{posix(reason)}). A firewall may be between, or the node listens on another interface."
+      "(#{posix(reason)}). A firewall may block it, or the node listens on another interface."
   end
 
   def sentence(node, :handshake_refused) do
     "#{node} answers, but refuses the connection: most likely the cookie is wrong. " <>
-      "Give the device's cookie by HOTPUSH_COOKIE, hotpush.toml or config :hotpush, cookie:. " <>
-      "(It may also go by exactly another host name than the one used here; its log tells.)"
+      "Set the device's cookie with HOTPUSH_COOKIE, hotpush.toml or config :hotpush, cookie:. " <>
+      "(The node may also have another host name than the one used here: see the device's log.)"
   end
 
   def sentence(node, :handshake_broken) do
-    "#{node} answers, but the connection broke off before it was complete. " <>
-      "Is the link steady, or is the device just starting? Run it again."
+    "#{node} answers, but the connection broke before it was complete. " <>
+      "Is the network reliable? Is the device still starting? Run the command again."
   end
 
   def sentence(node, {:not_started, reason}),
@@ -69,7 +69,7 @@ defmodule Hotpush.Error.Prose.Connect do
 
   def sentence(node, {:timeout, ms}) do
     "#{node} did not complete the connection within #{ms} ms. " <>
-      "It may hang or be overloaded; --timeout MS waits longer."
+      "It may hang or be overloaded. Use --timeout MS to wait longer."
   end
 
   def sentence(node, {:tls, cause}), do: Tls.sentence(node, cause)

@@ -37,7 +37,7 @@ defmodule Hotpush.Error.Prose.Phrases do
   @spec functions([String.t()]) :: String.t()
   def functions(functions), do: Enum.map_join(functions, ", ", &who/1)
 
-  @doc "Why the device's loader did not take a module, with a full stop."
+  @doc "Why the device did not load a module, with a full stop."
   @spec load_reason(term()) :: String.t()
   def load_reason(:on_load_failure) do
     "its on_load function failed, so the old code keeps running. " <>
@@ -46,7 +46,7 @@ defmodule Hotpush.Error.Prose.Phrases do
 
   def load_reason({:on_load_timeout, ms}) do
     "its on_load function did not return within #{ms} ms and was ended, so the old code keeps " <>
-      "running. --timeout MS waits longer."
+      "running. Use --timeout MS to wait longer."
   end
 
   def load_reason(:on_load_stuck) do
@@ -55,17 +55,17 @@ defmodule Hotpush.Error.Prose.Phrases do
   end
 
   def load_reason(:put_back),
-    do: "another module failed, so what ran before is running again."
+    do: "another module failed, so the earlier code is running again."
 
-  def load_reason(:no_file), do: "no file on the device holds the code that ran before."
+  def load_reason(:no_file), do: "no file on the device contains the earlier code."
 
   def load_reason(:late),
     do: "the device did not finish loading in time. Run the command again to see what it runs."
 
   def load_reason(:not_purged),
-    do: "old code of it came in use at the same moment. Run it again."
+    do: "a process began to use its old code at the same moment. Run the command again."
 
-  def load_reason(:sticky_directory), do: "it stands in a sticky directory on the device."
+  def load_reason(:sticky_directory), do: "it is in a sticky directory on the device."
   def load_reason(:badfile), do: "the device's loader does not accept the file."
   def load_reason(:features_not_allowed), do: "it was compiled for a newer Erlang/OTP."
   def load_reason(:batch), do: "the whole batch was refused because of another module."

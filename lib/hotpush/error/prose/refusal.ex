@@ -1,5 +1,5 @@
 defmodule Hotpush.Error.Prose.Refusal do
-  @moduledoc "What we will not do to a device, and what would change that."
+  @moduledoc "The sentences for refusals: what Hotpush does not do to a device, and what would change that."
 
   alias Hotpush.Error.Prose.Phrases
   alias Hotpush.Text
@@ -7,13 +7,13 @@ defmodule Hotpush.Error.Prose.Refusal do
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
   def sentence(node, {:otp_older, host, device}) do
-    "#{node} runs Erlang/OTP #{Text.name(device)}, this host compiles with #{host}: " <>
-      "older releases cannot load it. Compile with the device's release, or update the firmware."
+    "#{node} runs Erlang/OTP #{Text.name(device)}, but this host compiles with #{host}, whose code " <>
+      "older releases cannot load. Compile with the device's release, or update the firmware."
   end
 
   def sentence(node, {:elixir_differs, host, device}) do
-    "#{node} runs Elixir #{Text.name(device)}, this host compiles with #{host}. " <>
-      "Use the same minor version on both, or pass --force if you know it fits."
+    "#{node} runs Elixir #{Text.name(device)}, but this host compiles with #{host}. " <>
+      "Use the same minor version on both, or pass --force if you know that the code runs there."
   end
 
   def sentence(node, :no_elixir) do
@@ -24,36 +24,36 @@ defmodule Hotpush.Error.Prose.Refusal do
   def sentence(node, {:other_project, apps, running}) do
     "#{node} runs none of this project's applications (#{Enum.join(apps, ", ")})" <>
       running_instead(running) <>
-      ". Is it the right device? --force pushes all the same."
+      ". Is it the right device? Use --force to push anyway."
   end
 
   def sentence(node, {:target_differs, host, device}) do
-    "#{node} was built for the target #{Text.quoted(device)}, this build is for #{host}. " <>
+    "#{node} was built for the target #{Text.quoted(device)}, but this build is for #{host}. " <>
       "Set MIX_TARGET to the device's target and run the command again, or pass --force."
   end
 
   def sentence(node, {:protocol_loses, protocol, modules}) do
-    "#{Text.name(protocol)} as consolidated here lacks #{Text.names(modules)}, " <>
+    "#{Text.name(protocol)} is consolidated here without #{Text.names(modules)}, " <>
       "which #{node} has and keeps: calls would fail there. " <>
-      "Push from the umbrella's root so that all implementations are known, or pass --force."
+      "Push from the umbrella's root, where all implementations are known, or pass --force."
   end
 
   def sentence(node, {:not_consolidated, protocols}) do
-    "#{node} runs #{Text.names(protocols)} consolidated, and this build has no consolidated " <>
-      "version to replace that with. Run mix compile --force, then push again. " <>
-      "If you want plain protocols on the device, set consolidate_protocols: false in mix.exs."
+    "#{node} runs #{Text.names(protocols)} consolidated, but this build has no consolidated " <>
+      "version to replace it with. Run mix compile --force, then push again. " <>
+      "If you want no consolidation on the device, set consolidate_protocols: false in mix.exs."
   end
 
   def sentence(node, {:protocol_gains, protocol, modules}) do
-    "#{protocol} as consolidated here calls #{Enum.join(modules, ", ")}, " <>
-      "which #{node} does not have and which this push leaves out: calls would fail there. " <>
+    "#{protocol} is consolidated here with #{Enum.join(modules, ", ")}, " <>
+      "which #{node} does not have and this push leaves out: calls would fail there. " <>
       "Push without --app, --module and app_name:, or pass --force."
   end
 
   def sentence(node, {:name_taken, modules}) do
-    "#{node} has modules of Elixir's or Erlang/OTP's own named #{Enum.join(modules, ", ")}: " <>
-      "the project's would replace them for everything that runs there. " <>
-      "Rename the project's, or pass --force."
+    "on #{node}, Elixir or Erlang/OTP has modules named #{Enum.join(modules, ", ")}: " <>
+      "your project's would replace them for everything that runs there. " <>
+      "Rename your modules, or pass --force."
   end
 
   def sentence(node, {:nif_loaded, modules}) do
@@ -84,33 +84,33 @@ defmodule Hotpush.Error.Prose.Refusal do
   end
 
   def sentence(node, {:unready, ms}) do
-    "#{node} could not be looked at within #{ms} ms: a process there does not respond, or its code " <>
-      "server does not. Nothing was changed. --timeout MS waits longer."
+    "#{node} could not be checked within #{ms} ms: one of its processes or its code server does " <>
+      "not respond. Nothing was changed. Use --timeout MS to wait longer."
   end
 
   def sentence(node, {:busy, who, seconds}) do
-    "#{node} is in the middle of another push#{by(who, seconds)}. " <>
-      "Run it again when that is done, or give --wait."
+    "#{node} is busy with another push#{by(who, seconds)}. " <>
+      "Run the command again when that one has ended, or use --wait."
   end
 
   def sentence(node, :silent) do
-    "#{node} heard nothing from this computer for 5 s in the middle of the push, " <>
-      "and forgot what was sent. Run it again."
+    "#{node} received nothing from this computer for 5 s during the push, " <>
+      "and dropped what was sent. Run the command again."
   end
 
   def sentence(node, :changed) do
-    "somebody else changed the code on #{node} in the middle of this push. " <>
+    "somebody else changed the code on #{node} during this push. " <>
       "This push changed nothing there. Run the command again."
   end
 
-  @doc "Who pushes, and since when. Both are the words of a device."
+  @doc "Who pushes, and since when. The device says both, so they are checked."
   @spec by(String.t(), integer()) :: String.t()
   def by(who, seconds) do
     if who =~ ~r/\A[\w.+-]{1,64}@[\w.-]{1,64}\z/u and seconds >= 0,
-      do: ", by \"#{who}\", since #{seconds} s",
+      do: ", which \"#{who}\" started #{seconds} s ago",
       else: ""
   end
 
   defp running_instead([]), do: ""
-  defp running_instead(apps), do: ", it runs #{Text.names(apps)}"
+  defp running_instead(apps), do: "; it runs #{Text.names(apps)}"
 end

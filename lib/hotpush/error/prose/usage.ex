@@ -1,13 +1,13 @@
 defmodule Hotpush.Error.Prose.Usage do
-  @moduledoc "What is wrong with the command or the configuration."
+  @moduledoc "The sentences for what is wrong with the command or the configuration."
 
   alias Hotpush.Error.Prose.Settings
 
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
   def sentence(_discover, :none_confirmed) do
-    "no device to push to: none is named, and none of those that were found is confirmed. " <>
-      "Run mix upload.hotswap --discover at a terminal, or name one, as in " <>
+    "no device to push to: none is named, and none of the devices that were found is confirmed. " <>
+      "Run mix upload.hotswap --discover in a terminal, or name a device, as in " <>
       "mix upload.hotswap nerves.local."
   end
 
@@ -17,16 +17,16 @@ defmodule Hotpush.Error.Prose.Usage do
   def sentence(_option, {:help, task}), do: "For all options, run: mix help #{task}"
 
   def sentence(option, :port_option) do
-    "unknown option #{option}: a port is written behind its host, as in " <>
+    "unknown option #{option}: write the port after the host, as in " <>
       "mix upload.hotswap nerves.local:2222."
   end
 
   def sentence(option, {:contradiction, other}),
-    do: "#{option} and #{other} contradict each other: give one of them."
+    do: "#{option} and #{other} contradict each other: use only one of them."
 
   def sentence(_option, :cookie_with_space) do
-    "an argument follows the cookie (not shown): a cookie with spaces needs quotes. " <>
-      "A host is named before --cookie."
+    "an argument follows the cookie (not shown). Put a cookie with spaces in quotes, " <>
+      "and name a host before --cookie."
   end
 
   def sentence(option, {:bad_value, value, expected, near}),
@@ -38,14 +38,14 @@ defmodule Hotpush.Error.Prose.Usage do
   end
 
   def sentence(path, :no_nodes) when path != nil do
-    "#{path} names no device yet: take the # away from yours there, or name one, as in " <>
+    "#{path} names no device yet. Remove the # in front of yours, or name a device, as in " <>
       "mix upload.hotswap nerves.local."
   end
 
   def sentence(_config, :no_nodes) do
-    "no device is named: give a host that answers ssh, as in mix upload.hotswap nerves.local, " <>
-      "or --node name@host, or set config :hotpush, nodes: [:\"name@host\"], or name your devices " <>
-      "in a hotpush.toml, which mix hotpush.init writes."
+    "no device is named. Name a host that answers ssh, as in mix upload.hotswap nerves.local, " <>
+      "or a node with --node name@host, or set config :hotpush, nodes: [:\"name@host\"], or name " <>
+      "your devices in a hotpush.toml, which mix hotpush.init writes."
   end
 
   def sentence(key, {:unknown_key, near}) do
@@ -55,30 +55,31 @@ defmodule Hotpush.Error.Prose.Usage do
 
   # What was given instead is not shown: there may be a cookie in it.
   def sentence(_options, :no_keywords),
-    do: "the options are a keyword list, as in node: \"example@nerves.local\"."
+    do: "the options must be a keyword list, as in node: \"example@nerves.local\"."
 
   def sentence(key, {:bad_option, :hidden}),
-    do: "#{key}: takes text or an atom."
+    do: "#{key}: takes a string or an atom."
 
   def sentence(key, {:bad_id, got}),
-    do: "#{key}: takes text or an atom, got #{inspect(got, limit: 5, printable_limit: 100)}."
+    do: "#{key}: takes a string or an atom, got #{inspect(got, limit: 5, printable_limit: 100)}."
 
   def sentence(:discover, :of_the_task) do
-    "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
+    "discover: is an option of the mix task only. Name the device, as mix hotpush.devices lists it."
   end
 
   def sentence(:json, :of_the_task) do
-    "json: is an option of the mix task alone: here the report itself is answered " <>
-      "(Hotpush.Report.Document.of/1 makes the document of it)."
+    "json: is an option of the mix task only. This function returns the report itself; " <>
+      "Hotpush.Report.Document.of/1 makes the document from it."
   end
 
   def sentence(key, {:bad_option, got}) do
-    "#{key}: takes text, an atom, a number, true or false, or a list of them, " <>
+    "#{key}: takes a string, an atom, a number, true or false, or a list of them, " <>
       "got #{inspect(got, limit: 5, printable_limit: 100)}."
   end
 
   def sentence(key, {:unknown_config, near, known}) do
-    "config :hotpush has no #{key}:, it has #{Enum.join(known, ", ")}." <> did_you_mean(near)
+    "config :hotpush has no key #{key}:. Its keys are #{Enum.join(known, ", ")}." <>
+      did_you_mean(near)
   end
 
   def sentence(key, {:bad_config, expected}),
@@ -89,7 +90,7 @@ defmodule Hotpush.Error.Prose.Usage do
       "#{shown(name)} is not a node name: it has the form name@host, as in example@nerves.local."
 
   def sentence(name, {:node_port, bare}) do
-    "#{shown(name)} is not a node name: a node is named without a port, which epmd knows, " <>
+    "#{shown(name)} is not a node name: leave out the port, which epmd knows, " <>
       "as in --node #{bare}."
   end
 
@@ -99,7 +100,7 @@ defmodule Hotpush.Error.Prose.Usage do
   end
 
   def sentence(address, :bad_port),
-    do: "#{shown(address)} is not a host to reach by ssh: its port is not one from 1 to 65535."
+    do: "#{shown(address)} is not a host to reach by ssh: a port is a number from 1 to 65535."
 
   def sentence(address, :long_host) do
     "#{shown(address)} is not a host to reach by ssh: a host name has at most 253 characters, " <>
@@ -107,7 +108,7 @@ defmodule Hotpush.Error.Prose.Usage do
   end
 
   def sentence(number, :bare_port) do
-    "#{shown(number)} is not a host to reach by ssh: a port is written behind its host, " <>
+    "#{shown(number)} is not a host to reach by ssh: write the port after the host, " <>
       "as in nerves.local:#{number}."
   end
 
@@ -118,35 +119,36 @@ defmodule Hotpush.Error.Prose.Usage do
     do: "no module of this project is named #{name}." <> did_you_mean(near)
 
   def sentence(name, :way_not_pushed) do
-    "#{name} finds devices (config :hotpush, discovery:): it works on this computer, and is " <>
-      "pushed to no device."
+    "#{name} finds devices (config :hotpush, discovery:): it runs on this computer only, and is " <>
+      "never pushed."
   end
 
   def sentence(name, {:no_such_app, near}),
     do: "no application of this project is named #{name}." <> did_you_mean(near)
 
   def sentence(_name, :itself),
-    do: "hotpush itself is never pushed: it works on this computer, and on no device."
+    do: "hotpush itself is never pushed: it runs on this computer only."
 
   def sentence(path, :not_compiled) do
-    "nothing of this project is compiled in #{path}: run mix compile first."
+    "#{path} has no compiled code of this project: run mix compile first."
   end
 
   def sentence(_project, :no_project),
-    do: "there is no mix.exs here: run this in the folder of the project whose code to push."
+    do: "there is no mix.exs here: run this in the folder of the project that you want to push."
 
   def sentence(_path, :unfinished) do
-    "this run has not ended: it is still going on, or it was interrupted. " <>
+    "this run has not ended: it is still running, or it was interrupted. " <>
       "Run the command again to see what the devices are running."
   end
 
   def sentence(path, {:json_not_written, reason}),
     do: "--json could not write #{path}: #{:file.format_error(reason)}."
 
-  # What is left is of hotpush.toml.
+  # All other reasons are about hotpush.toml.
   def sentence(subject, reason), do: Settings.sentence(subject, reason)
 
-  # What is empty or has spaces would not be seen as one name; what is long would hide the rest.
+  # Quotes show where a name begins and ends if it is empty or has spaces. A long name is cut, so that
+  # the rest of the message is seen.
   defp shown(text) do
     text = to_string(text)
     cut = if String.length(text) > 80, do: String.slice(text, 0, 77) <> "...", else: text

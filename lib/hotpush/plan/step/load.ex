@@ -1,5 +1,5 @@
 defmodule Hotpush.Plan.Step.Load do
-  @moduledoc "Load these modules: all at once, behind those with `on_load`. Pure."
+  @moduledoc "Loads modules: first those with `on_load`, then all others at once. Pure."
 
   @behaviour Hotpush.Plan.Step
 
@@ -64,8 +64,9 @@ defmodule Hotpush.Plan.Step.Load do
   @impl true
   def agents(modules), do: if(on_load?(modules), do: [:hotpush_on_load], else: [])
 
-  # Only the loader knows: no chunk but the code tells. It loads nothing here. The names are those
-  # of the project's own files, so they become atoms. A module that it does not take may have one.
+  # Only the loader can tell, since on_load is visible only in the code. Preparing loads nothing here.
+  # The names are those of the project's own files, so they may become atoms. A module that the loader
+  # does not accept may have an on_load too.
   defp on_load?(modules) do
     modules = for {name, _, beam} <- modules, do: {String.to_atom(name), ~c"", beam}
     modules != [] and match?({:error, _}, :code.prepare_loading(modules))
@@ -88,7 +89,7 @@ defmodule Hotpush.Plan.Step.Load do
     }
   end
 
-  # A device's description has the beginnings of digests.
+  # A device's description has only the beginnings of digests.
   defp runs?({md5, digest}, packed) when is_binary(digest),
     do: begins?(packed.md5, md5) and begins?(packed.digest, digest)
 

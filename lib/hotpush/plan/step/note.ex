@@ -1,7 +1,7 @@
 defmodule Hotpush.Plan.Step.Note do
   @moduledoc """
-  Note on the device who pushed last: it goes with steps that change something. `note: false` in the
-  Mix config leaves it out. Pure.
+  Notes on the device who pushed last, together with steps that change something. `note: false` in
+  the Mix config leaves it out. Pure.
   """
 
   @behaviour Hotpush.Plan.Step
@@ -19,7 +19,7 @@ defmodule Hotpush.Plan.Step.Note do
   def plan(%{config: config, inventory: inventory}, _steps),
     do: %__MODULE__{note: LastPush.new(config, inventory)}
 
-  # A push that replaces what somebody else has pushed says whose it is.
+  # A push that replaces somebody else's work says whose it was.
   @impl true
   def notices(_input, []), do: []
   def notices(%{device: %{last_push: nil}}, _steps), do: []
@@ -51,7 +51,7 @@ defmodule Hotpush.Plan.Step.Note do
   def observe(%{note: note}, %{last_push: last}),
     do: if(last != nil and %{last | seconds: 0} == note, do: :noted, else: :none)
 
-  # The code runs all the same.
+  # The code runs even without the note.
   @impl true
   def read_back(_step, :noted, _packed, _why), do: %{}
   def read_back(_step, _none, _packed, _why), do: %{notices: [{:not_noted, []}]}

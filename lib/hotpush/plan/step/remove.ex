@@ -1,7 +1,7 @@
 defmodule Hotpush.Plan.Step.Remove do
   @moduledoc """
-  Remove these modules, in one with what is loaded. Where the device has its own of a name, it gets
-  that back. Pure.
+  Removes modules, in the same transaction as loading. If the device's firmware has a module of the
+  same name, the device runs that one again. Pure.
   """
 
   @behaviour Hotpush.Plan.Step
@@ -43,7 +43,7 @@ defmodule Hotpush.Plan.Step.Remove do
   def pack(%{modules: modules}, _packed),
     do: {:remove, for(a <- modules, do: {a.module, a.app, stub(a)})}
 
-  # The device's own comes back.
+  # The firmware's module comes back.
   defp stub(%{restore?: true}), do: ""
   defp stub(action), do: Stub.beam(action.module, action.app)
 
@@ -70,7 +70,7 @@ defmodule Hotpush.Plan.Step.Remove do
   defp gone?({_md5, :removed}, _action), do: true
   defp gone?(identity, action), do: own?(identity, action)
 
-  # No push brought it: it is the device's own.
+  # It came with no push, so it is the firmware's.
   defp own?({_md5, :none}, %{restore?: true}), do: true
   defp own?(_identity, _action), do: false
 
