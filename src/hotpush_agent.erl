@@ -1,7 +1,7 @@
-%% @doc The core of what travels: carries out a transaction on the device, and is taken out again by
-%% whoever brought it. With it travel, where the work needs them, hotpush_stage (modules in pieces),
-%% hotpush_on_load and hotpush_lives. All of them call kernel and stdlib only, so that they run on a
-%% node without Elixir.
+%% @doc The core of what travels: carries out a transaction on the device. The call that brings it also
+%% removes it. If the work needs them, hotpush_stage (modules in chunks), hotpush_on_load and
+%% hotpush_lives travel with it. All of them call only kernel and stdlib, so they also run on a node
+%% without Elixir.
 -module(hotpush_agent).
 
 -export([run/1]).
@@ -15,13 +15,13 @@
 %% @doc Carries out the steps of a plan, in order, and reads back.
 %%
 %% Work: `steps' is [{Kind, What}], see step/3; `purge' is soft or kill, `force' loads over a loaded
-%% NIF library, `patience' is how many milliseconds all of it may take. Names are text, here and in
-%% the answer: the host makes no atoms of what it is answered. `seen' is what the plan was made from, see
+%% NIF library, `patience' is how many milliseconds the whole work may take. Names are binaries, here
+%% and in the answer: the host makes no atoms of them. `seen' is what the plan was made from, see
 %% unchanged/1.
 %%
-%% Answers {refused, Reason}, where nothing changed, or {done, Result}. There, `steps' is what each
-%% step has to answer, and `lost' are exports that are gone, [{Module, [{Function, Arity}]}], where
-%% hotpush_lives is not here to say who calls them.
+%% Returns {refused, Reason} if nothing has changed, or {done, Result}. There, `steps' has the answer of
+%% each step, and `lost' the exports that no longer exist, [{Module, [{Function, Arity}]}], if
+%% hotpush_lives is not here to find who calls them.
 -spec run(map()) -> {refused, term()} | {done, map()}.
 run(#{steps := Steps, purge := Purge, force := Force, patience := Ms} = Asked) ->
     Start = erlang:monotonic_time(microsecond),
@@ -60,15 +60,15 @@ run(#{steps := Steps, purge := Purge, force := Force, patience := Ms} = Asked) -
                      held => Held, orphaned => Orphaned, lost => Unasked, microseconds => Spent}}
     end.
 
-%% What was asked about, and how that answered. The plan says nothing about a device that runs
-%% something else by now.
+%% What the device was asked, and its answer then. The plan says nothing about a device that now runs
+%% something else.
 unchanged({Apps, Fingerprint}) ->
     {All, _} = lists:unzip(code:all_loaded()),
     (?FINGERPRINT)(All, Apps) =:= Fingerprint orelse throw({refused, changed});
 unchanged(none) ->
     ok.
 
-%% All that speaks against it, before anything changes.
+%% All reasons to refuse the work, before anything changes.
 check(Steps, Purge, Force) ->
     {Load, Deletions} = lists:foldl(fun(S, Work) -> step(S, Work, Force) end, {[], []}, Steps),
     {OnLoad, Prepared} = prepare(Load),
@@ -78,13 +78,13 @@ check(Steps, Purge, Force) ->
     {case OnLoad of [] -> []; _ -> hotpush_on_load:in_order(OnLoad, Held) end,
      {[M || {M, _, _} <- Load -- OnLoad] ++ Deletions, Prepared, Deletions}}.
 
-%% What a step adds to what is loaded and deleted, all in one. Throws {refused, Why} where it must not
-%% be done.
+%% What a step adds to the code that is loaded and deleted in one transaction. Throws {refused, Why} if
+%% the step must not be carried out.
 %%
 %% {load, [{Name, App, Beam}]}
 step({load, Modules}, {Load, Delete}, _) ->
     {Load ++ to_load([{module(N), App, Beam} || {N, App, Beam} <- Modules]), Delete};
-%% {remove, [{Name, App, Stub}]}: the stub is empty if the device's own of that name comes back.
+%% {remove, [{Name, App, Stub}]}: the stub is empty if the firmware's module of that name comes back.
 step({remove, Modules}, {Load, Delete}, Force) ->
     Remove = [{module(N), App, Stub} || {N, App, Stub} <- Modules],
     Own = [{M, File, Beam} || {M, _, <<>>} <- Remove,
@@ -100,10 +100,10 @@ step(_, Work, _) ->
 
 to_load(Modules) -> [{M, file_of(M, App), Beam} || {M, App, Beam} <- Modules].
 
-%% What a step does behind the code, where that succeeded, and what is answered for it.
+%% What a step does after the code was loaded, if that succeeded, and its answer.
 %%
-%% A note lasts as long as this VM, and so as what was pushed. The clock may be wrong, the monotonic
-%% time is not.
+%% A note lasts as long as this VM, like the code that was pushed. The clock may be wrong, but the
+%% monotonic time is not.
 finish({note, Note}, Error, Given) ->
     Put = fun() ->
         catch application:set_env(hotpush_note, last_push, {Note, erlang:monotonic_time(second)})
@@ -113,15 +113,14 @@ finish({Kind, Modules}, _, _) ->
     Identity = ?IDENTITY,
     {Kind, [{N, Identity(module(N))} || {N, _, _} <- Modules]}.
 
-%% In interactive mode a deleted module whose file is on the code path is loaded again by the next
-%% call; an empty module in its place keeps it gone.
+%% In interactive mode, the next call would load a deleted module again if its file is on the code path.
+%% An empty module in its place prevents this.
 comes_back({M, _, _}) ->
     code:get_mode() =:= interactive andalso on_path(M) =/= non_existing.
 
 on_path(M) -> code:where_is_file(atom_to_list(M) ++ ".beam").
 
-%% The device's own name for the file, so that code:module_status/1 and code:get_object_code/1
-%% keep working there.
+%% The file's name on the device, so that code:module_status/1 and code:get_object_code/1 keep working.
 file_of(M, App) ->
     case code:which(M) of
         [_ | _] = File ->
@@ -141,7 +140,7 @@ prepare(Load) ->
             {[], Prepared};
         {error, Errors} ->
             Bad = [E || {_, Reason} = E <- Errors, Reason =/= on_load_not_allowed],
-            %% The host sends it along with such modules, so this is not met.
+            %% The host sends hotpush_on_load along with such modules, so this does not happen.
             Here = erlang:module_loaded(hotpush_on_load),
             if
                 Bad =/= [] -> throw({refused, {not_loadable, named(Bad)}});
@@ -154,7 +153,7 @@ prepare(Load) ->
             {OnLoad, Prepared}
     end.
 
-%% Whoever lives by a module that is removed crashes at the next message.
+%% A process that needs a removed module would crash at its next message.
 refuse_lived_by(Names) ->
     case hotpush_lives:lives(Names) of
         [] -> ok;
@@ -164,8 +163,8 @@ refuse_lived_by(Names) ->
 exports(M) ->
     try erlang:get_module_info(M, exports) catch error:badarg -> [] end.
 
-%% Modules with on_load one by one, then all others at once, then what goes. Nobody is ended, and
-%% no old code purged, for a module whose turn does not come.
+%% First the modules with on_load one by one, then all others at once, then the removals. No process is
+%% ended and no old code is purged for a module whose turn does not come.
 commit([], Batch, Given) ->
     {Error, Failed, Then} = batch(Batch, Given),
     {Error, Failed, [], Then};
@@ -190,8 +189,8 @@ batch({Names, Prepared, Deletions}, Given) ->
             {batch, [{M, not_purged} || M <- Left], Then}
     end.
 
-%% A slot holds one old version. Purging ends who still runs it, and the funs that it has made.
-%% Answers for which modules there is no room.
+%% A module has one slot for an old version. Purging it ends the processes that still run that version,
+%% and breaks its funs. Returns the modules whose slot is not free.
 make_room(Modules, #{purge := Purge, killed := Killed, purged := Purged} = Given) ->
     Old = lists:filter(fun erlang:check_old_code/1, Modules),
     Look = fun() -> case Purge of kill -> holders(Old); soft -> [] end end,
@@ -211,7 +210,7 @@ holders(Modules) -> (?HOLDERS)(Modules).
 purge(M, kill) -> code:purge(M);
 purge(M, soft) -> code:soft_purge(M).
 
-%% Whatever may hang is asked of a process that can be ended: the agent itself keeps the lock.
+%% What may hang runs in a process that can be ended, since the agent itself holds the lock.
 within(Given, Fun) ->
     {Worker, Monitor} = apart(Fun),
     receive
@@ -238,8 +237,7 @@ name(M) ->
 module(Name) ->
     binary_to_atom(Name, utf8).
 
-%% The loader's reasons are atoms, and one of ours has a number; whatever else one may be is told
-%% as text.
+%% The loader's reasons are atoms, and one of Hotpush's has a number. Any other reason becomes text.
 named(Errors) ->
     [{name(M),
       case Reason of

@@ -1,33 +1,33 @@
-%% @doc The device's end of a visit over ssh. Never sent as a module: like hotpush_question, its
-%% body goes over as parsed terms, here to the evaluator behind `ssh host '<expression>'`.
+%% @doc The device's end of a visit over ssh. Never sent as a module: like those of hotpush_question,
+%% its body travels parsed, to the evaluator behind `ssh host '<expression>'`.
 %%
-%% Frames come in by lines, each a base64 text behind `+' (more to come) or `.' (the last); they go
-%% out by lines of base64 behind "hotpush+ " (more to come) or "hotpush " (the last). Inside stand
+%% Frames come in as lines of base64 after `+' (more follows) or `.' (the last line), and go out as
+%% lines of base64 after "hotpush+ " (more follows) or "hotpush " (the last line). They contain
 %% external terms:
 %%
 %%   in:  {call, Id, {M, F, A}}   answered by {Id, answer, Value}
-%%        {start, Id, {M, F, A}}  whatever sends {Id, Value} here is passed on as an answer
+%%        {start, Id, {M, F, A}}  each {Id, Value} that is sent here is passed on as an answer
 %%        {send, Id, Tuple}       a message to that process, with Id as its first element
-%%        {stop, Id}              answered by {Id, stopped}, and nothing else of Id after it
+%%        {stop, Id}              answered by {Id, stopped}, with nothing of Id after it
 %%        ping, bye
-%% Whoever is started gets {Id, alive} for each line until it is stopped, so that it knows that the
-%% host is there.
+%% A started process gets {Id, alive} for each line until it is stopped, so that it knows that the host
+%% is there.
 %%   out: {ready, Pid}, {Id, answer, Value}, {Id, raised, Text}, {Id, stopped}
 %%
-%% A visit may last for hours: what is kept here belongs to what runs.
+%% A visit may last for hours, so this keeps only what belongs to running calls.
 -module(hotpush_link).
 
 -export([serve/1]).
 
-%% @doc Serves until the host says bye, the connection is closed, or nothing was heard for Silence
-%% ms: OTP's daemon does not pass on that the input has ended (seen on 25, 27, 29), and a line that
-%% was cut ends nothing by itself.
+%% @doc Serves until the host says bye, the connection is closed, or nothing has come in for Silence ms:
+%% OTP's daemon does not report the end of the input (seen on 25, 27, 29), and a cut link by itself
+%% ends nothing.
 -spec serve(pos_integer()) -> left.
 serve(Silence) ->
     Me = self(),
-    %% In pieces: OTP 25's daemon breaks off at a write of some megabytes. Each is a line, so that
-    %% what others write here stands between them. They are no multiples of 80, or OTP 29's daemon
-    %% writes a blank and a backspace behind each, as if there was a terminal.
+    %% In pieces, since OTP 25's daemon stops at a write of some megabytes. Each piece is a line, so that
+    %% other output comes between lines. Their lengths are not multiples of 80, or OTP 29's daemon writes
+    %% a blank and a backspace after each, as on a terminal.
     Write = fun
         Write(<<Piece:49152/binary, Rest/binary>>) when Rest =/= <<>> ->
             io:put_chars(["hotpush+ ", Piece, "\n"]),

@@ -1,9 +1,9 @@
-%% @doc Who lives by a module though nobody runs its code. A gen_server that waits for a message is
-%% in gen_server's code, and how to start it again stands in its supervisor. Travels where modules
-%% are to be removed, and where a new version lost exports.
+%% @doc Finds who needs a module even if no process runs its code. A gen_server that waits for a message
+%% is in gen_server's code, and its supervisor knows how to start it again. Travels if modules are to be
+%% removed, or if a new version lost exports.
 %%
-%% Nobody is waited for longer than a second together, and no deep stack or large heap is looked
-%% into: a supervisor that is busy or large tells nothing, the initial calls of its children do.
+%% It waits for other processes for at most a second in all, and does not read deep stacks or large
+%% heaps. If a supervisor is busy or large, the initial calls of its children have to do.
 -module(hotpush_lives).
 
 -export([lives/1, orphaned/1]).
@@ -13,13 +13,13 @@
 -define(LARGE, 1000000).
 -define(WAIT, 1000).
 
-%% @doc Who lives by these modules, and so speaks against their removal. Changes nothing.
+%% @doc Who needs these modules, so that they must not be removed. Changes nothing.
 -spec lives([binary()]) -> [{binary(), binary(), binary(), binary()}].
 lives(Names) ->
     [{Pid, Who, Module, Supervisor}
      || {Pid, Who, Module, Supervisor, _} <- living([module(N) || N <- Names])].
 
-%% @doc Who will call a function that a module had before, and has no longer. Changes nothing.
+%% @doc Who will call a function that a module no longer has. Changes nothing.
 -spec orphaned([{binary(), [{binary(), arity()}]}]) ->
     [{binary(), binary(), binary(), binary(), [binary()]}].
 orphaned([]) ->
@@ -31,8 +31,8 @@ orphaned(Lost) ->
         Missing <- [[FA || {F, A} <- Fs, FA <- [{module(F), A}], lists:member(FA, Calls)]],
         Missing =/= []].
 
-%% Answers [{Pid, Who, Module, Supervisor, Calls}]: the first four as text, Pid and Supervisor
-%% empty where there is none. Calls is what will be called in the module: [{Function, Arity}].
+%% Returns [{Pid, Who, Module, Supervisor, Calls}]. The first four are text; Pid and Supervisor are
+%% empty if there is none. Calls is what will be called in the module: [{Function, Arity}].
 living(Modules) ->
     Asked = maps:from_list([{M, true} || M <- Modules]),
     Processes = [{P, initial_call(P)} || P <- processes(), P =/= self()],
@@ -58,7 +58,7 @@ living(Modules) ->
          || #{id := Id, module := M} <- logger:get_handler_config(), is_map_key(M, Asked)],
         1000).
 
-%% The modules that a process was started with or stands in, as far as the top of its stack shows.
+%% The modules that a process was started with or is in, as far as the top of its stack shows.
 used(P, {Module, Function, Arity}) ->
     Stack = case process_info(P, current_stacktrace) of
         {current_stacktrace, Frames} -> lists:usort([M || {M, _, _, _} <- Frames]);
@@ -77,7 +77,7 @@ callbacks(false) -> [{init, 1}, {handle_call, 3}, {handle_cast, 2}, {handle_info
 initial_call(P) ->
     case process_info(P, initial_call) of
         {initial_call, {proc_lib, _, _} = Any} ->
-            %% It is in the dictionary, which is copied as a whole before OTP 27.
+            %% It is in the dictionary, which OTP before 27 copies as a whole.
             case large(P) of true -> Any; false -> proc_lib:translate_initial_call(P) end;
         {initial_call, Call} ->
             Call;
@@ -91,7 +91,7 @@ large(P) ->
         undefined -> true
     end.
 
-%% The public functions that tell wait for ever, so each is called in a process of its own.
+%% The public functions for this wait forever, so each is called in a process of its own.
 ask(Servers) ->
     Until = erlang:monotonic_time(millisecond) + ?WAIT,
     Asked = [spawn_monitor(fun() -> exit({told, tell(Kind, P)}) end) || {P, Kind, _} <- Servers],
@@ -115,7 +115,7 @@ tell(supervisor, P) ->
     [{P, Id, Child, uses(P, Id, [M || is_list(Modules), M <- Modules])}
      || {Id, Child, _, Modules} <- supervisor:which_children(P)].
 
-%% Children of dynamic supervisors have no names, and asking Elixir's for a specification crashes it.
+%% Children of dynamic supervisors have no names, and Elixir's crashes if it is asked for a specification.
 uses(_, undefined, Modules) ->
     [{M, [{start_link, N} || N <- [0, 1, 2, 3]]} || M <- Modules];
 uses(P, Id, Modules) ->

@@ -1,12 +1,12 @@
-%% Expressions that both the question (evaluated by erl_eval on a device that holds no code of
-%% ours) and the agent (compiled) need. Macros, since neither can call the other.
+%% Expressions that both the question (evaluated by erl_eval on a device without Hotpush's code) and
+%% the agent (compiled) need. They are macros, since neither can call the other.
 
 %% Which processes run *old* code of these modules: [{Pid, Who, Module}], all as text.
 %%
-%% The top of each stack finds the candidates: it names its modules, and costs the same however
-%% deep the stack is. Only where it may not show all of them is check_process_code/2 asked about
-%% every module; asking it about every process and module takes seconds. A backtrace would print
-%% the whole stack: gigabytes, for a deep one.
+%% The top of each stack shows the candidates: it names its modules, and costs the same however deep
+%% the stack is. check_process_code/2 is called for every module only if the top may not show all of
+%% them; to call it for every process and module takes seconds. A backtrace would print the whole
+%% stack, which for a deep one means gigabytes.
 -define(HOLDERS,
     fun(Asked__) ->
         case lists:filter(fun erlang:check_old_code/1, Asked__) of
@@ -14,7 +14,7 @@
                 [];
             Old__ ->
                 Modules__ = maps:from_list([{M, true} || M <- Old__]),
-                %% As many frames as are shown at most: 8, unless the device was told otherwise.
+                %% As many frames as are shown at most: 8, unless the device is configured otherwise.
                 {_, Mine__} = process_info(self(), current_stacktrace),
                 Most__ = min(8, length(Mine__)),
                 [{list_to_binary(pid_to_list(P)),
@@ -23,7 +23,7 @@
                           {registered_name, Name__} ->
                               io_lib:format("~tw", [Name__]);
                           _ ->
-                              %% It is in the dictionary, which is copied as a whole before OTP 27.
+                              %% It is in the dictionary, which OTP before 27 copies as a whole.
                               {F1__, F2__, F3__} = case process_info(P, total_heap_size) of
                                   {_, Words__} when Words__ < 1000000 ->
                                       proc_lib:translate_initial_call(P);

@@ -1,5 +1,5 @@
-%% @doc Loads modules with on_load, for hotpush_agent: one by one, and puts them back where one of
-%% them or the batch behind them fails. Travels only where there are any.
+%% @doc Loads modules with on_load one by one, for hotpush_agent. Puts them back if one of them, or the
+%% batch after them, fails. Travels only if there are such modules.
 -module(hotpush_on_load).
 
 -export([commit/3, in_order/2, refuse_nifs/1]).
@@ -17,13 +17,13 @@ refuse_nifs(OnLoad) ->
         Modules -> throw({refused, {nif_loaded, [name(M) || M <- Modules]}})
     end.
 
-%% @doc The modules, each with what would put it back; those last for which somebody has to be ended.
+%% @doc The modules, each with what puts it back. Those for which a process has to be ended come last.
 -spec in_order([{module(), string(), binary()}], [tuple()]) -> [{tuple(), term()}].
 in_order(OnLoad, Held) ->
     {Last, First} = lists:partition(fun({M, _, _}) -> lists:keymember(name(M), 3, Held) end, OnLoad),
     [{Module, earlier(M)} || {M, _, _} = Module <- First ++ Last].
 
-%% @doc Loads them, then has `Batch' load the rest. Answers {Error, Failed, Stays, Given}.
+%% @doc Loads them, then calls `Batch' to load the rest. Returns {Error, Failed, Stays, Given}.
 -spec commit([{tuple(), term()}], fun((map()) -> tuple()), map()) -> tuple().
 commit(OnLoad, Batch, Given) ->
     case on_load(OnLoad, [], Given) of
@@ -39,8 +39,9 @@ on_load([{{M, _, _} = Module, Earlier} | More], Done, Given) ->
         {Reason, Then} -> {on_load, [{M, Reason}], Done, Then}
     end.
 
-%% An on_load function runs in a process of the code server's. One that does not return is ended
-%% there, and the loader then answers as if it had failed; ending who asked would leave it there.
+%% An on_load function runs in a process of the code server. If it does not return, that process is
+%% ended, and the loader then answers as if the function had failed. Ending only the caller would leave
+%% it running.
 start({M, File, Beam}, Given) ->
     case make_room([M], Given) of
         {[], #{ms := Ms} = Then} ->
@@ -54,7 +55,7 @@ start({M, File, Beam}, Given) ->
                     {'DOWN', Monitor, process, _, {answer, {module, M}} = Reason} -> Reason;
                     {'DOWN', Monitor, process, _, _} -> {answer, {error, {on_load_timeout, Ms}}}
                 after 1000 ->
-                    %% Native code that does not return ends with the VM alone.
+                    %% Native code that does not return ends only with the VM.
                     exit(Worker, kill),
                     {answer, {error, on_load_stuck}}
                 end
@@ -77,7 +78,7 @@ started(Given) ->
     end),
     case Found of late -> []; _ -> Found end.
 
-%% What is loaded now, if a file of the device's holds the very same: the VM gives no binary back.
+%% The code that is loaded now, if a file on the device contains the same: the VM does not return it.
 earlier(M) ->
     case erlang:module_loaded(M) of
         false ->
@@ -93,8 +94,8 @@ earlier(M) ->
             end
     end.
 
-%% Where something failed, the modules with on_load that were loaded before it go back, the last one
-%% first. Those that cannot stay, and are named.
+%% After a failure, puts back the modules with on_load that were loaded before it, the last one first.
+%% Returns those that cannot be put back.
 put_back(_Done, {Error, Failed, Given}) when Error =:= none; Error =:= late ->
     {Error, Failed, [], Given};
 put_back(Done, {Error, Failed, Given}) ->
@@ -109,7 +110,7 @@ put_back([{{M, _, _}, not_loaded} | Done], {Error, Failed, Given}, Stays) ->
     put_back(Done, {Error, [{M, put_back} | Failed], Given}, Stays);
 put_back([{{M, _, _}, {File, Beam}} | Done], {Error, Failed, Given}, Stays) ->
     case start({M, File, Beam}, Given) of
-        %% The funs of what was purged are those of what was loaded, and live on.
+        %% The funs of the purged version are also those of the loaded one, so they keep working.
         {ok, _} -> put_back(Done, {Error, [{M, put_back} | Failed], Given}, Stays);
         {Reason, Then} -> put_back(Done, {Error, Failed, Then}, [{M, Reason} | Stays])
     end.

@@ -1,30 +1,29 @@
-%% @doc What a device is asked. This module is never sent: the host takes the *parsed terms* of
-%% these functions and has them evaluated by the device's own erl_eval, so the answer is there
-%% even where no code of ours could load. Hence one clause per function, no local calls, kernel
-%% and stdlib only.
+%% @doc What a device is asked. This module is never sent: the device's own erl_eval evaluates the
+%% *parsed* bodies of these functions, so a device can answer even if it could load none of Hotpush's
+%% code. Hence one clause per function, no local calls, and only calls of kernel and stdlib.
 -module(hotpush_question).
 
 -export([ask/6, transact/4, settle/2]).
 
 -include("hotpush_look.hrl").
 
-%% @doc Facts, identities and who holds old code.
+%% @doc Facts about the device, identities of modules, and the processes that run old code.
 %%
-%% Apps: the applications asked about. Own: those of them whose files' line tables are compared.
-%% Extra: modules outside of them (consolidated protocols of Elixir's own). Known: what the host
-%% remembers of files, `[{App, Fingerprint}]'. Seen: the prints of the parts of earlier answers that
-%% the host remembers, joined. Cut: bytes of each digest to answer, and of each print.
+%% Apps: the applications in question. Own: those of them whose files' line tables are compared.
+%% Extra: modules outside of them (Elixir's consolidated protocols). Known: the files that the host
+%% remembers, `[{App, Fingerprint}]'. Seen: the prints of the parts of earlier answers that the host
+%% remembers, joined. Cut: how many bytes of each digest and of each print to answer.
 %%
-%% The answer is one compressed binary: names repeat, and the link may be slow. A part of it that
-%% the host remembers is only its place in Seen.
+%% The answer is one compressed binary: names repeat, and the link may be slow. A part that the host
+%% remembers is answered as its place in Seen.
 -spec ask([atom()], [atom()], [module()], [{atom(), binary()}], binary(), pos_integer()) -> binary().
 ask(Apps, Own, Extra, Known, Seen, Cut) ->
     Holders = ?HOLDERS,
     Mode = code:get_mode(),
     Name = fun(Atom) -> atom_to_binary(Atom, utf8) end,
     Text = fun(Chars) -> unicode:characters_to_binary(Chars) end,
-    %% What goes over all modules is left to compiled functions: `zipwith(fun erlang:F/2, List,
-    %% Same(List, X))' is F(E, X) for each E. erl_eval itself needs ten times as long.
+    %% Compiled functions iterate over all modules: `zipwith(fun erlang:F/2, List, Same(List, X))' is
+    %% F(E, X) for each E. erl_eval itself needs ten times as long.
     Same = fun(List, Term) -> lists:duplicate(length(List), Term) end,
     Info = fun(Ms, Key) -> lists:zipwith(fun erlang:get_module_info/2, Ms, Same(Ms, Key)) end,
     Try = fun(M, F, A) ->
@@ -33,16 +32,16 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
             false -> none
         end
     end,
-    %% Files of two builds may be alike in size and time, but not in this.
+    %% Files of two builds may have the same size and time, but not the same of this.
     Firmware = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_uuid">>]),
-    %% Written by the firmware, so that no code that was pushed changes it.
+    %% The firmware writes it, so no pushed code can change it.
     Platform = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_platform">>]),
-    %% Another push's agent may be gone the moment after.
+    %% Another push's agent may be gone a moment later.
     Loaded = maps:without(
         [hotpush_agent, hotpush_lives, hotpush_on_load, hotpush_stage],
         maps:from_list(code:all_loaded())),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
-    %% An application may be loaded, or just stand on the code path.
+    %% An application may be loaded, or only be on the code path.
     Described = [
         begin
             Ebin = case code:lib_dir(App) of
@@ -141,11 +140,11 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
           || {M, D, {hotpush, {A, S}}} <- lists:zip3(Here, Md5s, Stamps)],
          Joined(Absent)}
     end,
-    %% Modules that only an earlier push brought are in no .app file: their stamp tells.
+    %% Modules that came with an earlier push are in no .app file, but have a stamp.
     Others = maps:keys(maps:without(Listed, Loaded)),
     Pushed = [M || {M, Compile} <- lists:zip(Others, Info(Others, compile)),
                    {hotpush, {_, _}} <- Compile],
-    %% Applications here that were not asked about: they run, or stand in the firmware.
+    %% Other applications: those that run, or are in the firmware.
     Brought = [App || {_, Compile} <- lists:zip(Others, Info(Others, compile)),
                       {hotpush, {App, _}} <- Compile, is_list(code:lib_dir(App))],
     Further = lists:usort(
@@ -167,7 +166,7 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
         Print = binary_part(erlang:md5(term_to_binary(Term)), 0, Cut),
         case Places of #{Print := Place} -> Place; _ -> {Print, Term} end
     end,
-    %% By their names alone, 16 to 31 modules each: one that changes costs only its group.
+    %% Grouped by name only, 16 to 31 modules each: a module that changes affects only its group.
     Groups = fun(Ms) ->
         case length(Ms) div 16 of
             Few when Few < 2 ->
@@ -219,16 +218,16 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
           end},
         [{compressed, 9}]).
 
-%% @doc Brings the agent's modules, calls Function of the first one, and takes all of them out again
-%% whatever happened.
+%% @doc Loads the agent's modules, calls Function of the first one, and removes all of them, whatever
+%% happened.
 %%
-%% The registered name is the lock: two pushes to one device would pull the agent from under each
-%% other. Who holds it, and since when, is read from the holder's dictionary. The group leader is
-%% the device's own, since code that starts here outlives the visit.
+%% The registered name is the lock: two pushes to one device would remove each other's agent. Who holds
+%% it, and since when, is in the holder's dictionary. The group leader is the device's own, since code
+%% that starts here outlives the visit.
 -spec transact([{module(), binary()}, ...], atom(), term(), binary()) -> term().
 transact(Agents, Function, Given, Who) ->
     Me = self(),
-    %% A host that has no pid here speaks of one by its text.
+    %% A host without a pid here names one by its text.
     Argument = case Given of
         {[_ | _] = Pid, Tag} -> {list_to_pid(Pid), Tag};
         _ -> Given
@@ -263,9 +262,9 @@ transact(Agents, Function, Given, Who) ->
             end
     end.
 
-%% @doc After an answer was lost: waits, at most Ms for each, until what served the broken visit
-%% over ssh has left (Link is its address as text, or none), so that nothing of that visit begins
-%% any more, and until no transaction runs. Answers over, or busy.
+%% @doc After an answer was lost: waits until the link of the broken visit over ssh has ended (Link is
+%% its address as text, or none), so that nothing of that visit can begin any more, and then until no
+%% transaction runs. Each wait takes at most Ms. Returns over or busy.
 -spec settle(string() | none, non_neg_integer()) -> over | busy.
 settle(Link, Ms) ->
     Wait = fun(Process) ->
@@ -278,7 +277,7 @@ settle(Link, Ms) ->
         end
     end,
     Pid = case Link of none -> none; _ -> list_to_pid(Link) end,
-    %% After a reboot this may be somebody else's address.
+    %% After a reboot, this may be the address of another process.
     Ours = case is_pid(Pid) andalso process_info(Pid, dictionary) of
         {dictionary, Words} -> lists:member({hotpush_link, true}, Words);
         _ -> false
@@ -287,6 +286,6 @@ settle(Link, Ms) ->
         true -> Pid ! {line, eof}, Wait(Pid);
         false -> over
     end,
-    %% What it started last may not have taken its name yet.
+    %% The process that it started last may not have registered yet.
     receive after 50 -> ok end,
     Wait(hotpush_transaction).

@@ -1,15 +1,15 @@
-%% @doc Takes modules that come in pieces, for the steps of hotpush_agent.
+%% @doc Receives modules that come in chunks, for the steps of hotpush_agent.
 -module(hotpush_stage).
 
 -export([stage/1]).
 
 -compile(no_line_info).
 
-%% How long (ms) whoever stages may be silent. It says something every second.
+%% How long (ms) the host may be silent. It sends something every second.
 -define(SILENCE, 5000).
 
-%% @doc Collects modules that come in pieces, then runs the transaction; forgets everything if the
-%% host goes away, or falls silent, before it said commit.
+%% @doc Collects modules that come in chunks, then runs the transaction. Forgets everything if the host
+%% goes away, or is silent, before it has sent the commit.
 -spec stage({pid(), reference()}) -> term().
 stage({Host, Ref}) ->
     Monitor = erlang:monitor(process, Host),
@@ -18,7 +18,7 @@ stage({Host, Ref}) ->
     Host ! {Ref, Answer},
     Answer.
 
-%% A large module comes in pieces: its last one is in the chunk that names it.
+%% A large module comes in pieces, the last one in the chunk that names it.
 collect(Host, Ref, Monitor, Pieces, Chunks) ->
     receive
         {Ref, piece, Piece} ->
@@ -29,7 +29,7 @@ collect(Host, Ref, Monitor, Pieces, Chunks) ->
             Beam = iolist_to_binary(lists:reverse(Pieces, [Last])),
             collect(Host, Ref, Monitor, [], [{Kind, [{Name, App, Beam} | Modules]} | Chunks]);
         {Ref, commit, #{steps := Steps} = Work} ->
-            %% From here on it is finished even if the host vanishes.
+            %% From here on, the transaction is finished even if the host goes away.
             hotpush_agent:run(Work#{steps := [whole(Step, lists:reverse(Chunks)) || Step <- Steps]});
         {Ref, alive} ->
             collect(Host, Ref, Monitor, Pieces, Chunks);
@@ -39,7 +39,7 @@ collect(Host, Ref, Monitor, Pieces, Chunks) ->
         {refused, silent}
     end.
 
-%% A step of which nothing came in pieces is as it was committed.
+%% A step without chunks is as it came with the commit.
 whole({Kind, What}, Chunks) ->
     case [Modules || {Of, Modules} <- Chunks, Of =:= Kind] of
         [] -> {Kind, What};

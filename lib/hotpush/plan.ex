@@ -1,5 +1,5 @@
 defmodule Hotpush.Plan do
-  @moduledoc "What has to happen on one device, in order, and what speaks against it. Pure."
+  @moduledoc "What a push does on one device: its steps in order, refusals and notices. Pure."
 
   alias Hotpush.{Config, Error}
   alias Hotpush.Plan.ModuleFilter
@@ -17,8 +17,8 @@ defmodule Hotpush.Plan do
             notices: []
 
   @typedoc """
-  `:steps` is what has to be done, in order: see `Hotpush.Plan.Steps`. `:load` and `:remove` are the
-  modules of those steps, for whoever reads a plan.
+  `:steps` are the steps, in order: see `Hotpush.Plan.Steps`. `:load` and `:remove` are the modules of
+  those steps, for readers of a plan.
   """
   @type t :: %__MODULE__{
           steps: [Step.t()],
@@ -35,7 +35,7 @@ defmodule Hotpush.Plan do
   @type living ::
           {pid :: String.t(), who :: String.t(), module :: String.t(), supervisor :: String.t()}
 
-  @typedoc "Loaded (or to be loaded), but not wholly in effect, and why; and whom it ends, or would end."
+  @typedoc "What else to report: why loaded code is not yet in effect, which processes end, and so on."
   @type notice ::
           {:new_app, String.t()}
           | {:stale_dev, String.t(), [String.t()]}
@@ -54,7 +54,7 @@ defmodule Hotpush.Plan do
           | {:not_noted, []}
 
   @doc """
-  Builds the plan. `diff` is what the scanner's `diff` says of the whole inventory and
+  Builds the plan. `diff` is the result of the scanner's `diff` for the whole inventory and
   `Hotpush.Protocol.Device.answers/1`; `host` is `%{otp: _, elixir: _}`.
   """
   @spec build(
@@ -98,7 +98,7 @@ defmodule Hotpush.Plan do
   @spec empty?(t()) :: boolean()
   def empty?(%__MODULE__{steps: steps}), do: Steps.changes(steps) == 0
 
-  # Where it is done, the device names those that it ended.
+  # If the push is carried out, the device names the processes that it ended.
   defp would_kill(plan, device, %Config{purge: :kill, dry_run?: true}) do
     case Refusals.holders(plan, device) do
       [] -> []

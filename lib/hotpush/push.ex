@@ -1,5 +1,5 @@
 defmodule Hotpush.Push do
-  @moduledoc "The whole way of a push, from what was asked to what came of it."
+  @moduledoc "A whole push, from the config to the report."
 
   alias Hotpush.{Config, Error, Report, Scanner, Turn}
   alias Hotpush.CLI.Progress
@@ -12,11 +12,11 @@ defmodule Hotpush.Push do
   Compiles the project, asks each device what it runs, and loads what differs (or, with
   `dry_run?`, only says what that is).
 
-  Options: `:scanner`, one of the modules behind `Hotpush.Scanner`; `:scope`, the names of the
-  modules to push in place of those that the config chooses; `:since`, when whoever waits for it began
-  to (`Hotpush.Push.Stopwatch.now/0`).
+  Options: `:scanner`, a module with the behaviour `Hotpush.Scanner.Behaviour`; `:scope`, the names of
+  the modules to push instead of those that the config selects; `:since`, the time at which the user
+  began to wait (`Hotpush.Push.Stopwatch.now/0`).
 
-  Errors are those of usage and of the compiler; what goes wrong on a device is in the report.
+  Returns errors of usage and of the compiler; what goes wrong on a device is in the report.
   """
   @spec run(Config.t(), keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
   def run(%Config{} = config, options \\ []) do
@@ -69,7 +69,7 @@ defmodule Hotpush.Push do
     with {:ok, project, built} <- Builder.project(builder), do: {:ok, project, built.at}
   end
 
-  # A line of its own, also in a pipe: whoever reads it would take waiting for hanging.
+  # On a line of its own, also in a pipe: otherwise waiting would look like hanging.
   defp step(%Config{verbosity: :quiet}, _progress, {:waiting, _, _}), do: :ok
 
   defp step(config, progress, {:waiting, name, error}) do

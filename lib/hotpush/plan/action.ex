@@ -1,7 +1,7 @@
 defmodule Hotpush.Plan.Action do
   @moduledoc """
   One module to load (`:new`, `:code`, `:lines`, `:lines_or_docs`, `:forced`) or to remove
-  (`:gone`). `:restore?` says that the device may have its own of that name, and gets it back.
+  (`:gone`). With `:restore?`, the firmware may have a module of the same name, which then runs again.
   """
 
   alias Hotpush.Project.Inventory

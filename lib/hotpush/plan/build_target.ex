@@ -1,5 +1,5 @@
 defmodule Hotpush.Plan.BuildTarget do
-  @moduledoc "What a build and a device say that they were built for. Pure."
+  @moduledoc "Compares the targets that a build and a device were built for. Pure."
 
   alias Hotpush.Plan.Action
   alias Hotpush.Project.Inventory
@@ -8,10 +8,9 @@ defmodule Hotpush.Plan.BuildTarget do
   @doc """
   Whether the device says that it was built for another target.
 
-  What the firmware's metadata say comes first: they outlast whatever was pushed, while the target
-  that was compiled into its code may have come with a push. But a system of one's own keeps the
-  platform of the system that it was made from, so the target counts beside it; not for a host's
-  build, which no firmware is.
+  The firmware's metadata come first: no push changes them, while the target in the device's code may
+  have come with a push. But a custom system keeps the platform of the system that it was derived from,
+  so the target is accepted too. It is not for a build for the host, which is never firmware.
   """
   @spec differs?(Inventory.t(), Device.t()) :: boolean()
   def differs?(inventory, device) do
@@ -25,8 +24,8 @@ defmodule Hotpush.Plan.BuildTarget do
   end
 
   @doc """
-  Whether a module is of those by which a device says what it was built for. A build for another
-  target never takes their place, or the device would not know itself any more.
+  Whether a device knows from this module what it was built for. A build for another target never
+  replaces such a module, since the device could no longer name its own target.
   """
   @spec answerer?(Action.t()) :: boolean()
   def answerer?(%{app: app, module: module}) do

@@ -1,5 +1,5 @@
 defmodule Hotpush.Plan.Comparison do
-  @moduledoc "The project's modules beside the device's: which of them have to be loaded. Pure."
+  @moduledoc "Compares the project's modules with the device's: which of them to load. Pure."
 
   alias Hotpush.Config
   alias Hotpush.Plan.{Action, BuildTarget, ModuleFilter}
@@ -12,7 +12,7 @@ defmodule Hotpush.Plan.Comparison do
     * `:load` - the modules to load, by name
     * `:dev` - modules of development dependencies that differ, and are not loaded
     * `:skipped` - modules that `--all` leaves out: they do not differ, and have native code loaded
-    * `:kept` - modules by which the device knows its target, and which it keeps
+    * `:kept` - modules from which the device knows its target, and which it keeps
     * `:checked` - how many modules were compared
   """
   @type t :: %__MODULE__{
@@ -23,7 +23,7 @@ defmodule Hotpush.Plan.Comparison do
           checked: non_neg_integer()
         }
 
-  @doc "Compares. `diff` is of the whole inventory; `scope` is what the options chose of it."
+  @doc "Compares. `diff` is for the whole inventory; `scope` is what the options select from it."
   @spec of(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), ModuleFilter.t(), Config.t()) :: t()
   def of(inventory, device, diff, scope, config) do
     {changes, dev} = changes(inventory, diff, scope)
@@ -49,12 +49,12 @@ defmodule Hotpush.Plan.Comparison do
     |> Enum.split_with(&(&1.beam.kind != :dev))
   end
 
-  # One digest is of both, where docs are pushed along.
+  # If docs are pushed too, one digest covers both.
   defp reason(:lines, %{docs?: true}), do: :lines_or_docs
   defp reason(reason, _inventory), do: reason
 
-  # An Erlang or Elixir protocol is only ever refreshed; a development dependency that the device
-  # does not have is none of its business.
+  # Protocols of Elixir are only replaced, never added. A development dependency that the device does
+  # not have is not pushed to it.
   defp wanted?(%Action{reason: :new, beam: %{kind: kind}}) when kind in [:elixir, :dev], do: false
   defp wanted?(_action), do: true
 
@@ -78,7 +78,7 @@ defmodule Hotpush.Plan.Comparison do
     |> Map.values()
     |> Enum.filter(&(counted?(&1, device, scope) and not MapSet.member?(changed, &1.module)))
     |> Enum.map(&action(&1, :forced))
-    # What has native code loaded and does not differ would only fail.
+    # Loading a module again that has native code loaded would only fail.
     |> Enum.split_with(&(&1.module not in device.nifs))
   end
 

@@ -1,10 +1,10 @@
 defmodule Hotpush.Plan.LineTables do
   @moduledoc """
-  Which applications' line tables a device is asked for. Pure.
+  Selects the applications for whose line tables a device is asked. Pure.
 
-  An MD5 does not see line numbers, and a device has to read its files to answer for them. So it
-  reads those of the applications that are edited here, and those of any other dependency only
-  when that dependency differs in some other way.
+  The MD5 does not cover line numbers, and a device has to read its files to answer them. So it reads
+  those of the applications that you edit, and those of any other dependency only if that dependency
+  differs in another way.
   """
 
   alias Hotpush.Project
@@ -13,8 +13,8 @@ defmodule Hotpush.Plan.LineTables do
   alias Hotpush.Protocol.{Device, Memory}
 
   @doc """
-  The applications to ask for at first: those that are edited here, and those that this device
-  was asked for before. `remembered` is from `Hotpush.Protocol.Memory.recall/2`.
+  The applications to ask for at first: those that you edit, and those for which this device was asked
+  before. `remembered` is from `Hotpush.Protocol.Memory.recall/2`.
   """
   @spec asked([Project.App.t()], Memory.t()) :: [atom()]
   def asked(apps, remembered) do
@@ -28,9 +28,10 @@ defmodule Hotpush.Plan.LineTables do
   defp line?({_module, _md5, line}), do: line != ""
 
   @doc """
-  The applications to ask for again, knowing what differs: those not in `asked` of which the
-  version, a module or an earlier push shows that the device has another build than this one, and
-  which have modules with code as here, of whose line tables the device said nothing.
+  The applications to ask for in a second question, now that it is known what differs. These are the
+  applications not in `asked` that the device has from another build (the version, a module or an
+  earlier push shows this), and of which some modules have the same code as here, but no line table in
+  the device's answer.
   """
   @spec lacking(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), ModuleFilter.t(), [atom()]) ::
           [atom()]
@@ -49,7 +50,7 @@ defmodule Hotpush.Plan.LineTables do
         do: app.name
   end
 
-  # By their modules: one that differs, one that is gone, one that a push brought.
+  # A module shows this if it differs, if it is gone, or if it came with a push.
   defp other_builds(inventory, device, changed) do
     here = for {name, _reason} <- changed, do: to_string(inventory.beams[name].app)
 

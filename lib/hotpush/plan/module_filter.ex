@@ -1,17 +1,17 @@
 defmodule Hotpush.Plan.ModuleFilter do
-  @moduledoc "Which modules `--module` and `--app` mean. Pure."
+  @moduledoc "Selects the modules of `--module` and `--app`. Pure."
 
   alias Hotpush.Error
   alias Hotpush.Project.Inventory
 
-  @typedoc "`:all`, or the names that the options chose."
+  @typedoc "`:all`, or the names that the options select."
   @type t :: :all | MapSet.t(String.t())
 
   @doc """
   Resolves module patterns and applications against the inventory.
 
-  A pattern is a module name (`Example.Foo`, `Elixir.Example.Foo`, `:erlang_mod`) or such a name
-  with `.*` at its end, which takes the modules under it.
+  A pattern is a module name (`Example.Foo`, `Elixir.Example.Foo`, `:erlang_mod`), or such a name with
+  `.*` at the end, which selects the modules below it.
   """
   @spec resolve([String.t()], [atom()], Inventory.t()) :: {:ok, t()} | {:error, Error.t()}
   def resolve([], [], _inventory), do: {:ok, :all}
@@ -31,7 +31,7 @@ defmodule Hotpush.Plan.ModuleFilter do
     end)
   end
 
-  @doc "Whether a module is meant."
+  @doc "Whether a module is selected."
   @spec includes?(t(), String.t()) :: boolean()
   def includes?(:all, _name), do: true
   def includes?(names, name), do: MapSet.member?(names, name)

@@ -1,19 +1,19 @@
 defmodule Hotpush.Plan.Refusals do
-  @moduledoc "What we will not do to a device, and why. Pure."
+  @moduledoc "Decides what Hotpush refuses to do to a device. Pure."
 
   alias Hotpush.{Config, Error, Plan}
   alias Hotpush.Plan.{BuildTarget, Steps}
   alias Hotpush.Project.Inventory
   alias Hotpush.Protocol.Device
 
-  @doc "The refusals that stand: those that can be forced do not, with `--force`."
+  @doc "The refusals. With `--force`, those that can be overridden are left out."
   @spec of(String.t(), Plan.t(), Inventory.t(), Device.t(), Config.t(), map()) :: [Error.t()]
   def of(name, plan, inventory, device, config, host) do
     reasons = reasons(plan, inventory, device, config, host)
     Enum.map(reasons, &Error.new(:refusal, name, &1))
   end
 
-  # Everything else takes Elixir for granted.
+  # All other checks need Elixir on the device.
   defp reasons(_plan, _inventory, %{elixir: nil}, _config, _host), do: [:no_elixir]
 
   defp reasons(plan, inventory, device, config, host) do
@@ -30,7 +30,7 @@ defmodule Hotpush.Plan.Refusals do
     if config.force?, do: firm, else: decisive(firm ++ forcible)
   end
 
-  # On another project's device, whatever else is in the way follows from that.
+  # On another project's device, all other refusals would only follow from this one.
   defp decisive(reasons) do
     case Enum.find(reasons, &match?({:other_project, _, _}, &1)) do
       nil -> reasons
@@ -78,9 +78,9 @@ defmodule Hotpush.Plan.Refusals do
 
   defp built_for(%{target: target}), do: target
 
-  # The device was asked about modules outside of the project's applications by name: where it has
-  # one, it is Elixir's or OTP's, and everything there uses it. Their consolidated protocols are
-  # the ones that a project does replace.
+  # The device was asked by name about modules outside of the project's applications. If it has one, it
+  # belongs to Elixir or OTP, and everything there uses it. A project replaces only their consolidated
+  # protocols.
   defp taken(plan, device) do
     case for(
            %{beam: %{kind: kind}, module: name} <- plan.load,
@@ -93,8 +93,8 @@ defmodule Hotpush.Plan.Refusals do
     end
   end
 
-  # A consolidated protocol knows its implementations for good. One that the device dispatches to,
-  # and whose module it keeps, has to be known here too, or calls that worked would raise.
+  # A consolidated protocol has a fixed list of implementations. If the device dispatches to one and
+  # keeps its module, the list here must have it too, or calls that worked would raise.
   defp protocols(plan, inventory, device) do
     pushed = MapSet.new(plan.load, & &1.module)
     removed = MapSet.new(plan.remove, & &1.module)
@@ -106,8 +106,7 @@ defmodule Hotpush.Plan.Refusals do
         do: {:protocol_loses, protocol, Enum.map(lost, &implementation(protocol, &1))}
   end
 
-  # Unless the project wants plain ones, such a protocol only shows that Mix has not written its
-  # consolidated form.
+  # Unless the project turns consolidation off, Mix has only not written the consolidated form yet.
   defp plain(plan, %{consolidate?: true}, device) do
     consolidated = Map.new(device.impls)
 
@@ -127,7 +126,7 @@ defmodule Hotpush.Plan.Refusals do
            MapSet.member?(inventory.system, module))
   end
 
-  # The other way round: one that it dispatches to from now on has to be there, or to go over.
+  # The other way round: a new implementation must be on the device, or be part of this push.
   defp gains(plan, inventory, device) do
     there = MapSet.new(for {name, %{removed?: false}} <- device.modules, do: name)
     pushed = MapSet.new(plan.load, & &1.module)
@@ -143,8 +142,9 @@ defmodule Hotpush.Plan.Refusals do
         do: {:protocol_gains, protocol, lacking}
   end
 
-  # What is neither the project's nor of an application of its own that was left out (Elixir's own,
-  # tools of this build) is for no value on the device; nor is it, if the struct is not there either.
+  # Only implementations of the project, or of its applications that the options left out, matter. Those
+  # of Elixir and of this build's tools are for no value on the device, and neither is one whose struct
+  # the device does not have.
   defp lacking?(module, protocol, inventory, runs) do
     type = "Elixir" <> String.replace_prefix(module, protocol, "")
 
@@ -163,7 +163,7 @@ defmodule Hotpush.Plan.Refusals do
     end
   end
 
-  @doc "The processes that the plan would end: those in old code of a module that it touches."
+  @doc "The processes that the plan would end: those that run old code of a module that it touches."
   @spec holders(Plan.t(), Device.t()) :: [{String.t(), String.t(), String.t()}]
   def holders(plan, device) do
     touched = MapSet.new(Steps.touches(plan.steps))

@@ -1,8 +1,8 @@
 defmodule Hotpush.Plan.Removals do
   @moduledoc """
-  What a device has and the project no longer has. Pure.
+  Finds what a device has and the project no longer has. Pure.
 
-  Never by a narrowed view, and never from a build for something else.
+  Nothing is removed if options select some of the modules, or if the build is for another target.
   """
 
   alias Hotpush.Plan.ModuleFilter
@@ -11,10 +11,10 @@ defmodule Hotpush.Plan.Removals do
   alias Hotpush.Plan.{Action, BuildTarget}
 
   @doc """
-  The modules to remove: those of the project's applications on the device, by their .app files
-  there or by an earlier push, and those that a push brought there of an application that neither
-  the project nor the device's firmware has. Where one has the name of a module of Elixir's or
-  Erlang/OTP's, the device gets its own back.
+  The modules to remove. These are modules of the project's applications (according to the .app files
+  on the device or to an earlier push), and modules that came with a push, of an application that
+  neither the project nor the device's firmware has. If Elixir or Erlang/OTP has a module of the same
+  name, the device runs that one again.
   """
   @spec of(Inventory.t(), Device.t(), Hotpush.Scanner.diff(), ModuleFilter.t()) :: [Action.t()]
   def of(inventory, device, diff, scope) do
@@ -29,7 +29,7 @@ defmodule Hotpush.Plan.Removals do
           not MapSet.member?(inventory.broken, name),
           not firmwares_way?(name, inventory, device),
           module = device.modules[name],
-          # What the device calls an application becomes no atom here.
+          # The device's names of applications do not become atoms here.
           app = ours[module.app] || (brought?(module, inventory, device) && :hotpush),
           do: %Action{
             module: name,
@@ -42,8 +42,8 @@ defmodule Hotpush.Plan.Removals do
     end
   end
 
-  # A way to find devices is pushed nowhere. Where an earlier push brought it, it goes; what the
-  # firmware has of it does no harm there.
+  # A module that finds devices is never pushed. If an earlier push brought it, it is removed; one in
+  # the firmware does no harm.
   defp firmwares_way?(name, inventory, device),
     do: MapSet.member?(inventory.ways, name) and device.modules[name].stamp == ""
 
@@ -57,7 +57,7 @@ defmodule Hotpush.Plan.Removals do
       not Map.has_key?(device.apps, app) and app not in device.others
   end
 
-  @doc "What is left on the device of applications that the project no longer has."
+  @doc "What the device still has of applications that the project no longer has."
   @spec notices(Inventory.t(), Device.t(), ModuleFilter.t()) :: [{:left_apps, [String.t()]}]
   def notices(%{known: %MapSet{} = known} = inventory, device, scope) do
     left = Enum.reject(device.others, &MapSet.member?(known, &1))

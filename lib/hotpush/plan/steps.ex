@@ -1,7 +1,7 @@
 defmodule Hotpush.Plan.Steps do
   @moduledoc """
-  The kinds of steps, in the order in which a device carries them out, and what holds for all steps
-  of a plan together. Pure. See `Hotpush.Plan.Step`.
+  The kinds of steps, in the order in which a device carries them out, and functions for all steps of
+  a plan together. Pure. See `Hotpush.Plan.Step`.
   """
 
   alias Hotpush.Plan
@@ -18,7 +18,7 @@ defmodule Hotpush.Plan.Steps do
     end
   end
 
-  @doc "What each kind has to say about a plan."
+  @doc "The notices of each kind about a plan."
   @spec notices(Step.input(), [Step.t()]) :: [Plan.notice()]
   def notices(input, steps),
     do: Enum.flat_map(@kinds, fn {_, kind} -> kind.notices(input, steps) end)
@@ -27,15 +27,15 @@ defmodule Hotpush.Plan.Steps do
   @spec changes([Step.t()]) :: non_neg_integer()
   def changes(steps), do: steps |> Enum.map(&kind(&1).changes(&1)) |> Enum.sum()
 
-  @doc "The modules whose code they replace or take away."
+  @doc "The modules whose code they replace or remove."
   @spec touches([Step.t()]) :: [String.t()]
   def touches(steps), do: Enum.flat_map(steps, &kind(&1).touches(&1))
 
-  @doc "The modules that are gone afterwards."
+  @doc "The modules that no longer exist afterwards."
   @spec removes([Step.t()]) :: [String.t()]
   def removes(steps), do: Enum.flat_map(steps, &kind(&1).removes(&1))
 
-  @doc "The modules that have to be packed."
+  @doc "The modules to pack."
   @spec files([Step.t()]) :: [Step.file()]
   def files(steps), do: Enum.flat_map(steps, &kind(&1).files(&1))
 
@@ -43,12 +43,12 @@ defmodule Hotpush.Plan.Steps do
   @spec pack([Step.t()], map()) :: [Step.packed()]
   def pack(steps, packed), do: Enum.map(steps, &kind(&1).pack(&1, packed))
 
-  @doc "The modules of the agent that carry out what travels, besides `hotpush_agent`."
+  @doc "The agent's modules that they need, besides `hotpush_agent`."
   @spec agents([Step.packed()]) :: [module()]
   def agents(packed),
     do: packed |> Enum.flat_map(fn {name, given} -> @kinds[name].agents(given) end) |> Enum.uniq()
 
-  @doc "What a device would have answered, read off its description."
+  @doc "What a device would have answered, taken from its description."
   @spec observe([Step.t()], Hotpush.Protocol.Device.t()) :: [{atom(), term()}]
   def observe(steps, device),
     do:
@@ -58,14 +58,14 @@ defmodule Hotpush.Plan.Steps do
         do: {name, kind.observe(step, device)}
       )
 
-  @doc "What came of the steps, by what the device answered for each: the lists of all, joined."
+  @doc "The outcome of all steps, according to the device's answers: their lists, joined."
   @spec read_back([Step.t()], [{atom(), term()}], map(), (String.t() -> term())) :: Step.outcome()
   def read_back(steps, answers, packed, why) do
     for {name, kind} <- @kinds, %^kind{} = step <- steps, reduce: %{failures: [], notices: []} do
       outcome ->
         {_, answer} = List.keyfind(answers, name, 0, {name, nil})
 
-        # What goes with others is not looked for where one of them failed.
+        # A step that accompanies others is not checked if one of those failed.
         if outcome.failures != [] and kind.changes(step) == 0,
           do: outcome,
           else: join(outcome, kind.read_back(step, answer, packed, why))
@@ -84,15 +84,15 @@ defmodule Hotpush.Plan.Steps do
   @spec would(Plan.t(), String.t()) :: [[String.t()]]
   def would(plan, device), do: each(plan, & &1.would(&2, device))
 
-  @doc "A line for each thing that was done, by kind."
+  @doc "A line for each thing that they did, by kind."
   @spec did(Hotpush.Report.Result.t(), String.t()) :: [[String.t()]]
   def did(result, device), do: for({_, kind} <- @kinds, do: kind.did(result, device))
 
-  @doc "A line for the reason of each thing."
+  @doc "A line with the reason of each thing."
   @spec reasons(Plan.t()) :: [String.t()]
   def reasons(plan), do: plan |> each(& &1.reasons(&2)) |> Enum.concat()
 
-  @doc "The parts of the summary of a device, and the word for what was done."
+  @doc "The parts of a device's summary, and the verb for what was done."
   @spec summary(Hotpush.Report.Result.t()) :: {[String.t()], String.t()}
   def summary(result) do
     {parts, words} = result.plan |> each(& &1.summary(&2, result)) |> Enum.unzip()

@@ -1,26 +1,26 @@
 defmodule Hotpush.Protocol.Agents do
   @moduledoc """
-  The modules of the agent, and which of them travel with what. The one whose function is called
+  The agent's modules, and which of them travel with which work. The module whose function is called
   comes first.
   """
 
   alias Hotpush.Plan.Steps
 
-  # All that the loader needs.
+  # All chunks that the loader needs.
   @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]
 
   @typedoc "A module with what the loader needs of it, compressed."
   @type packed :: {module(), binary()}
 
-  @doc "What carries out this work, and no more: on a slow link, each kilobyte counts."
+  @doc "The modules that carry out this work, and no others: on a slow link, each kilobyte counts."
   @spec run(Hotpush.Protocol.Session.work()) :: [packed(), ...]
   def run(%{steps: steps}), do: pack([:hotpush_agent | Steps.agents(steps)])
 
-  @doc "What carries out work that comes in pieces: everything, as that is little beside the modules."
+  @doc "The modules for work that comes in chunks: all of them, which is little compared to the chunks."
   @spec stage() :: [packed(), ...]
   def stage, do: pack([:hotpush_stage, :hotpush_agent, :hotpush_on_load, :hotpush_lives])
 
-  @doc "What says who lives by a module."
+  @doc "The modules that find out who needs a module."
   @spec lives() :: [packed(), ...]
   def lives, do: pack([:hotpush_lives])
 

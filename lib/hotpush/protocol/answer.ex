@@ -1,15 +1,15 @@
 defmodule Hotpush.Protocol.Answer do
   @moduledoc """
-  What a device may answer: every field, its form and its bounds. Pure.
+  The schema of what a device may answer: every field, its form and its bounds. Pure.
 
-  An answer that is not of this form is none; so nothing behind this module meets a value that it
-  does not expect, whatever a device says. See `src/hotpush_question.erl` and
-  `src/hotpush_agent.erl` for what the fields mean.
+  An answer that does not match is rejected, so no other module gets a value that it does not expect,
+  whatever a device says. `src/hotpush_question.erl` and `src/hotpush_agent.erl` say what the fields
+  mean.
   """
 
-  # Far more than any project has, and few enough for this host.
+  # Far more than any project has, and not too many for this host.
   @modules 50_000
-  # Names that are joined, of one application.
+  # The joined names of one application.
   @joined 2 * 1024 * 1024
   @text 1_000
   @cut 7
@@ -80,7 +80,7 @@ defmodule Hotpush.Protocol.Answer do
 
   @ran {:list, {:tuple, [:name, @identity]}}
 
-  # What each kind of step answers: see `Hotpush.Plan.Step`.
+  # The device's answer for each kind of step: see `Hotpush.Plan.Step`.
   @step {:any_of,
          [
            {:tuple, [{:exactly, :load}, @ran]},
@@ -127,11 +127,11 @@ defmodule Hotpush.Protocol.Answer do
          ]}
 
   @doc """
-  Bytes of each digest that a device answers, and of each print of a part.
+  How many bytes of each digest a device answers, and of each print of a part.
 
-  One module's two digests are compared with each other alone, and a part's print with those of the
-  same device's parts, so 56 bits do not agree by accident, and keep the answer of a large project
-  small. What was loaded is read back whole.
+  A module's digest is compared with only one other digest, and a part's print only with those of the
+  same device's parts. So 56 bits do not match by accident, and they keep the answer of a large project
+  small. The digests of what was loaded are read back whole.
   """
   @spec cut() :: pos_integer()
   def cut, do: @cut
@@ -140,19 +140,19 @@ defmodule Hotpush.Protocol.Answer do
   @spec parts?(term()) :: boolean()
   def parts?(term), do: fits?(term, @parts)
 
-  @doc "Whether these are a part of a description and its print, as they were answered once."
+  @doc "Whether these are a part of a description and its print, as a device once answered them."
   @spec part?(term()) :: boolean()
   def part?(term), do: fits?(term, {:tuple, [:print, @part]})
 
-  @doc "Whether this answers `Hotpush.Protocol.Question.ask/6`, its parts put in their places."
+  @doc "Whether this answers `Hotpush.Protocol.Question.ask/6`, with its parts put together."
   @spec ask?(term()) :: boolean()
   def ask?(term) do
     fits?(term, @ask) and term.cut == @cut and count(term) <= @modules
   end
 
   @doc """
-  Whether these are an application, the fingerprint of its files on a device, and the files, as
-  they were answered once.
+  Whether these are an application, the fingerprint of its files on a device, and the files, as a
+  device once answered them.
 
       iex> Hotpush.Protocol.Answer.files?({"example", <<0::128>>, [{"Elixir.Example", <<0::128>>, ""}]})
       true
@@ -175,7 +175,7 @@ defmodule Hotpush.Protocol.Answer do
   defp joined(names), do: length(:binary.matches(names, <<0>>)) + 1
 
   @doc """
-  Whether this is what the agent answers to its work.
+  Whether this is the agent's answer to its work.
 
       iex> Hotpush.Protocol.Answer.load?({:refused, {:nif_loaded, ["Elixir.Example"]}})
       true
@@ -185,11 +185,11 @@ defmodule Hotpush.Protocol.Answer do
   @spec load?(term()) :: boolean()
   def load?(term), do: fits?(term, @load)
 
-  @doc "Whether this is what the agent answers when it is asked who lives by some modules."
+  @doc "Whether this is the agent's answer to who needs some modules."
   @spec lives?(term()) :: boolean()
   def lives?(term), do: fits?(term, {:any_of, [@busy, {:list, @living}]})
 
-  @doc "Whether this is what the agent answers when it is asked who will call what is gone."
+  @doc "Whether this is the agent's answer to who will call functions that no longer exist."
   @spec orphaned?(term()) :: boolean()
   def orphaned?(term), do: fits?(term, @orphaned)
 
@@ -216,7 +216,7 @@ defmodule Hotpush.Protocol.Answer do
   defp fits?(term, :name_or_none), do: term == "" or fits?(term, :name)
   defp fits?(term, :version), do: fits?(term, :text) and term =~ ~r/\A\d+(\.|\z|-)/
 
-  # As it stands in a beam's table of atoms.
+  # As long as a name in a beam's atom table can be.
   defp fits?(term, :name) do
     is_binary(term) and byte_size(term) in 1..255 and String.valid?(term) and
       :binary.match(term, <<0>>) == :nomatch
@@ -225,7 +225,7 @@ defmodule Hotpush.Protocol.Answer do
   defp fits?("", :names), do: true
 
   defp fits?(term, :names) do
-    # No empty one among them, so that the count is bounded by the size.
+    # None of them is empty, so the size bounds the count.
     is_binary(term) and byte_size(term) <= @joined and String.valid?(term) and
       :binary.match(term, <<0, 0>>) == :nomatch and :binary.first(term) != 0 and
       :binary.last(term) != 0 and
@@ -252,7 +252,7 @@ defmodule Hotpush.Protocol.Answer do
       end)
   end
 
-  # Proper, and no longer than that.
+  # A proper list, and no longer than that.
   defp all?([], _shape, _left), do: true
 
   defp all?([term | rest], shape, left) when left > 0,

@@ -1,11 +1,11 @@
 defmodule Hotpush.Protocol.Device do
-  @moduledoc "What a device said of itself. Pure."
+  @moduledoc "A device's description of itself. Pure."
 
   alias Hotpush.Protocol.{Answer, LastPush, Parts, SafeTerm}
 
   defmodule Module do
     @moduledoc """
-    One module on the device. Digests are prefixes, `""` where there is none.
+    One module on the device. Digests are prefixes, or `""` if there is none.
 
     `:removed?` says that an earlier push put an empty module in its place.
     """
@@ -27,20 +27,19 @@ defmodule Hotpush.Protocol.Device do
               [impls: [], nifs: [], old: [], last_push: nil, fingerprint: ""]
 
   @typedoc """
-    * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - text; the last
-      four and `:elixir` are `nil` where the device cannot say. `:target` is what its code was
-      compiled for, `:platform` what its firmware says in its metadata
+    * `:otp`, `:erts`, `:elixir`, `:arch`, `:target`, `:firmware`, `:platform` - strings; the last
+      four and `:elixir` are `nil` if the device cannot say. `:target` is what its code was compiled
+      for, `:platform` what its firmware's metadata say
     * `:mode` - `:interactive` or `:embedded`
     * `:apps` - name => `%{vsn, running?, known?}`
-    * `:others` - applications there, running or in its firmware, that were not asked about
-    * `:files`, `:parts` - what its files were, and the parts of its description: for
-      `Hotpush.Protocol.Memory`
-    * `:impls` - consolidated protocols it runs, with the types that they dispatch
+    * `:others` - other applications, running or in its firmware
+    * `:files`, `:parts` - its files and the parts of its description, for `Hotpush.Protocol.Memory`
+    * `:impls` - consolidated protocols that it runs, with the types that they dispatch
     * `:nifs` - modules with native code
     * `:old` - `{pid, who, module}` of processes that run old code
-    * `:last_push` - who pushed last, if that was noted
-    * `:fingerprint` - a digest of what it runs of the applications that it was asked about, and of what
-      pushes brought
+    * `:last_push` - who pushed last, if a push noted it
+    * `:fingerprint` - a digest of what it runs of the applications in question, and of what came with
+      pushes
   """
   @type t :: %__MODULE__{}
 
@@ -52,8 +51,8 @@ defmodule Hotpush.Protocol.Device do
         }
 
   @doc """
-  Reads the answer to `Hotpush.Protocol.Question.ask/6`. `remembered` gives what the device only
-  answered "as you know it" for.
+  Reads the answer to `Hotpush.Protocol.Question.ask/6`. `remembered` has what the device left out
+  because the host knows it.
   """
   @spec decode(term(), remembered()) :: {:ok, t()} | {:error, String.t()}
   def decode(binary, remembered) do
@@ -85,7 +84,7 @@ defmodule Hotpush.Protocol.Device do
 
   defp files_of({app, fingerprint, list}, _), do: {app, {fingerprint, list}}
 
-  # As many digests as names, or the answer is not one.
+  # There must be as many digests as names.
   defp paired?(shown, cut) do
     Enum.all?(shown, fn {names, md5s, _, _} -> byte_size(md5s) == cut * length(names(names)) end)
   end
@@ -94,7 +93,7 @@ defmodule Hotpush.Protocol.Device do
     on_disk =
       for {_, {_, list}} <- files, {name, md5, line} <- list, into: %{}, do: {name, {md5, line}}
 
-    # What the device's own .app files list of the project counts before what is Elixir's or OTP's.
+    # Modules in the device's .app files of the project come before those of Elixir or OTP.
     modules =
       Enum.flat_map(Enum.sort_by(answer.apps, &(elem(&1, 0) != "")), fn {app, _, _, _, shown} ->
         modules(shown, app, on_disk, answer)
@@ -141,7 +140,7 @@ defmodule Hotpush.Protocol.Device do
         if stamp == :removed, do: %{module | removed?: true}, else: %{module | stamp: stamp}
       end
 
-    # A module that is not loaded counts by its file, where it would be loaded on demand.
+    # A module that is not loaded is known by its file, if it would be loaded on demand.
     waiting =
       for name <- names(not_loaded),
           answer.mode == :interactive,
@@ -160,8 +159,8 @@ defmodule Hotpush.Protocol.Device do
   end
 
   @doc """
-  What runs under these names, as the agent answers it: `:not_loaded`, or an MD5 and a stamp (`:none`,
-  `:removed` or the digest of what was pushed). Digests are prefixes.
+  What runs under these names, in the form of the agent's answer: `:not_loaded`, or an MD5 and a stamp
+  (`:none`, `:removed` or the digest of what was pushed). Digests are prefixes.
   """
   @spec identities(t(), [String.t()]) ::
           [{String.t(), :not_loaded | {binary(), :none | :removed | binary()}}]
@@ -174,19 +173,19 @@ defmodule Hotpush.Protocol.Device do
   defp identity(%{stamp: stamp, md5: md5}), do: {md5, stamp}
 
   @doc """
-  When it started, in seconds since 1970 by its own clock; `nil` where it does not say.
+  When it started, in seconds since 1970 by its own clock; `nil` if it does not say.
 
       iex> Hotpush.Protocol.Device.up_since(%Hotpush.Protocol.Device{boot: {"4711", 1_700_000_000_123_456_789}})
       1_700_000_000
   """
   @spec up_since(t()) :: integer() | nil
-  # In nanoseconds, the native unit of every system that it runs on.
+  # In nanoseconds, the native time unit of every system that it runs on.
   def up_since(%__MODULE__{boot: {_pid, native}}) when is_integer(native),
     do: div(native, 1_000_000_000)
 
   def up_since(_device), do: nil
 
-  @doc "The modules as the scanner's `diff` takes them."
+  @doc "The modules, as the argument of the scanner's `diff`."
   @spec answers(t()) :: [Hotpush.Scanner.answer()]
   def answers(device) do
     for {_, module} <- device.modules, not module.removed? do

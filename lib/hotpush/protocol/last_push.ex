@@ -1,9 +1,9 @@
 defmodule Hotpush.Protocol.LastPush do
   @moduledoc """
-  The note that a push leaves on a device: who pushed last, from where, and what. Pure.
+  The note that a push leaves on a device: who pushed what, and from where. Pure.
 
-  A device keeps it in the environment of an application, which ends with the VM as the pushed code
-  does, together with its monotonic time. So its age is right whatever the clocks say.
+  A device keeps it in the environment of an application, so it ends with the VM, as the pushed code
+  does. The device's monotonic time is kept with it, so its age is right whatever the clocks say.
   """
 
   alias Hotpush.{Config, Text}
@@ -17,10 +17,10 @@ defmodule Hotpush.Protocol.LastPush do
 
   @typedoc """
     * `:by` - `user@host`
-    * `:project` - its own applications, with their versions
-    * `:build` - a digest of the code that the project has
+    * `:project` - the project's own applications, with their versions
+    * `:build` - a digest of the project's code
     * `:folder` - a digest of the name of the project's folder
-    * `:seconds` - how long ago that was
+    * `:seconds` - how long ago the push was
   """
   @type t :: %__MODULE__{
           by: String.t(),
@@ -30,7 +30,7 @@ defmodule Hotpush.Protocol.LastPush do
           seconds: non_neg_integer()
         }
 
-  @doc "What a push of this project leaves."
+  @doc "The note of a push of this project."
   @spec new(Config.t(), Inventory.t()) :: t()
   def new(config, inventory) do
     own = for app <- inventory.apps, app.kind == :own, do: String.trim("#{app.name} #{app.vsn}")
@@ -43,22 +43,22 @@ defmodule Hotpush.Protocol.LastPush do
     }
   end
 
-  # Whatever the environment says: printable, and of a bounded size.
+  # The environment may say anything, so this makes it printable and bounds its size.
   defp short(text),
     do: text |> Text.printable() |> String.to_charlist() |> Enum.take(@most) |> to_string()
 
-  @doc "Whether two notes are of the same person on the same computer, and of the same folder."
+  @doc "Whether two notes come from the same person on the same computer, and from the same folder."
   @spec same?(t(), t()) :: boolean()
   def same?(one, other), do: one.by == other.by and one.folder == other.folder
 
-  @doc "What the device keeps."
+  @doc "Encodes a note for the device."
   @spec encode(t()) :: binary()
   def encode(note),
     do: :erlang.term_to_binary({@version, note.by, note.project, note.build, note.folder})
 
   @doc """
-  Reads what a device kept, and for how long (s). `nil` if it is not a note of ours: a newer Hotpush,
-  or anybody else, may have written it.
+  Reads a device's note and its age (s). Returns `nil` if it is not such a note: a newer Hotpush, or
+  anybody else, may have written it.
 
       iex> note = %Hotpush.Protocol.LastPush{by: "ada@host", project: "desk 0.1.0"}
       iex> Hotpush.Protocol.LastPush.decode({Hotpush.Protocol.LastPush.encode(note), 720})
@@ -85,7 +85,7 @@ defmodule Hotpush.Protocol.LastPush do
   def decode(:none), do: nil
 
   @doc """
-  Who it was and when, as people read it.
+  Who pushed and when, for people.
 
       iex> Hotpush.Protocol.LastPush.text(%Hotpush.Protocol.LastPush{by: "ada@host", seconds: 720})
       "ada@host 12 minutes ago"

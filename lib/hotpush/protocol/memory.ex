@@ -1,18 +1,18 @@
 defmodule Hotpush.Protocol.Memory do
   @moduledoc """
-  What the host remembers of a device: the files on its disk, so that a small board hashes them
-  once, and the parts of its description, so that it answers in a few bytes what the host knows.
+  What the host remembers of a device: the files on its disk, so that a small board hashes them only
+  once, and the parts of its description, so that the device need not send what the host knows.
 
-  The key of files is the device's own fingerprint over their paths, sizes and times, that of a part
-  its print: what is remembered is used only if the device answers the same one. Losing it costs
-  time, not truth: a file that does not hold what was written here is forgotten, whatever its
-  checksum says.
+  Files are remembered under the device's fingerprint of their paths, sizes and times, and a part under
+  its print. Both are used only if the device answers the same key. Losing them costs time, but no
+  correctness. A file here whose content does not have the right form is ignored, even if its checksum
+  is right.
   """
 
   alias Hotpush.Protocol.{Answer, Device, Parts, SafeTerm}
 
   @version 2
-  # What is read of a file; it is compressed.
+  # How much of a file is read, which is compressed.
   @most 16 * 1024 * 1024
 
   defstruct files: %{}, parts: %{}
@@ -36,7 +36,7 @@ defmodule Hotpush.Protocol.Memory do
     end
   end
 
-  @doc "What a device's answer says of itself, as `recall/2` gives it."
+  @doc "What a device has just answered, in the form that `recall/2` returns."
   @spec of(Device.t()) :: t()
   def of(device) do
     files = for {app, {fingerprint, list}} <- device.files, do: {{app, fingerprint}, list}
@@ -48,7 +48,7 @@ defmodule Hotpush.Protocol.Memory do
   defp remembered?({{app, print}, list}), do: Answer.files?({app, print, list})
   defp remembered?(_), do: false
 
-  @doc "Remembers what a device answered. A failure to write is no failure of the push."
+  @doc "Remembers what a device answered. If it cannot be written, the push does not fail."
   @spec remember(Path.t(), String.t(), t(), Device.t()) :: :ok
   def remember(state_dir, name, before, device) do
     now = of(device)

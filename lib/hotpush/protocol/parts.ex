@@ -2,26 +2,27 @@ defmodule Hotpush.Protocol.Parts do
   @moduledoc """
   The parts of a device's description. Pure.
 
-  A device answers each part together with its print, a digest. The host remembers both. Of a part
-  whose print was in the question, the device only answers its place there, so a description that
-  is mostly known costs few bytes. What is remembered is used for nothing else: the device computes
-  every part anew, whatever the host remembers.
+  A device answers each part together with its print, a digest, and the host remembers both. If the
+  print of a part was in the question, the device answers only its place there, so a description that
+  the host mostly knows takes few bytes. The device computes every part anew each time, whatever the
+  host remembers.
   """
 
   alias Hotpush.Protocol.Answer
 
-  @typedoc "Parts by their prints."
+  @typedoc "Parts by print."
   @type t :: %{binary() => {:facts | :impls | :app | :pushed, term()}}
 
-  @doc "The prints, joined, in the order that `read/2` takes them to have."
+  @doc "The prints, joined, in the order on which `read/2` relies."
   @spec seen(t()) :: binary()
   def seen(parts), do: parts |> prints() |> IO.iodata_to_binary()
 
   defp prints(parts), do: parts |> Map.keys() |> Enum.sort()
 
   @doc """
-  Puts the parts of an answer in their places: the description as `Hotpush.Protocol.Answer.ask?/1`
-  takes it, and its parts, to be remembered. `remembered` are those that the question named.
+  Puts the parts of an answer together. Returns the description, in the form of
+  `Hotpush.Protocol.Answer.ask?/1`, and its parts, to be remembered. `remembered` are the parts that
+  the question named.
 
       iex> facts = %{otp: "25", erts: "13.0", elixir: "1.14.0", arch: "x86_64", mode: :embedded}
       iex> facts = Map.merge(facts, %{target: :none, firmware: :none, platform: :none})
@@ -42,7 +43,7 @@ defmodule Hotpush.Protocol.Parts do
 
     with true <- Answer.parts?(parts),
          told = Enum.map(parts, &told(&1, places, remembered)),
-         # Each of them once: what is answered stays as small as what is remembered.
+         # Each part may appear only once, which bounds the answer by what is remembered.
          true <- :error not in told and length(Enum.uniq_by(told, &elem(&1, 0))) == length(told),
          [{:facts, facts}] <- of(told, :facts),
          [{:impls, impls}] <- of(told, :impls) do

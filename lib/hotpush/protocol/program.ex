@@ -1,13 +1,13 @@
 defmodule Hotpush.Protocol.Program do
-  @moduledoc "Makes the bodies of Erlang functions small programs for `erl_eval`, at compile time."
+  @moduledoc "Turns the bodies of Erlang functions into small programs for `erl_eval`, at compile time."
 
   @typedoc "An expression, and the variables that stand for its function's arguments."
   @type t :: {tuple(), [atom()]}
 
   @doc """
-  Reads an Erlang file: the body of each function of one clause.
+  Reads an Erlang file: the body of each function, which has one clause.
 
-  Names and positions are of no use on a device: variables are numbered in the order in which they
+  A device does not need names and positions. So variables are numbered in the order in which they
   first occur, and every line is 1.
   """
   @spec read(Path.t(), [charlist()]) :: %{atom() => t()}
@@ -23,9 +23,9 @@ defmodule Hotpush.Protocol.Program do
   end
 
   @doc """
-  An expression as compressed text without a space too much. It is three quarters of the size of the
-  same expression as a compressed term; a device needs a millisecond to parse it, or a small board a
-  few. It ends with a full stop.
+  An expression as compressed text, without unnecessary spaces and with a full stop at the end. It has
+  three quarters of the size of the same expression as a compressed term. A device parses it in a
+  millisecond, a small board in a few.
 
       iex> tuple = {:tuple, 1, [{:var, 1, :V0}, {:op, 1, :>, {:var, 1, :V1}, {:integer, 1, -1}}]}
       iex> tuple |> Hotpush.Protocol.Program.text() |> :zlib.uncompress()
@@ -43,7 +43,7 @@ defmodule Hotpush.Protocol.Program do
     tokens |> Enum.map(&:erl_scan.text/1) |> joined() |> IO.iodata_to_binary() |> :zlib.compress()
   end
 
-  # Two words, or two operators, would become one.
+  # Without a space, two words or two operators would become one.
   defp joined([text, next | rest]) do
     apart? = kind(List.last(text)) == kind(hd(next)) and kind(hd(next)) != :bracket
     [text, if(apart?, do: " ", else: "") | joined([next | rest])]
@@ -65,7 +65,7 @@ defmodule Hotpush.Protocol.Program do
     {{:var, 1, short}, Map.put(names, variable, short)}
   end
 
-  # A named fun bears its variable's name without the form around it.
+  # A named fun has the bare name of its variable.
   defp rename({:named_fun, 1, variable, clauses}, names) do
     {{:var, 1, short}, names} = rename({:var, 1, variable}, names)
     {clauses, names} = rename(clauses, names)

@@ -2,8 +2,8 @@ defmodule Hotpush.Protocol.Question do
   @moduledoc """
   The programs that a device evaluates.
 
-  They are the bodies of the functions in `src/hotpush_question.erl`, read when this module is
-  compiled and made small: `:erl_eval` runs them on a device where nothing of ours is installed.
+  They are the bodies of the functions in `src/hotpush_question.erl`, which this module reads and makes
+  small when it is compiled. `:erl_eval` runs them on a device on which nothing of Hotpush is installed.
   """
 
   alias Hotpush.Protocol.Program
@@ -20,8 +20,8 @@ defmodule Hotpush.Protocol.Question do
                 do: {name, {Program.text(block), variables}}
   @links Program.read(@link, [])
 
-  # What unpacks a program there. `erl_eval:expr/5` with `value` answers no bindings: they would
-  # send everything back.
+  # Unpacks a program there. With `value`, `erl_eval:expr/5` returns no bindings, which would send
+  # everything back.
   {:ok, tokens, _} =
     :erl_scan.string(~c"""
     erl_eval:expr(
@@ -42,7 +42,7 @@ defmodule Hotpush.Protocol.Question do
 
   @doc """
   The call that brings the agent's modules (see `Hotpush.Protocol.Agents`) and has the first one
-  work: see `hotpush_question:transact/4`. `who` is what others are told who find the device busy.
+  work: see `hotpush_question:transact/4`. `who` is shown to others who find the device busy.
   """
   @spec transact(
           [Hotpush.Protocol.Agents.packed(), ...],
@@ -53,13 +53,13 @@ defmodule Hotpush.Protocol.Question do
   def transact(agents, function, argument, who),
     do: program(:transact, [agents, function, argument, who])
 
-  @doc "The call that waits until nothing of a broken visit runs: see `hotpush_question:settle/2`."
+  @doc "The call that waits until nothing of a broken visit is running: see `hotpush_question:settle/2`."
   @spec settle(charlist() | :none, pos_integer()) :: t()
   def settle(link, ms), do: program(:settle, [link, ms])
 
   @doc """
   The program that serves a visit over ssh, as an expression without variables: see
-  `hotpush_link:serve/1`. `silence` (ms) is how long it waits for a word of the host.
+  `hotpush_link:serve/1`. `silence` (ms) is how long it waits for a message from the host.
   """
   @spec link(pos_integer()) :: tuple()
   def link(silence) do

@@ -1,18 +1,18 @@
 defmodule Hotpush.Protocol.SafeTerm do
   @moduledoc """
-  Reads a term that somebody else wrote, without harm: numbers, texts, atoms that exist already,
-  tuples, lists and maps, up to a size, a count and a depth. Pure.
+  Safely reads a term that somebody else wrote: numbers, binaries, atoms that already exist, tuples,
+  lists and maps, up to a size, a count and a depth. Pure.
 
-  The external term format is documented in the ERTS user's guide, "External Term Format". Pids,
-  references, ports and functions are no data, and are refused.
+  The external term format is documented in the ERTS User's Guide, "External Term Format". Pids,
+  references, ports and functions are not data, and are rejected.
   """
 
   @max_bytes 16 * 1024 * 1024
   @max_terms 1_000_000
   @max_depth 24
 
-  # What devices answer with, so that these atoms exist before an answer comes: the modules that
-  # use them may not have been loaded yet.
+  # The atoms in answers of devices. Listed here, they exist before an answer comes: the modules that
+  # use them may not be loaded yet.
   @words [:ready, :answer, :raised, :stopped, :done, :refused, :busy, :staged, :host_gone] ++
            [:failed, :error, :killed, :held, :microseconds, :none, :batch, :on_load] ++
            [:not_loaded, :removed, :not_loadable, :nif_loaded, :on_load_failure, :not_purged] ++
@@ -48,15 +48,15 @@ defmodule Hotpush.Protocol.SafeTerm do
       {:error, problem} -> {:error, problem}
     end
   rescue
-    # The form is right, so what is left is an atom that :safe does not make.
+    # The form is right, so the cause can only be an atom that :safe does not create.
     ArgumentError -> {:error, :unknown_atom}
   end
 
-  @doc "The atoms that are known to be in answers."
+  @doc "The atoms that answers may contain."
   @spec words() :: [atom()]
   def words, do: @words
 
-  # Compressed terms say how large they are; they are inflated only as far as that is bearable.
+  # A compressed term states its size. It is inflated only up to a limit.
   defp plain(<<131, 80, size::32, data::binary>>) when size < @max_bytes do
     case inflate(data, size) do
       {:ok, body} -> {:ok, <<131, body::binary>>}

@@ -1,9 +1,9 @@
 defmodule Hotpush.Protocol.Stub do
   @moduledoc """
-  An empty module that says it stands for a removed one. Pure.
+  The empty module that takes the place of a removed one, and says so. Pure.
 
-  Which modules are removed, a device has a say in; so its name is written into a module that was
-  compiled under another, and becomes no atom here.
+  The names of removed modules come from the device, so they must not become atoms here. A module is
+  compiled under another name, and the name is then written into it.
   """
 
   @placeholder :hotpush_stub
@@ -21,8 +21,8 @@ defmodule Hotpush.Protocol.Stub do
     renamed
   end
 
-  # The first atom of the table is the module's name: behind a count, with its length. Since OTP 28
-  # the count is negative and the lengths are in the compact form of the assembler.
+  # The first atom in the table is the module's name, with its length, after the count. Since OTP 28,
+  # the count is negative, and lengths are compact-encoded.
   defp chunk({~c"AtU8", <<count::32-signed, @name_size, @name, rest::binary>>}, name, _app)
        when count > 0,
        do: [{~c"AtU8", <<count::32, byte_size(name), name::binary, rest::binary>>}]
@@ -44,7 +44,7 @@ defmodule Hotpush.Protocol.Stub do
   defp chunk({id, _} = chunk, _name, _app) when id in [~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT"],
     do: [chunk]
 
-  # Nothing else is needed, and what tells of the placeholder would lie.
+  # No other chunk is needed, and those that describe the placeholder would be wrong.
   defp chunk(_chunk, _name, _app), do: []
 
   defp compact(size) when size < 16, do: <<size::4, 0::4>>

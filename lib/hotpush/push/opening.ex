@@ -6,8 +6,8 @@ defmodule Hotpush.Push.Opening do
   alias Hotpush.Protocol.Session
   alias Hotpush.Push.Stopwatch
 
-  # After a longer compilation the device is reached again: it may have restarted meanwhile, or
-  # have been found only now.
+  # After a longer compilation, the device is reached again: it may have restarted, or may only be
+  # reachable now.
   @stale_ms 5_000
 
   @typedoc "Waits for the compilation: the project, and when it was compiled (`Stopwatch.now/0`)."
@@ -20,8 +20,8 @@ defmodule Hotpush.Push.Opening do
   @type waited :: %{connect: float(), ask: float()}
 
   @doc """
-  Opens a session, asks what can be asked already, and waits until the project is compiled.
-  `timeout` (ms) is for the whole visit, without that wait. The answer is `nil` if it came too early.
+  Opens a session, asks what can already be asked, and waits until the project is compiled. `timeout`
+  (ms) is for the whole visit, without that wait. The answer is `nil` if the device answered too early.
   """
   @spec run(Target.t(), pos_integer(), meanwhile(), built()) ::
           {{:ok, Session.t(), Project.t(), term()} | {:error, Error.t()}, waited()}

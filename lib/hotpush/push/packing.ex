@@ -1,5 +1,5 @@
 defmodule Hotpush.Push.Packing do
-  @moduledoc "What a plan sends to a device: its modules, packed, and what goes with them."
+  @moduledoc "Packs what a plan sends to a device."
 
   alias Hotpush.{Config, Error, Plan, Scanner}
   alias Hotpush.Plan.Steps
@@ -7,10 +7,10 @@ defmodule Hotpush.Push.Packing do
   alias Hotpush.Push.Visit
   alias Hotpush.Scanner.Problems
 
-  @typedoc "By the names of the modules."
+  @typedoc "Packed modules by name."
   @type packed :: %{String.t() => Scanner.packed()}
 
-  @doc "Packs the modules that the plan needs. Errors: files that cannot be used any more."
+  @doc "Packs the modules that the plan needs. Returns errors for files that can no longer be used."
   @spec run(Visit.t(), Plan.t()) :: {:ok, packed()} | {:error, [Error.t(), ...]}
   def run(visit, plan) do
     files = Steps.files(plan.steps)
@@ -36,7 +36,7 @@ defmodule Hotpush.Push.Packing do
     end
   end
 
-  # Between scan and pack another module took a file's place.
+  # Between scanning and packing, another module took the place of the file's.
   defp rewritten(files, packed, []) do
     for file <- files, not Map.has_key?(packed, file.module) do
       %{path: file.path, kind: :changed_while_reading, posix: nil, detail: ""}
@@ -45,7 +45,7 @@ defmodule Hotpush.Push.Packing do
 
   defp rewritten(_files, _packed, _problems), do: []
 
-  @doc "What the device is to do."
+  @doc "What the device has to do."
   @spec work(Config.t(), Plan.t(), packed()) :: Session.work()
   def work(config, plan, packed) do
     %{

@@ -1,17 +1,17 @@
 defmodule Hotpush.Push.Preparation do
-  @moduledoc "What has to be there before devices can be reached, and goes when that is over."
+  @moduledoc "Sets up what is needed to reach devices, and undoes it at the end."
 
   alias Hotpush.Config.Target
   alias Hotpush.Discovery.Names
   alias Hotpush.{Error, Turn}
   alias Hotpush.Push.Engine
 
-  # How long the network is asked for names.
+  # How long to ask the network for names.
   @search_ms 2_000
 
   @doc """
-  Calls `fun` while the names under `.local` that only mDNS knows are known in this VM. Asking for
-  them takes at most `timeout` ms. (ssh has ways of its own to know them.)
+  Calls `fun` while this VM knows the names under `.local` that only mDNS knows. Asking for them takes
+  at most `timeout` ms. (ssh gets them in another way.)
   """
   @spec named([Target.t()], pos_integer(), (() -> answer)) :: answer when answer: term()
   def named(targets, timeout, fun) do

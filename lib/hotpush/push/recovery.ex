@@ -1,28 +1,28 @@
 defmodule Hotpush.Push.Recovery do
   @moduledoc """
-  After the answer to a push was lost: reaches the device again, waits until nothing of the broken
-  visit goes on there, and asks what it runs.
+  Recovers after the answer to a push was lost: reaches the device again, waits until nothing of the
+  broken visit is still running there, and asks what the device runs.
   """
 
   alias Hotpush.Error
   alias Hotpush.Config.Target
   alias Hotpush.Protocol.{Device, Session}
 
-  # Wi-Fi that drops is back within seconds, and so is a device that was just too slow. Whoever
-  # gave a visit less time than that does not want to wait longer for this one.
+  # A dropped Wi-Fi connection comes back within seconds, and so does a device that was too slow. If the
+  # user set a shorter timeout, this does not take longer either.
   @grace 10_000
   @pause 250
 
   @typedoc "Round trips, and bytes sent and received."
   @type cost :: {non_neg_integer(), non_neg_integer(), non_neg_integer()}
 
-  @doc "How long (ms) it may take, where a visit may take `timeout`."
+  @doc "How long (ms) it may take if a visit may take `timeout`."
   @spec grace(pos_integer()) :: pos_integer()
   def grace(timeout), do: min(@grace, timeout)
 
   @doc """
-  What the device runs now, by `ask` on a session with it. `served_by` is of the broken visit (see
-  `Hotpush.Protocol.Session.served_by/1`), which is closed.
+  What the device now runs, by calling `ask` with a session. `served_by` is that of the broken visit
+  (see `Hotpush.Protocol.Session.served_by/1`), which is closed.
   """
   @spec run(
           Target.t(),
@@ -68,7 +68,7 @@ defmodule Hotpush.Push.Recovery do
   defp asked({:ok, device, session}), do: {{:ok, device}, session}
   defp asked({:error, error, session}), do: {{:error, error}, session}
 
-  # A link that was cut may be cut for a while yet. A device that answers nonsense stays as it is.
+  # A link that was cut may stay cut for a while, so try again. A device with invalid answers stays so.
   defp again({:error, %Error{stage: stage, reason: reason}} = failed, what, deadline, cost) do
     if now() + @pause < deadline and (stage == :connect or reason == :connection_lost) do
       receive do

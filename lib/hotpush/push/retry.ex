@@ -1,6 +1,7 @@
 defmodule Hotpush.Push.Retry do
   @moduledoc """
-  `--wait`: what passes by itself is waited for, a device that boots and somebody else's push.
+  `--wait`: waits for what passes by itself, that is, for a device that boots and for somebody else's
+  push.
   """
 
   alias Hotpush.Error
@@ -8,14 +9,14 @@ defmodule Hotpush.Push.Retry do
 
   @pause 1_000
 
-  # Why a device that boots cannot be reached.
+  # The reasons why a booting device cannot be reached.
   @boots [:unresolved, :no_epmd, :not_registered, :port_closed, :handshake_broken, :timeout] ++
            [:port_refused, :no_route, :no_answer, :hung_up] ++
            [:adb_no_device, :adb_no_node, :adb_not_registered, :adb_timeout]
 
   @doc """
-  Calls `visit` until what comes of it is not one of these, or `ms` have passed; `visit` is given
-  whether it is the first time. `said` is called once, with what is waited for. `nil`: no waiting.
+  Calls `visit` until its outcome has no such error, or `ms` have passed (`nil`: calls it once). The
+  argument of `visit` says whether this is the first call. `said` is called once, with the error.
   """
   @spec run(pos_integer() | nil, (boolean() -> Result.t()), (Error.t() -> any())) :: Result.t()
   def run(nil, visit, _said), do: visit.(true)

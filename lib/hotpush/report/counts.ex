@@ -5,9 +5,9 @@ defmodule Hotpush.Report.Counts do
   alias Hotpush.Report.Result
 
   @typedoc """
-  How many modules were pushed (loaded, or removed; once however many devices took them, and not
-  if one did not), and what failed: `module` is `nil` where it is about the device as a whole, and
-  text where this VM has no such module; `node` is the name of the device where that is no node.
+  How many modules were loaded or removed, and the failures. A module counts once, and only if it
+  succeeded on all devices. `module` is `nil` if the failure is about the whole device, and a string
+  if this VM has no such module. `node` is the name of the device if the device is not a node.
   """
   @type t :: {pushed_count :: non_neg_integer(), failed_list :: [failed()]}
   @type failed :: {module() | String.t() | nil, node() | String.t(), Error.t()}
@@ -35,7 +35,7 @@ defmodule Hotpush.Report.Counts do
 
   defp module(_error), do: nil
 
-  # Of what was to be removed, the device knew the name.
+  # The names of removed modules come from the device.
   defp existing(name) do
     String.to_existing_atom(name)
   rescue

@@ -10,7 +10,7 @@ defmodule Hotpush.Report.Document do
 
   @version 2
 
-  @doc "The version of this document, and of that of `mix hotpush.devices`, which name devices alike."
+  @doc "The version of this document and of that of `mix hotpush.devices`, which name devices alike."
   @spec version() :: pos_integer()
   def version, do: @version
 
@@ -32,8 +32,8 @@ defmodule Hotpush.Report.Document do
   end
 
   @doc """
-  Which device it is, in every document: its name, how it is reached (by `kind`), its node where it
-  has one, and its node, host or serial number as it was asked for.
+  The fields that identify a device in every document: its name, how it is reached (from `kind`), its
+  node if it has one, and its node, host or serial number as it was asked for.
 
       iex> Hotpush.Report.Document.identity("porch", :ssh, nil, "nerves-1a2b.local")
       [name: "porch", transport: "ssh", node: nil, destination: "nerves-1a2b.local"]

@@ -1,8 +1,8 @@
 defmodule Hotpush.Report.JSON do
   @moduledoc """
-  Writes JSON (RFC 8259): enough for our own documents, on every supported Elixir.
+  Writes JSON (RFC 8259) on every supported Elixir: as much of it as Hotpush's documents need.
 
-  Objects are keyword lists, so that their keys keep an order.
+  Objects are keyword lists, so that their keys keep their order.
   """
 
   import Hotpush.Text, only: [is_hidden: 1]
@@ -33,11 +33,11 @@ defmodule Hotpush.Report.JSON do
 
   defp string(text), do: [?", escape(text, ""), ?"]
 
-  # Into one binary: a list would take a hundred bytes for each character.
+  # Builds one binary: a list would take a hundred bytes for each character.
   defp escape(<<char::utf8, rest::binary>>, done),
     do: escape(rest, <<done::binary, char(char)::binary>>)
 
-  # Not valid UTF-8: U+FFFD stands for the byte.
+  # A byte that is not valid UTF-8 becomes U+FFFD.
   defp escape(<<_, rest::binary>>, done), do: escape(rest, <<done::binary, "\uFFFD">>)
   defp escape("", done), do: done
 

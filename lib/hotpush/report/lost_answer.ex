@@ -1,7 +1,7 @@
 defmodule Hotpush.Report.LostAnswer do
   @moduledoc """
-  What became of a device whose answer to a push was lost: judged by what it says it runs when it
-  is asked again, or unknown where it cannot be asked. Pure.
+  The result of a device whose answer to a push was lost. It depends on what the device says it runs
+  when it is asked again; if it cannot be asked, it is unknown. Pure.
   """
 
   alias Hotpush.Error
@@ -14,7 +14,7 @@ defmodule Hotpush.Report.LostAnswer do
   @typedoc "Why there was no answer, what was sent (by name), and what `--purge` was."
   @type t :: %__MODULE__{error: Error.t(), packed: map(), purge: :soft | :kill}
 
-  @doc "Compares what the device runs now with the plan. Only what it runs counts as deployed."
+  @doc "Compares what the device now runs with the plan. Only what it runs counts as deployed."
   @spec seen(Result.t(), t(), Device.t()) :: Result.t()
   def seen(outcome, lost, device) do
     steps = outcome.plan.steps
@@ -37,7 +37,7 @@ defmodule Hotpush.Report.LostAnswer do
         do: lost.error,
         else: Error.new(:load, name, :restarted)
 
-    # Where nothing was done, the reason says all.
+    # If nothing was done, the reason says everything.
     done? = Enum.any?([:loaded, :added, :deleted], &(Map.get(read_back, &1, []) != []))
     %{read_back | failures: [why | if(done?, do: read_back.failures, else: [])]}
   end
@@ -51,7 +51,7 @@ defmodule Hotpush.Report.LostAnswer do
 
   defp notices(_outcome, _lost, _device), do: []
 
-  @doc "Nobody could be asked; `why` is the reason for that."
+  @doc "The device could not be asked, because of `why`."
   @spec unknown(Result.t(), t(), Error.t()) :: Result.t()
   def unknown(outcome, lost, why) do
     error = Error.new(:load, outcome.target.name, {:unknown, lost.error.reason, why})

@@ -1,16 +1,16 @@
 defmodule Hotpush.Report.Result do
   @moduledoc """
-  What became of one device.
+  The result of one device.
 
-    * `:status` - `:done` (it runs the code, also when nothing differed), `:planned` (`--dry-run`),
+    * `:status` - `:done` (it runs the code, also if nothing differed), `:planned` (`--dry-run`),
       `:refused`, `:failed`, `:unknown` (the answer was lost, and it cannot be asked: see
       `Hotpush.Report.LostAnswer`)
-    * `:loaded`, `:added`, `:deleted` - names of modules that the device was seen to run, or not to
-      run, after the push
-    * `:device` - what it said of itself, if it did
+    * `:loaded`, `:added`, `:deleted` - names of modules that, after the push, the device was seen to
+      run, or no longer to run
+    * `:device` - its description of itself, if it gave one
     * `:failures` - errors; `:refusals` - errors; `:notices` - see `t:Hotpush.Plan.notice/0`
     * `:ms` - milliseconds by step
-    * `:lost` - while an answer is missing: the reason, and what was sent
+    * `:lost` - if the answer is missing: the reason, and what was sent
   """
 
   alias Hotpush.Report.LostAnswer
@@ -53,21 +53,21 @@ defmodule Hotpush.Report.Result do
           lost: LostAnswer.t() | nil
         }
 
-  @doc "An outcome that failed with one error."
+  @doc "A result that failed with one error."
   @spec failed(t(), Error.t()) :: t()
   def failed(outcome, error) do
     error = Target.named(outcome.target, error)
     %{outcome | status: :failed, failures: outcome.failures ++ [error]}
   end
 
-  @doc "The result without the modules of the device's description: no report says more of them."
+  @doc "The result without the modules of the device, which no report shows."
   @spec without_modules(t()) :: t()
   def without_modules(%{device: nil} = outcome), do: outcome
 
   def without_modules(%{device: device} = outcome),
     do: %{outcome | device: %{device | modules: %{}, files: %{}, parts: %{}}}
 
-  @doc "Takes a plan over: refused, or nothing to do, or planned."
+  @doc "Adds a plan: refused, nothing to do, or planned."
   @spec planned(t(), Plan.t()) :: t()
   def planned(outcome, plan) do
     %{
@@ -87,8 +87,8 @@ defmodule Hotpush.Report.Result do
   defp status(_plan), do: :done
 
   @doc """
-  Reads back: compares what the device says it runs now with what was sent (`packed`, by name).
-  Only what it then runs counts as deployed.
+  Reads back: compares what the device now says it runs with what was sent (`packed`, by name). Only
+  what it then runs counts as deployed.
   """
   @spec read_back(
           t(),
@@ -124,14 +124,14 @@ defmodule Hotpush.Report.Result do
     }
   end
 
-  @doc "Takes over what came of the steps: done, or failed if there is a failure."
+  @doc "Adds the outcome of the steps: done, or failed if there is a failure."
   @spec done(t(), Hotpush.Plan.Step.outcome()) :: t()
   def done(outcome, read_back) do
     outcome = Map.merge(outcome, read_back, fn _field, before, more -> before ++ more end)
     %{outcome | status: if(outcome.failures == [], do: :done, else: :failed)}
   end
 
-  @doc "What a device said of a dry run's removals: a list of those who live by the modules."
+  @doc "Adds a device's answer about the removals of a dry run: who needs the modules."
   @spec lived_by(t(), Hotpush.Protocol.Session.busy() | [Plan.living()]) :: t()
   def lived_by(outcome, []), do: outcome
   def lived_by(outcome, {:busy, _who, _seconds} = busy), do: refused(outcome, busy)
