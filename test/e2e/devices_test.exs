@@ -207,7 +207,7 @@ defmodule Hotpush.DevicesTest do
 
     assert output =~ "has a host key that this computer does not know yet"
     # Which of its addresses is heard first is the network's affair.
-    assert [_, address] = Regex.run(~r/Run "ssh -o HostName=(\S+) /, output)
+    assert [_, address] = Regex.run(~r/run "ssh -o HostName=(\S+) /, output)
     assert address == netns.address or address =~ ~r/^fe80::/
     assert output =~ ~s( -o HostKeyAlias=#{netns.host} #{netns.host}" once and answer yes)
 

@@ -40,7 +40,7 @@ defmodule Hotpush.Config.Options do
       false
       iex> {:error, error} = Hotpush.Config.Options.parse(discover: true)
       iex> Hotpush.Error.message(error)
-      "discover: is an option of the mix task alone: name the device, as mix hotpush.devices lists it."
+      "discover: is an option of the mix task only. Name the device, as mix hotpush.devices lists it."
       iex> {:error, error} = Hotpush.Config.Options.parse(nodes: [:"a@b"])
       iex> Hotpush.Error.message(error)
       "there is no option nodes: here, see Hotpush's documentation. Did you mean node:?"
