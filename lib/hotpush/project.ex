@@ -1,8 +1,8 @@
 defmodule Hotpush.Project do
   @moduledoc """
-  What Mix knows of the project: its applications, where their beams stand, what is kept in them.
+  What Mix knows about the project: its applications, the folders of their beams, the chunks to keep.
 
-  Only this module, `Hotpush.Project.Workspace` and `lib/mix` ask Mix.
+  Only this module, `Hotpush.Project.Workspace` and `lib/mix` call Mix.
   """
 
   alias Hotpush.{Config, Error}
@@ -12,10 +12,10 @@ defmodule Hotpush.Project do
     @moduledoc """
     One application of the project.
 
-    `:kind` is `:own` (of this project), `:dep` (a runtime dependency) or `:dev` (only in
-    development firmware: a dependency declared with an `only:` that leaves out `:prod`, or needed
-    by none but such). `:editable?` says that its sources are edited in place: an own application,
-    a path dependency, a sibling in the umbrella.
+    `:kind` is `:own` (of this project), `:dep` (a runtime dependency) or `:dev` (only in development
+    firmware: a dependency with an `only:` without `:prod`, or one that only such dependencies need).
+    `:editable?` says that its sources are edited in place: an own application, a path dependency, a
+    sibling in the umbrella.
     """
     defstruct [:name, :kind, :ebin, :vsn, editable?: false, modules: [], needs: []]
 
@@ -53,11 +53,11 @@ defmodule Hotpush.Project do
   Among others:
 
     * `:folder` - a digest of the name of its folder
-    * `:system` - modules that consolidation here knew of besides the applications'
+    * `:system` - other modules than the applications' that consolidation here knew
     * `:siblings` - modules of the project's own applications that were left out (`app_name:`)
-    * `:protocols` - consolidated protocols of Elixir's own
-    * `:platform` - modules that Elixir and Erlang/OTP have here
-    * `:taken` - modules of the applications that have the name of one of these
+    * `:protocols` - Elixir's own consolidated protocols
+    * `:platform` - the modules of Elixir and Erlang/OTP here
+    * `:taken` - modules of the applications with the name of one of these
   """
   @type t :: %__MODULE__{
           apps: [App.t()],
@@ -124,7 +124,7 @@ defmodule Hotpush.Project do
   defp built_apps(lib) do
     for path <- Path.wildcard(Path.join(lib, "*/ebin/*.app")),
         {:ok, [{:application, name, keys}]} <- [:file.consult(path)],
-        # It is on no device, unless it is the project itself.
+        # No device has it, unless it is the project itself.
         name != :hotpush or Mix.Project.config()[:app] == :hotpush,
         into: %{},
         do: {name, {Path.dirname(path), keys}}
@@ -148,7 +148,7 @@ defmodule Hotpush.Project do
     end
   end
 
-  # Without a compilation there may be nothing yet: that is not an empty project.
+  # With --no-compile, there may be no compiled code yet, which does not make it an empty project.
   defp compiled(own, built) do
     if Enum.any?(own, &Map.has_key?(built, &1)),
       do: :ok,
@@ -159,7 +159,7 @@ defmodule Hotpush.Project do
   defp kinds(built, own, dev_only, asked) do
     runtime = closure(built, own, fn app -> if app in own, do: dev_only, else: [] end)
     everything = closure(built, own, fn _app -> [] end)
-    # --app names a dependency on purpose, and so overrides that it is for development only.
+    # With --app, the user wants this dependency, even if it is for development only.
     chosen = Enum.uniq(runtime ++ asked)
 
     for name <- Enum.uniq(chosen ++ everything) do
@@ -183,7 +183,7 @@ defmodule Hotpush.Project do
     end
   end
 
-  # Mix compiles in place what it does not fetch: path dependencies, siblings in the umbrella.
+  # Mix compiles in place what it does not fetch: path dependencies and siblings in the umbrella.
   defp editable(apps) do
     here = for {app, scm} <- Mix.Project.deps_scms(), not scm.fetchable?(), do: app
     here = here ++ Map.keys(Mix.Project.apps_paths() || %{})
@@ -204,7 +204,7 @@ defmodule Hotpush.Project do
 
   defp needs(keys), do: (keys[:applications] || []) ++ (keys[:included_applications] || [])
 
-  # Declared with an `only:` that leaves out :prod, here or in a child of the umbrella.
+  # Declared with an `only:` without :prod, here or in a child of the umbrella.
   defp dev_only_deps do
     children =
       for {app, path} <- Mix.Project.apps_paths() || %{} do
@@ -227,21 +227,21 @@ defmodule Hotpush.Project do
     if Mix.Project.config()[:consolidate_protocols] && File.dir?(path), do: path
   end
 
-  # Consolidated here, but of no application of the project: Elixir's own.
+  # Protocols that are consolidated here, but belong to no application of the project, are Elixir's.
   defp foreign_protocols(apps) do
     ours = MapSet.new(Enum.flat_map(apps, & &1.modules))
 
     for dir <- List.wrap(consolidated()),
         {:ok, files} <- [File.ls(dir)],
-        # In one order, however they stand there: a device answers, and the host remembers, by it.
+        # Sorted, since a device's answer and what the host remembers depend on the order.
         "Elixir." <> _ = file <- Enum.sort(files),
         module = file |> Path.basename(".beam") |> String.to_atom(),
         not MapSet.member?(ours, module),
         do: module
   end
 
-  # Every application that the project may mean, whether or not it is pushed: its own, all of its
-  # dependencies, OTP's and Elixir's. A child of an umbrella does not know its siblings.
+  # Every application that the project may use, pushed or not: its own, all of its dependencies, OTP's
+  # and Elixir's. A child of an umbrella does not know its siblings.
   defp known_apps(own) do
     if match?([_], Workspace.settings_dirs()) do
       names = own ++ Map.keys(Mix.Project.apps_paths() || %{}) ++ Mix.Project.deps_apps()
@@ -249,8 +249,8 @@ defmodule Hotpush.Project do
     end
   end
 
-  # What consolidation here knew of besides the runtime applications: Elixir's own, and whatever of
-  # this build is on the code path (hotpush itself, other tools).
+  # What consolidation here knew besides the runtime applications: Elixir's own modules, and everything
+  # else of this build on the code path (hotpush itself, other tools).
   defp system_modules(lib, platform) do
     paths = for path <- :code.get_path(), do: to_string(path)
 
@@ -279,7 +279,7 @@ defmodule Hotpush.Project do
     for {name, app} <- platform, app not in names, into: %{}, do: {name, app}
   end
 
-  # A device is asked whether it has such a module of its own, too.
+  # A device is also asked whether it has such a module of its own.
   defp taken(apps, platform) do
     for app <- apps,
         module <- app.modules,
@@ -288,7 +288,7 @@ defmodule Hotpush.Project do
         do: module
   end
 
-  # As `mix release` keeps them: strip_beams: [keep: ["Docs"]] in the release's options.
+  # As in `mix release`: strip_beams: [keep: ["Docs"]] in the release's options.
   defp keep(config) do
     kept =
       for {_name, release} <- Mix.Project.config()[:releases] || [],

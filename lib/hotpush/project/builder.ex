@@ -1,7 +1,7 @@
 defmodule Hotpush.Project.Builder do
   @moduledoc """
-  Compiles the project and scans it, beside what its caller does meanwhile. In a VM, one build
-  after the other: Mix compiles nothing for a second caller while the first one still compiles.
+  Compiles the project and scans it, while its caller does other things. In a VM, only one build runs
+  at a time: Mix compiles nothing for a second caller while the first one is still compiling.
   """
 
   use GenServer

@@ -1,15 +1,15 @@
 defmodule Hotpush.Project.Consolidation do
   @moduledoc """
-  Consolidates protocols as Mix does, from what was compiled already.
+  Consolidates protocols as Mix does, from what is already compiled.
 
-  Mix 1.19 and 1.20 delete a project's consolidated protocols whenever a task of a dependency runs
-  in a project with a path dependency, and write them again only when they compile. A push without
-  a compilation would then find plain protocols, as no firmware has them.
+  Mix 1.19 and 1.20 delete a project's consolidated protocols whenever a task of a dependency runs in
+  a project with a path dependency, and write them again only when they compile. A push without a
+  compilation would then find plain protocols, which no firmware has.
   """
 
   @doc """
-  Writes the consolidated form of each protocol on `code_path` into the folder `path`, which
-  appears whole or not at all.
+  Writes the consolidated form of each protocol on `code_path` into the folder `path`. The folder
+  appears complete or not at all.
   """
   @spec write(Path.t(), [charlist()]) :: :ok
   def write(path, code_path) do
@@ -18,14 +18,14 @@ defmodule Hotpush.Project.Consolidation do
     paths = Enum.reject(code_path, &:lists.prefix(:code.lib_dir(), &1))
     for protocol <- Protocol.extract_protocols(paths), do: write(protocol, paths, beside)
 
-    # Another command may have been quicker, and its folder is the same.
+    # Another command may have been faster, and its folder is the same.
     with {:error, _} <- File.rename(beside, path), do: File.rm_rf!(beside)
     :ok
   end
 
   defp write(protocol, paths, dir) do
     implementations = Protocol.extract_impls(protocol, paths)
-    # What is loaded may be of the folder that is gone; its file would be read.
+    # A loaded protocol may come from the deleted folder, and its file would be read.
     :code.purge(protocol)
     :code.delete(protocol)
 

@@ -1,11 +1,11 @@
 defmodule Hotpush.Project.Inventory do
-  @moduledoc "What this project would run: every module of its applications, and its identity."
+  @moduledoc "What this project would run: every module of its applications, with its identity."
 
   alias Hotpush.{Error, Project}
   alias Hotpush.Scanner.Problems
 
   defmodule Beam do
-    @moduledoc "One module of the project: what the scanner read, and whose it is."
+    @moduledoc "One module of the project: what the scanner read, and the application that it belongs to."
     defstruct [:module, :app, :kind, :entry, consolidated?: false]
 
     @type t :: %__MODULE__{
@@ -35,15 +35,16 @@ defmodule Hotpush.Project.Inventory do
   @typedoc """
     * `:beams` - by module name
     * `:problems` - files that could not be used: the first ones, and a count
-    * `:broken` - names of those files: such a module is not "gone"
+    * `:broken` - names of those files: such a module does not count as gone
     * `:siblings` - modules of own applications that were left out
-    * `:dispatched` - of consolidated protocols, the implementations that they know: `dispatching/2`
-    * `:ways` - the project's own ways to find devices, which are for this computer alone: no beams
+    * `:dispatched` - the implementations that consolidated protocols know: see `dispatching/2`
+    * `:ways` - the project's own modules that find devices; they only run on this computer, so they
+      are not among the beams
     * `:system` - modules of Elixir's own applications, and others that consolidation here knew
-    * `:platform` - modules of Elixir and of Erlang/OTP: a device has its own
+    * `:platform` - modules of Elixir and of Erlang/OTP, of which a device has its own
     * `:folder` - a digest of the name of the project's folder
     * `:docs?` - whether docs are kept in what is pushed
-    * `:known` - the applications that the project may mean; `nil` where it cannot know all
+    * `:known` - the applications that the project may use; `nil` if it cannot know all of them
     * `:consolidate?` - whether the project wants its protocols consolidated
   """
   @type t :: %__MODULE__{
@@ -63,7 +64,7 @@ defmodule Hotpush.Project.Inventory do
           known: MapSet.t(String.t()) | nil
         }
 
-  @doc "Scans the project's folders. Consolidated protocols win over the plain ones."
+  @doc "Scans the project's folders. Consolidated protocols replace the plain ones."
   @spec scan(Project.t(), module()) :: t()
   def scan(%Project{} = project, scanner) do
     overlay = List.wrap(project.consolidated)
@@ -80,7 +81,7 @@ defmodule Hotpush.Project.Inventory do
     from_scan(project, length(overlay), scan)
   end
 
-  @doc "Names the owner of every entry. Pure."
+  @doc "Adds the application to every entry. Pure."
   @spec from_scan(Project.t(), non_neg_integer(), Hotpush.Scanner.scan()) :: t()
   def from_scan(project, overlay, scan) do
     apps = List.to_tuple(project.apps)
@@ -126,8 +127,8 @@ defmodule Hotpush.Project.Inventory do
   end
 
   @doc """
-  Adds which implementations the consolidated protocols among these modules know: read from their
-  files, since what was consolidated last may be more, or less, than what stands in the build.
+  Adds the implementations that the consolidated protocols among these modules know. They are read from
+  their files, since the last consolidation may have known more, or fewer, than the build has.
   """
   @spec dispatching(t(), [String.t()]) :: t()
   def dispatching(inventory, names) do
@@ -140,7 +141,7 @@ defmodule Hotpush.Project.Inventory do
     %{inventory | dispatched: dispatched}
   end
 
-  # It names them in its code, so that they stand in its table of atoms.
+  # Its code names them, so they are in its atom table.
   defp implementations(protocol, path) do
     case :beam_lib.chunks(String.to_charlist(path), [:atoms]) do
       {:ok, {_, [atoms: atoms]}} ->
@@ -149,7 +150,7 @@ defmodule Hotpush.Project.Inventory do
             String.starts_with?(name, protocol <> "."),
             do: name
 
-      # Somebody is writing it: packing it will say so.
+      # Something is writing the file: packing it will report that.
       {:error, :beam_lib, _} ->
         []
     end
@@ -158,7 +159,7 @@ defmodule Hotpush.Project.Inventory do
   defp owners(apps),
     do: for(app <- apps, module <- app.modules, into: %{}, do: {to_string(module), app})
 
-  # A consolidated protocol stands in no application's folder: the .app files name its owner.
+  # A consolidated protocol is in no application's folder, but the .app files say where it belongs.
   defp beam(%{dir: dir} = entry, overlay, _apps, owners) when dir < overlay do
     case Map.fetch(owners, entry.module) do
       {:ok, app} -> %{beam(entry, app.name, app.kind) | consolidated?: true}

@@ -1,10 +1,10 @@
 defmodule Hotpush.Project.LateSaves do
   @moduledoc """
-  Sources that were saved in the very second in which they were compiled.
+  Finds sources that were saved in the same second in which they were compiled.
 
-  Mix knows that a source changed by its size and its time in whole seconds. A save of equal size
-  in the second of the compilation, but after it, changes neither. Such a source gets a later
-  time: Mix then compares its content with what it compiled.
+  Mix detects a change by a source's size and its time in whole seconds. If the source is saved after
+  the compilation, but in the same second and with the same size, neither changes. Such a source gets
+  a later time, so that Mix compares its content with what it compiled.
   """
 
   alias Hotpush.Project.LateSaves.Record
@@ -13,14 +13,14 @@ defmodule Hotpush.Project.LateSaves do
   @typedoc "Folders with sources, the folder of their beams, and the compilers' manifests."
   @type place :: {sources :: [Path.t()], ebin :: Path.t(), manifests :: [Path.t()]}
 
-  @typedoc "A place, what of it got a later time, and the digests of what was saved just now."
+  @typedoc "A place, its sources that got a later time, and the digests of those saved just now."
   @type shown :: %{place: place(), late: [Path.t()], digests: Record.digests()}
 
   @doc """
-  Gives a later time to each source of which the second cannot tell and the record does not.
+  Gives a later time to each source for which neither the time nor the record shows whether it changed.
 
-  No time is set back or into the future: what is saved meanwhile is seen all the same. Where the
-  second in question is not over, this waits for its end.
+  No time is set back or into the future, so a save in the meantime is still detected. If the second in
+  question is not over, this waits for its end.
   """
   @spec show(place(), Record.t()) :: shown()
   def show({sources, ebin, manifests} = place, record) do
@@ -36,7 +36,7 @@ defmodule Hotpush.Project.LateSaves do
         late -> touch(late, Enum.max(compiled))
       end
 
-    # Before the compiler reads them. What is saved after this differs from it.
+    # Read before the compiler reads them, so a later save differs from this.
     recent = for {path, time} <- saved, time >= now, do: path
     %{place: place, late: late, digests: Map.merge(known, Record.digests(late ++ recent))}
   end
@@ -63,7 +63,7 @@ defmodule Hotpush.Project.LateSaves do
       else: []
   end
 
-  # A clock that was set back is nothing to wait for.
+  # Do not wait for a clock that was set back.
   defp over?(second) do
     left = (second + 1) * 1000 - System.os_time(:millisecond)
     if left in 1..1000, do: Process.sleep(left)

@@ -7,7 +7,7 @@ defmodule Hotpush.Project.Platform do
   @typedoc "The application of each module."
   @type t :: %{optional(module_name :: String.t()) => application :: String.t()}
 
-  @doc "Their modules, by name, with the application that has each. One reading of their folders."
+  @doc "Their modules, by name, each with its application. Reads their folders once."
   @spec modules() :: t()
   def modules do
     for {app, dir} <- apps(),

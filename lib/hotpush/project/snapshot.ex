@@ -1,7 +1,7 @@
 defmodule Hotpush.Project.Snapshot do
   @moduledoc """
-  What the project's files hold at one moment: content, not times. A file that was written anew
-  with the same code is no change, and one with an older time and other code is.
+  The content of the project's beams at one moment. A file that was rewritten with the same code has
+  not changed, and one with other code has, even if its time is older.
   """
 
   alias Hotpush.{Error, Project, Scanner, Turn}
@@ -9,12 +9,12 @@ defmodule Hotpush.Project.Snapshot do
   alias Hotpush.Project.Inventory
 
   @typedoc """
-  The identity of each beam: the BLAKE3 digest of what of it is loaded, so that debug information,
+  The identity of each beam: the BLAKE3 digest of the chunks that are loaded, so debug information,
   compilation times and paths make no difference.
   """
   @type t :: %{Path.t() => identity :: binary()}
 
-  @doc "The identities of the beams of the project's runtime applications, as they stand on disk."
+  @doc "The identities of the beams of the project's runtime applications on disk."
   @spec take() :: {:ok, t()} | {:error, Error.t()}
   def take do
     with {:ok, inventory, _dirs} <- inventory() do
@@ -24,8 +24,8 @@ defmodule Hotpush.Project.Snapshot do
   end
 
   @doc """
-  The folders with those beams. Consolidated protocols stand in the first, and win over the plain
-  ones that the others have.
+  The folders with those beams. The first one has the consolidated protocols, which replace the plain
+  ones in the others.
   """
   @spec dirs() :: {:ok, [Path.t()]} | {:error, Error.t()}
   def dirs do
@@ -34,7 +34,7 @@ defmodule Hotpush.Project.Snapshot do
 
   defp dirs(project), do: List.wrap(project.consolidated) ++ Enum.map(project.apps, & &1.ebin)
 
-  @doc "The names of the modules that are new or other than in the snapshot."
+  @doc "The names of the modules that are new or differ from the snapshot."
   @spec changed(t()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def changed(before) do
     with {:ok, inventory, _dirs} <- inventory() do
@@ -56,7 +56,7 @@ defmodule Hotpush.Project.Snapshot do
   defp scan(project),
     do: Turn.take(:build, fn -> Inventory.scan(project, Scanner.default()) end)
 
-  # Without what is for development only: no push takes that along by itself.
+  # Without development-only dependencies, which no push sends unless it is told to.
   defp project do
     with {:ok, config} <- Options.config([]), {:ok, project} <- Project.load(config) do
       {:ok, %{project | apps: Enum.reject(project.apps, &(&1.kind == :dev))}}

@@ -1,8 +1,7 @@
 defmodule Hotpush.Project.Workspace do
   @moduledoc """
-  The Mix project as a place to work in: what surrounds it, and compiling it.
-
-  What it is made of says `Hotpush.Project`.
+  The Mix project as a place to work in: its surroundings, and its compilation. `Hotpush.Project` has
+  its contents.
   """
 
   alias Hotpush.{Config, Error, Turn}
@@ -19,11 +18,11 @@ defmodule Hotpush.Project.Workspace do
       else: {:error, Error.new(:usage, nil, :no_project)}
   end
 
-  @doc "What was typed, with the environment, hotpush.toml and the Mix config."
+  @doc "The config: what was typed, with the environment, hotpush.toml and the Mix config."
   @spec config(Given.t()) :: {:ok, Config.t()} | {:error, Error.t()}
   def config(given), do: Turn.take(:build, fn -> read_config(given) end)
 
-  # A compilation in another process makes other projects the current one, for a while.
+  # During a compilation in another process, other projects are the current one for a while.
   defp read_config(given) do
     app_envs = Map.new([:hotpush, :mix_tasks_upload_hotswap], &{&1, Application.get_all_env(&1)})
 
@@ -34,15 +33,15 @@ defmodule Hotpush.Project.Workspace do
     end
   end
 
-  # As it is found from here. In Hotpush's own folder, Hotpush is no dependency.
+  # The path from here. In Hotpush's own folder, Hotpush is not a dependency.
   defp guides do
     folder = if Mix.Project.get(), do: Mix.Project.deps_paths()[:hotpush]
     Path.relative_to_cwd(Path.join(folder || File.cwd!(), "guides"))
   end
 
   @doc """
-  The folders in which `hotpush.toml` may stand, nearest first: that of the project's `mix.exs`,
-  and that of the lock file, which a child of an umbrella shares with its root.
+  The folders that may have a `hotpush.toml`, nearest first: that of the project's `mix.exs`, and that
+  of the lock file, which a child of an umbrella shares with its root.
   """
   @spec settings_dirs() :: [Path.t()]
   def settings_dirs do
@@ -61,13 +60,13 @@ defmodule Hotpush.Project.Workspace do
   @spec name() :: atom()
   def name, do: Mix.Project.config()[:app]
 
-  @doc "Where small things are kept between runs: in the build folder."
+  @doc "The folder for small files that are kept between runs. It is in the build folder."
   @spec state_dir() :: Path.t()
   def state_dir, do: Path.join(Mix.Project.build_path(), ".hotpush")
 
   @doc """
-  Compiles the project, unless told not to; also if this VM has compiled it before. The caller has
-  the turn to build, see `Hotpush.Turn`.
+  Compiles the project unless the config says otherwise, even if this VM has compiled it before. The
+  caller must have the turn to build, see `Hotpush.Turn`.
   """
   @spec compile(Config.t()) :: :ok | {:error, Error.t()}
   def compile(%Config{compile?: false}), do: consolidate()
@@ -90,11 +89,11 @@ defmodule Hotpush.Project.Workspace do
   rescue
     error in Mix.Error -> {:error, Error.new(:compile, nil, {:compile, Exception.message(error)})}
   catch
-    # So it ends where the compiler has said what is wrong.
+    # Mix ends like this after the compiler has reported the error.
     :exit, {:shutdown, status} -> {:error, Error.new(:compile, nil, {:compile, status})}
   end
 
-  # Path dependencies were compiled on the way to this task: those with such a source once more.
+  # Mix compiled path dependencies before this task: compile those with such a source again.
   defp show_late_saves(record) do
     own = own_places()
     deps = for {_app, place} <- dependencies(Keyword.keys(own)), do: LateSaves.show(place, record)
@@ -117,8 +116,8 @@ defmodule Hotpush.Project.Workspace do
     :ok
   end
 
-  # While Mix (1.15 and newer) compiles a child or a dependency, only what that one needs is on the
-  # code path, and devices are reached meanwhile.
+  # While Mix (1.15 and newer) compiles a child or a dependency, the code path has only what that one
+  # needs, and devices are being reached at the same time.
   defp keep_loadable do
     Application.load(:hotpush)
     {:ok, modules} = :application.get_key(:hotpush, :modules)
@@ -164,14 +163,14 @@ defmodule Hotpush.Project.Workspace do
     "--no-protocol-consolidation"
   ]
 
-  @doc "Makes the consolidated protocols again where Mix has deleted them: see `Hotpush.Project.Consolidation`."
+  @doc "Consolidates protocols again if Mix has deleted them: see `Hotpush.Project.Consolidation`."
   @spec consolidate() :: :ok
   def consolidate do
     path = Mix.Project.get() && Mix.Project.consolidation_path()
 
     if path && Mix.Project.config()[:consolidate_protocols] && not File.dir?(path) && compiled?() do
-      # Compiles nothing: it makes the code path that a compilation has. Mix itself would consolidate
-      # only what has changed by its own record, which is of the folder that is gone.
+      # This compiles nothing, but sets the code path of a compilation. Mix itself would consolidate
+      # only what has changed according to its record, which describes the deleted folder.
       Mix.Task.run("compile", @code_path_alone)
       unless File.dir?(path), do: Consolidation.write(path, :code.get_path())
     end
@@ -190,7 +189,7 @@ defmodule Hotpush.Project.Workspace do
     Enum.any?(apps, &File.exists?(Path.join([lib, "#{&1}", "ebin", "#{&1}.app"])))
   end
 
-  @doc "Makes the project's own ways to find devices known to this VM, as they were compiled last."
+  @doc "Loads the project's own modules that find devices, as they were compiled last."
   @spec load_ways(Config.t()) :: :ok
   def load_ways(%Config{discovery: []}), do: :ok
 

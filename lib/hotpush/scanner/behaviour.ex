@@ -1,29 +1,29 @@
 defmodule Hotpush.Scanner.Behaviour do
-  @moduledoc "What both scanners do, with the same answers: each is tested against the other."
+  @moduledoc "The behaviour of both scanners. They return the same: each is tested against the other."
 
   alias Hotpush.Scanner
 
   @doc """
   Reads every `*.beam` directly inside each folder.
 
-  Entries come sorted by module name, problems by path. Where two folders have the same module,
-  the first one's stays, and the other is a problem.
+  Entries are sorted by module name, problems by path. If two folders have the same module, the first
+  one is used, and the other one is a problem.
 
   Options:
 
-    * `:keep` - names of further chunks to keep, such as `"Docs"`
+    * `:keep` - names of additional chunks to keep, such as `"Docs"`
     * `:manifest` - path of the cache file, or `nil`
-    * `:overlay` - how many of the first folders silently win over those behind them, such as
-      that of the consolidated protocols; default 0. There a bad file still hides the one that
-      it stands for
+    * `:overlay` - how many of the first folders silently replace modules of the folders after them, as
+      that of the consolidated protocols does; default 0. A bad file there still hides the file that
+      it replaces
   """
   @callback scan(dirs :: [Path.t()], keyword()) :: Scanner.scan()
 
   @doc """
-  Says which local modules the device does not run, and which it runs that are not local.
+  Returns the local modules that the device does not run, and the device's modules that are not local.
 
-  An answer with no MD5 counts as no answer. A stamp outweighs the `Line` chunk: that one is of
-  the device's file, the stamp of the code that runs.
+  An answer without an MD5 counts as no answer. A stamp takes precedence over the `Line` chunk, which
+  describes the device's file, while the stamp describes the code that runs.
   """
   @callback diff([Scanner.entry()], [Scanner.answer()]) :: Scanner.diff()
 

@@ -1,5 +1,5 @@
 defmodule Hotpush.Scanner.Layout do
-  @moduledoc "What both scanners agree on. Pure."
+  @moduledoc "The layout of beams and stamps, which both scanners share. Pure."
 
   @doc """
   Names of the chunks that are kept when a beam is stripped, and that the digest covers,

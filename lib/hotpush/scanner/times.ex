@@ -1,11 +1,11 @@
 defmodule Hotpush.Scanner.Times do
-  @moduledoc "When files were written."
+  @moduledoc "The times of files."
 
   alias Hotpush.Native
 
   @doc """
-  All files at and below these paths, links followed, each with the second (Unix time) in which it
-  was written last. What cannot be read is left out.
+  All files at and below these paths, each with the second (Unix time) in which it was last written.
+  Follows links. Leaves out what cannot be read.
   """
   @spec of([Path.t()]) :: [{Path.t(), integer()}]
   def of(paths) do
@@ -13,11 +13,11 @@ defmodule Hotpush.Scanner.Times do
     if Native.loaded?(), do: Native.times(paths), else: portable(paths)
   end
 
-  @doc "As `of/1`, by OTP alone."
+  @doc "The same as `of/1`, with OTP only."
   @spec portable([Path.t()]) :: [{Path.t(), integer()}]
   def portable(paths), do: Enum.flat_map(paths, &portable(&1, []))
 
-  # `above` are the folders that lead here: a link to one of them would never end.
+  # `above` are the folders on the way here: following a link to one of them would never end.
   defp portable(path, above) do
     case :file.read_file_info(path, [:raw, time: :posix]) do
       {:ok, info} when elem(info, 2) == :regular ->

@@ -1,10 +1,10 @@
 defmodule Hotpush.Transport.Ssh do
   @moduledoc """
-  One `ssh host '<expression>'` by the system's `ssh`: its standard input and output carry what
-  goes to and fro. See `src/hotpush_link.erl` for the device's end.
+  Runs one `ssh host '<expression>'` with the system's `ssh`. Its standard input and output carry all
+  messages. See `src/hotpush_link.erl` for the device's end.
 
-  Neither side distributes, listens or has a cookie. What the device answers is only ever read as
-  data: it can do nothing to this host.
+  Neither side uses distribution, listens or has a cookie. The device's answers are only read as data:
+  it can do nothing to this host.
   """
 
   @behaviour Hotpush.Transport
@@ -15,7 +15,7 @@ defmodule Hotpush.Transport.Ssh do
   alias Hotpush.Transport.Ssh.{Channel, Client, Command, Diagnosis}
   alias Hotpush.Transport.Ssh.{Keys, KnownHost}
 
-  # How long the network is asked for a name that nobody here knows.
+  # How long to ask the network for a name that is not known here.
   @search_ms 2_000
 
   defstruct [:channel, :address]
@@ -30,7 +30,7 @@ defmodule Hotpush.Transport.Ssh do
   @impl true
   def finish, do: :ok
 
-  # A name may be known by ssh's config, by the resolver, or by the network alone, in this order.
+  # ssh's config, the resolver or only the network may know a name. They are tried in this order.
   @impl true
   def open(%Target{way: {:ssh, ssh}} = target, timeout) do
     deadline = System.monotonic_time(:millisecond) + timeout
@@ -75,11 +75,11 @@ defmodule Hotpush.Transport.Ssh do
     end
   end
 
-  # SSH_ASKPASS knows a password; asked whether to trust a key it would say that, for ever.
+  # SSH_ASKPASS answers with a password. Asked whether to trust a key, it would do so forever.
   defp asks?(ssh, address),
     do: match?(%{checking: "ask"}, KnownHost.of(Client.settled(ssh, address), ""))
 
-  # What helps depends on how the developer's own ssh knows the host.
+  # The advice depends on how the developer's own ssh knows the host.
   defp known_host({why, ssh}, log, address) when why in [:host_key_changed, :host_key_unknown] do
     known = KnownHost.of(Client.settled(ssh, address), log)
     {why, Map.merge(ssh, %{known: known, at: Command.at(address, ssh)})}
@@ -87,14 +87,14 @@ defmodule Hotpush.Transport.Ssh do
 
   defp known_host(reason, _log, _address), do: reason
 
-  # What helps with the developer's own known hosts is of no use where these are not asked.
+  # Advice about the developer's known hosts is of no use if they are not consulted.
   defp failed(%Target{host_keys: [_ | _]} = target, {why, ssh})
        when why in [:host_key_changed, :host_key_unknown],
        do: failed(%{target | host_keys: nil}, {:host_key_not_confirmed, ssh})
 
   defp failed(target, reason), do: {:error, Error.new(:connect, target.name, reason)}
 
-  # Of each attempt its own: what is left of one goes a little later.
+  # Each attempt has its own, since what is left of one is removed a little later.
   defp path(target, what) do
     name = "#{what}_#{System.pid()}_#{System.unique_integer([:positive])}"
     Path.join(target.state_dir, name)
@@ -111,7 +111,7 @@ defmodule Hotpush.Transport.Ssh do
     end
   end
 
-  # What has started answers by and by: nothing is waited for.
+  # A started program answers later, so this does not wait.
   @impl true
   def start(conn, question, _timeout) do
     id = System.unique_integer([:positive])

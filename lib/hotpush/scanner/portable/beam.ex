@@ -6,7 +6,7 @@ defmodule Hotpush.Scanner.Portable.Beam do
   @type chunk :: {id :: String.t(), data :: binary()}
   @type flaw :: {kind :: atom(), detail :: String.t()}
 
-  # No real file comes near.
+  # Far more than any real file has.
   @max_chunks 1000
 
   # The loader refuses a file without any of these.

@@ -1,6 +1,6 @@
 defmodule Hotpush.Scanner.Portable.Blake3 do
   @moduledoc """
-  BLAKE3, hash mode, 32 bytes: written after the specification to be obvious, not fast.
+  BLAKE3, hash mode, 32 bytes. It follows the specification, and is meant to be obvious, not fast.
   """
 
   import Bitwise
@@ -31,8 +31,8 @@ defmodule Hotpush.Scanner.Portable.Blake3 do
     words(compress(cv, block, counter, size, flags ||| @root))
   end
 
-  # A node is what its last compression takes, since only then it is known whether it is the
-  # root. The left half of a tree is the largest power of two of chunks that leaves a rest.
+  # A node is the input of its last compression, since only then it is known whether it is the root.
+  # The left half of a tree has the largest power of two of chunks that leaves a rest.
   defp node(data, counter) when byte_size(data) <= @chunk_bytes do
     chunk(data, List.to_tuple(@iv), counter, @chunk_start)
   end
@@ -68,8 +68,7 @@ defmodule Hotpush.Scanner.Portable.Blake3 do
       g::little-32, h::little-32>>
   end
 
-  # The seven rounds are written out by the compiler: which word of the block goes where is
-  # then no question at run time.
+  # The seven rounds are unrolled at compile time, so that the order of the block's words is known.
   @permutation [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
 
   @columns [{0, 4, 8, 12}, {1, 5, 9, 13}, {2, 6, 10, 14}, {3, 7, 11, 15}]

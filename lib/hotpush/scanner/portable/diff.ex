@@ -11,7 +11,7 @@ defmodule Hotpush.Scanner.Portable.Diff do
   @doc "See `c:Hotpush.Scanner.diff/2`."
   @spec diff([Scanner.entry()], [Scanner.answer()]) :: Scanner.diff()
   def diff(entries, answers) do
-    # The first answer counts, if there are two; one without an MD5 is none.
+    # If there are two answers, the first one counts. An answer without an MD5 does not count.
     known =
       for {module, md5, stamp, line} <- Enum.reverse(answers),
           md5 != "",
@@ -38,7 +38,7 @@ defmodule Hotpush.Scanner.Portable.Diff do
   defp reason(entry, {md5, stamp, line}) do
     cond do
       not same?(md5, entry.md5) and not same?(md5, entry.bare_md5) -> :code
-      # The stamp is of the code that runs; the device's file may be another by now.
+      # The stamp describes the code that runs; the device's file may have changed since.
       stamp != "" -> if same?(stamp, entry.digest), do: nil, else: :lines
       line == "" or same?(line, entry.line_md5) -> nil
       true -> :lines

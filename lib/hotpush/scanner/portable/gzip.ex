@@ -1,19 +1,19 @@
 defmodule Hotpush.Scanner.Portable.Gzip do
   @moduledoc """
-  Compression, with a limit on what comes out.
+  Compression, with a limit on the decompressed size.
   """
 
-  # No beam is larger, compressed or not.
+  # The limit of a beam's size, compressed or not.
   @max_bytes 64 * 1024 * 1024
 
-  # zlib's way to ask for the gzip format.
+  # This tells zlib to use the gzip format.
   @gzip_window 31
 
   @doc "The largest file, in bytes."
   @spec max_bytes() :: pos_integer()
   def max_bytes, do: @max_bytes
 
-  @doc "The bytes that start with `FOR1`: these, or what they unpack to."
+  @doc "The bytes that start with `FOR1`: the given ones, or their decompressed content."
   @spec inflate(binary()) :: {:ok, binary()} | {:error, {atom(), String.t()}}
   def inflate(""), do: {:error, {:empty, "the file has no bytes"}}
   def inflate(bytes) when byte_size(bytes) > @max_bytes, do: too_large()

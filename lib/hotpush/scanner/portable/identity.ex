@@ -1,12 +1,12 @@
 defmodule Hotpush.Scanner.Portable.Identity do
   @moduledoc """
-  What a module is known by.
+  The identity of a module.
   """
 
   alias Hotpush.Scanner.Layout
   alias Hotpush.Scanner.Portable.{Beam, Blake3, Gzip}
 
-  # The order in which the emulator's MD5 covers them, whatever the order of the file.
+  # The emulator's MD5 covers the chunks in this order, whatever the order in the file.
   @md5_chunks ~w(Atom AtU8 Code StrT ImpT ExpT FunT LitT)
 
   @type t :: %{
@@ -28,7 +28,7 @@ defmodule Hotpush.Scanner.Portable.Identity do
     end
   end
 
-  @doc "Names of the chunks that travel as they are. `CInf` is not: the stamp takes its place."
+  @doc "Names of the chunks that travel unchanged. `CInf` does not: the stamp takes its place."
   @spec kept_ids([String.t()]) :: [String.t()]
   def kept_ids(keep), do: (Layout.digest_chunks() ++ keep) -- ["CInf"]
 
@@ -52,7 +52,7 @@ defmodule Hotpush.Scanner.Portable.Identity do
   defp line_md5(nil), do: ""
   defp line_md5({_id, data}), do: :erlang.md5(data)
 
-  # The last word of each entry is an older hash, and counts as zero.
+  # The last word of each entry is an older hash, and is taken as zero.
   defp significant("FunT", <<count::binary-size(4), entries::binary>>),
     do: [count | funs(entries)]
 

@@ -1,31 +1,30 @@
 defmodule Hotpush.Transport.Ssh.Calls do
   @moduledoc """
-  What is under way on one ssh: which calls are open, which of their answers nobody has asked for
+  The table of calls on one ssh: which calls are open, which of their answers have not been fetched
   yet, and which messages have to wait. Pure.
 
-  A call is forgotten with its answer. What is given up, a call or a conversation, is forgotten when
-  the device says that it answers no more to it; until then its answers are dropped. So this table is
-  as large as what is under way, and an answer for which it has no entry is a lie.
+  A call is forgotten when it is answered. A call or conversation that is given up is forgotten when the
+  device confirms that it sends no more of it; until then, its answers are dropped. So the table only
+  has what is under way, and an answer without an entry is an error of the device.
   """
 
-  # Messages that may be under way to one program there without an answer: the daemon's memory for
-  # what nobody has read yet is some thirty times its size.
+  # How many messages may be on their way to one program there without an answer: the daemon needs some
+  # thirty times the size of what nobody has read yet.
   @window 16
 
-  # Answers of one call that may wait to be asked for.
+  # How many answers of one call may wait to be fetched.
   @unread 1_000
 
   @type id :: :ready | pos_integer()
   @type kind :: :call | :start
   @type t :: %{id() => map() | :given_up}
 
-  @doc "Nothing is under way but the device's greeting."
+  @doc "The table at the start, when only the device's greeting is expected."
   @spec new() :: t()
   def new, do: open(%{}, :ready, :call, nil)
 
   @doc """
-  Opens a call, which has one answer, or one that is started, and may have many, until `owner` gives
-  it up.
+  Opens a call, which has one answer, or a start, which may have many until `owner` gives it up.
   """
   @spec open(t(), id(), kind(), pid() | nil) :: t()
   def open(calls, id, kind, owner) do
@@ -57,8 +56,8 @@ defmodule Hotpush.Transport.Ssh.Calls do
   end
 
   @doc """
-  Takes an answer in; answers the message that may go out for it. An error: nobody has asked for
-  it, or for so much.
+  Adds an answer; returns the message that may now be sent. It is an error if nobody has asked for the
+  answer, or if there are too many.
   """
   @spec answered(t(), term(), term()) :: {:ok, t(), [term()]} | :error
   def answered(calls, id, answer) do
@@ -86,7 +85,7 @@ defmodule Hotpush.Transport.Ssh.Calls do
     end
   end
 
-  @doc "Hands out the next answer of a call, if there is one. With the last one it is forgotten."
+  @doc "Returns the next answer of a call, if there is one. With the last one, the call is forgotten."
   @spec take(t(), id()) :: {:ok, term(), t()} | :none
   def take(calls, id) do
     with %{^id => %{} = call} <- calls,
@@ -99,7 +98,7 @@ defmodule Hotpush.Transport.Ssh.Calls do
     end
   end
 
-  @doc "Gives one up. `:tell`: the device has to be told, since it may still answer."
+  @doc "Gives a call up. `:tell` means that the device must be told, since it may still answer."
   @spec give_up(t(), id()) :: {:tell | :over, t()}
   def give_up(calls, id) do
     case calls do
@@ -109,7 +108,7 @@ defmodule Hotpush.Transport.Ssh.Calls do
     end
   end
 
-  @doc "The device answers no more to what was given up."
+  @doc "The device confirmed that it sends no more of what was given up."
   @spec stopped(t(), term()) :: {:ok, t()} | :error
   def stopped(calls, id) do
     case calls do

@@ -1,6 +1,6 @@
 defmodule Hotpush.Transport.Ssh.Channel do
   @moduledoc """
-  One running `ssh`, as those see it who talk to the device through it. It ends with the process
+  One running `ssh`, for the processes that talk to the device through it. It ends with the process
   that started it; calls and conversations end with the processes that began them.
   """
 
@@ -14,21 +14,21 @@ defmodule Hotpush.Transport.Ssh.Channel do
           output: String.t()
         }
 
-  @doc "Starts ssh. `log` is where it writes its own words, for as long as it runs."
+  @doc "Starts ssh, which writes its own messages to the file `log` while it runs."
   @spec start(Command.t(), Path.t()) :: {:ok, pid()}
   def start(command, log), do: GenServer.start(Server, {command, log, self()})
 
-  @doc "Waits for the device's end to answer; it answers the address there of whoever serves."
+  @doc "Waits for the device's end to answer. Returns the address of the process that serves there."
   @spec ready(pid(), timeout()) ::
           {:ok, charlist()} | {:error, {:closed, ending()} | {:timeout, timeout()}}
   def ready(channel, timeout), do: ask(channel, {:answer, :ready}, timeout)
 
-  @doc "What ssh and the device said so far that was no frame."
+  @doc "What ssh and the device have written so far besides frames."
   @spec said(pid()) :: ending()
   def said(channel) do
     GenServer.call(channel, :said, 1_000)
   catch
-    # Busy with what the device goes on to say.
+    # It is busy with what the device writes.
     :exit, _ -> %{status: :none, log: "", output: ""}
   end
 
@@ -37,7 +37,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
   def request(channel, id, kind, mfa),
     do: GenServer.cast(channel, {:request, self(), id, kind, mfa})
 
-  @doc "Sends a message to what was started under a number."
+  @doc "Sends a message to the program that was started under a number."
   @spec message(pid(), pos_integer(), tuple()) :: :ok
   def message(channel, id, message), do: GenServer.cast(channel, {:message, id, message})
 
@@ -50,11 +50,11 @@ defmodule Hotpush.Transport.Ssh.Channel do
     end
   end
 
-  @doc "Gives up what was begun under a number: whatever the device still answers is dropped."
+  @doc "Gives up the call of a number. Later answers of the device are dropped."
   @spec stop(pid(), pos_integer()) :: :ok
   def stop(channel, id), do: GenServer.cast(channel, {:stop, id})
 
-  # A late reply goes nowhere: calls have used aliases since OTP 24.
+  # A late reply is dropped: calls have used aliases since OTP 24.
   defp ask(channel, request, timeout) do
     GenServer.call(channel, request, timeout)
   catch
@@ -62,7 +62,7 @@ defmodule Hotpush.Transport.Ssh.Channel do
     :exit, _ -> {:error, :connection_lost}
   end
 
-  @doc "Bytes written to ssh and read from it; what its encryption adds is not seen here."
+  @doc "Bytes written to ssh and read from it, without what its encryption adds."
   @spec bytes(pid()) :: {non_neg_integer(), non_neg_integer()}
   def bytes(channel) do
     GenServer.call(channel, :bytes, 1_000)
@@ -70,13 +70,13 @@ defmodule Hotpush.Transport.Ssh.Channel do
     :exit, _ -> {0, 0}
   end
 
-  @doc "Takes leave of the device, and sees to it that ssh is gone."
+  @doc "Says bye to the device, and makes sure that ssh ends."
   @spec close(pid()) :: :ok
   def close(channel) do
     GenServer.call(channel, :close, 2 * Server.leave_ms())
     :ok
   catch
-    # It may be stuck in writing to an ssh that takes nothing.
+    # It may be blocked by an ssh that does not read.
     :exit, _ ->
       Process.exit(channel, :kill)
       :ok

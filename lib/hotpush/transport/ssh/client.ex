@@ -7,12 +7,12 @@ defmodule Hotpush.Transport.Ssh.Client do
   alias Hotpush.Transport.ChildEnv
   alias Hotpush.Transport.Ssh.Command
 
-  # What is read of ssh's own words; it can write 2 MB, and is ended by its system then.
+  # How much of ssh's own messages is read. ssh can write 2 MB; then the system ends it.
   @log_limit 64 * 1024
   @script ~S(ulimit -f 4096; exec ssh "$@" 2>"$0")
 
-  # ssh outlives the program that reads from it. What waits for a word here and does not get it,
-  # since this VM has ended in whatever way, ends it; and it takes away what ssh has written.
+  # ssh outlives the program that reads from it. So this shell waits for a word from the VM. If none
+  # can come any more, because the VM has ended in any way, it kills ssh and removes its log.
   @guard ~S(read -r word; [ "$word" = ended ] || kill -KILL "$0" 2>/dev/null; rm -f "$1")
 
   defstruct [:port, :guard, :log]
@@ -20,8 +20,8 @@ defmodule Hotpush.Transport.Ssh.Client do
   @type t :: %__MODULE__{port: port(), guard: port() | nil, log: Path.t()}
 
   @doc """
-  Starts it. What it says of itself goes to the file `log`, apart from what the device says, which
-  comes as `{port, {:data, bytes}}`, and at last `{port, {:exit_status, status}}`.
+  Starts it. Its own messages go to the file `log`. The device's output comes as
+  `{port, {:data, bytes}}`, and at the end comes `{port, {:exit_status, status}}`.
   """
   @spec open(Command.t(), Path.t()) :: t()
   def open(%Command{arguments: arguments, env: env}, log) do
@@ -44,8 +44,8 @@ defmodule Hotpush.Transport.Ssh.Client do
   end
 
   @doc """
-  What `ssh -G` prints of a host: the developer's own config as it counts for it. `address` as in
-  `Command.new/3`. Offers nothing to anybody.
+  What `ssh -G` prints about a host: the developer's own config for it. `address` is as in
+  `Command.new/3`. This connects to nothing.
   """
   @spec settled(Hotpush.Config.Address.ssh(), String.t() | nil) :: String.t()
   def settled(ssh, address \\ nil) do
@@ -65,11 +65,11 @@ defmodule Hotpush.Transport.Ssh.Client do
     Port.command(port, lines)
     :ok
   rescue
-    # Closed already: its exit status is on the way.
+    # It is already closed, and its exit status is on the way.
     ArgumentError -> :ok
   end
 
-  @doc "To be called when its exit status came: its process number may be somebody else's then."
+  @doc "Call this after its exit status came: its process number may then belong to another process."
   @spec ended(t()) :: :ok
   def ended(%__MODULE__{guard: guard}) do
     if is_port(guard), do: Port.command(guard, "ended\n")
@@ -78,7 +78,7 @@ defmodule Hotpush.Transport.Ssh.Client do
     ArgumentError -> :ok
   end
 
-  @doc "What it has said of itself."
+  @doc "Its own messages."
   @spec words(t()) :: String.t()
   def words(%__MODULE__{log: log}) do
     case File.open(log, [:read, :binary], &IO.binread(&1, @log_limit)) do
@@ -87,7 +87,7 @@ defmodule Hotpush.Transport.Ssh.Client do
     end
   end
 
-  @doc "Forgets what it has said. It ends with the process that opened it, if it has not yet."
+  @doc "Removes its messages. If it is still running, it ends with the process that opened it."
   @spec forget(t()) :: :ok
   def forget(%__MODULE__{log: log}) do
     File.rm(log)

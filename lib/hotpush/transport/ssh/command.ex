@@ -1,45 +1,45 @@
 defmodule Hotpush.Transport.Ssh.Command do
-  @moduledoc "How the system's `ssh` is called. Pure."
+  @moduledoc "The command line of the system's `ssh`. Pure."
 
   alias Hotpush.Transport.Ssh.Program
   alias Hotpush.Config.Address
 
   defstruct [:arguments, :timeout, env: []]
 
-  @typedoc "`:env` are variables that ssh is given beside those of this VM."
+  @typedoc "`:env` has variables for ssh besides those of this VM."
   @type t :: %__MODULE__{
           arguments: [String.t()],
           timeout: pos_integer(),
           env: [{String.t(), String.t()}]
         }
 
-  # -T: no terminal; -a and -x: the device gets neither the developer's keys nor his screen.
-  # ControlMaster: a connection for later ones is used if there is one; one that began here would
-  # live on in the bounds that are set for this one.
+  # -T: no terminal; -a and -x: the device gets access neither to the developer's keys nor to the screen.
+  # ControlMaster: ssh uses a shared connection if there is one, but does not begin one, which would
+  # keep the limits that are set for this one.
   @always ~w(-T -a -x -o LogLevel=INFO -o RemoteCommand=none -o SessionType=default) ++
             ~w(-o ControlMaster=no)
 
-  # Whatever the developer's own config says: what cannot prove who it is gets nothing.
+  # Whatever the developer's own config says, a host that cannot prove that it owns its key is rejected.
   @strict ~w(-o StrictHostKeyChecking=yes -o VerifyHostKeyDNS=no) ++
             ~w(-o NoHostAuthenticationForLocalhost=no)
 
-  # The name that a confirmed key stands under in its own file of known hosts.
+  # The name of a confirmed key in its own file of known hosts.
   @confirmed "confirmed"
 
-  # No other source of keys, and no connection that somebody else has checked.
+  # No other source of keys, and no shared connection, for which other keys may have been accepted.
   @bound ~w(-o HostKeyAlias=#{@confirmed} -o GlobalKnownHostsFile=/dev/null) ++
            ~w(-o KnownHostsCommand=none -o UpdateHostKeys=no -o ControlPath=none)
 
   @doc """
-  The arguments for `ssh`, the host behind `--`. ssh gives up on connecting a little before
-  `timeout` (ms), so that it can say why.
+  The arguments for `ssh`, with the host after `--`. ssh gives up connecting a little before `timeout`
+  (ms), so that it can say why.
 
-  Options: `:address`, where the host is, if this computer's resolver does not know it (its host
-  key is still that of its name, and has to be known); `:known_hosts`, the path of a file that
-  holds the only keys which the host may have (see `known_hosts/1`); `:askpass?`, whether ssh can
-  ask for passwords by the program in SSH_ASKPASS; `:strict?`, whether a key that nobody knows is
-  refused, whatever the developer's config says. Nobody can type into a program that the VM has
-  started, since it has no terminal: without that program, questions are not even put.
+  Options: `:address`, the address of the host if this computer's resolver does not know it (its host
+  key is still looked up by its name, and must be known); `:known_hosts`, the path of a file with the
+  only keys that the host may have (see `known_hosts/1`); `:askpass?`, whether ssh can ask for
+  passwords with the program in SSH_ASKPASS; `:strict?`, whether an unknown key is refused, whatever
+  the developer's config says. A program that the VM starts has no terminal, so nobody can type into
+  it. Without SSH_ASKPASS, ssh asks no questions.
 
       iex> ssh = %{user: "me", host: "nerves.local", port: 2222}
       iex> arguments = Hotpush.Transport.Ssh.Command.new(ssh, 1_500, address: "10.0.0.7").arguments
@@ -51,7 +51,7 @@ defmodule Hotpush.Transport.Ssh.Command do
       iex> "BatchMode=yes" in far and "StrictHostKeyChecking=yes" in far
       true
 
-  ssh takes a `%` in a HostName for the beginning of a token:
+  ssh reads a `%` in a HostName as the beginning of a token:
 
       iex> ssh = %{user: nil, host: "nerves.local", port: nil}
       iex> options = [address: "fe80::1%eth0", askpass?: true]
@@ -59,7 +59,7 @@ defmodule Hotpush.Transport.Ssh.Command do
       iex> Enum.filter(arguments, &(&1 =~ ~r/HostName|BatchMode/))
       ["HostName=fe80::1%%eth0"]
 
-  Without a DISPLAY ssh uses that program only where it is told to:
+  Without a DISPLAY, ssh uses that program only if it is told to:
 
       iex> ssh = %{user: nil, host: "nerves.local", port: nil}
       iex> Hotpush.Transport.Ssh.Command.new(ssh, 1_500, askpass?: true).env
@@ -87,7 +87,7 @@ defmodule Hotpush.Transport.Ssh.Command do
   end
 
   @doc """
-  The arguments by which ssh says where a host is, for `settled/1`. `address` as in `new/3`.
+  The arguments with which ssh prints where a host is, for `settled/1`. `address` is as in `new/3`.
 
       iex> Hotpush.Transport.Ssh.Command.asking(%{user: nil, host: "nerves.local", port: nil})
       ["-G", "--", "nerves.local"]
@@ -100,7 +100,7 @@ defmodule Hotpush.Transport.Ssh.Command do
   end
 
   @doc """
-  Host and port in what `ssh -G` prints, as the developer's own config has them.
+  The host and port in the output of `ssh -G`, according to the developer's own config.
 
       iex> Hotpush.Transport.Ssh.Command.settled("user me\\nhostname 10.0.0.7\\nport 2222\\n")
       {"10.0.0.7", 2222}
@@ -115,7 +115,7 @@ defmodule Hotpush.Transport.Ssh.Command do
   end
 
   @doc """
-  The file of known hosts that holds exactly these public keys.
+  The content of a file of known hosts with exactly these public keys.
 
       iex> Hotpush.Transport.Ssh.Command.known_hosts(["ssh-ed25519 AAAA"])
       "confirmed ssh-ed25519 AAAA\\n"
@@ -125,19 +125,19 @@ defmodule Hotpush.Transport.Ssh.Command do
 
   defp bound(nil), do: []
 
-  # ssh parts it at blanks, and takes a % for the beginning of a token.
+  # ssh splits it at spaces, and reads a % as the beginning of a token.
   defp bound(path) do
     quoted = path |> String.replace("%", "%%") |> String.replace(~r/["\\]/, "\\\\\\0")
     @strict ++ @bound ++ ["-o", ~s(UserKnownHostsFile="#{quoted}")]
   end
 
-  # The alias stands in known_hosts as it is, so it has the form that a port is given there. Of two
-  # values of an option ssh takes the first: a bound host keeps its own.
+  # The alias is in known_hosts as it is, so it must include a port in the form of that file. Of two
+  # values of an option, ssh uses the first, so a bound host keeps its own.
   defp place(nil, _ssh), do: []
   defp place(address, ssh), do: @strict ++ at(address, ssh)
 
   @doc """
-  The arguments that lead ssh to an address for a host that only the network knows.
+  The arguments that tell ssh the address of a host that only the network knows.
 
       iex> ssh = %{user: nil, host: "nerves.local", port: nil}
       iex> Hotpush.Transport.Ssh.Command.at("10.0.0.7", ssh)
