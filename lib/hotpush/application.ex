@@ -1,14 +1,14 @@
 defmodule Hotpush.Application do
   @moduledoc """
-  The supervision tree of what lasts longer than a call, and what all calls in a VM share: this VM's
-  node, the names lent to the resolver, what is known of adb's tunnels, the variables that hold a
-  cookie, the turns, and the processes that hold a line to a device.
+  The supervision tree of everything that outlives a call and that all calls in a VM share: this VM's
+  node, the names lent to the resolver, the state of adb's tunnels, the variables with cookies, the
+  turns, and the processes that keep a connection to a device.
 
-  The tasks and the functions of `Hotpush` start it. It is an application of its own, that no .app
-  file names: with or without `runtime: false`, it does not run where nobody pushes from.
+  The tasks and the functions of `Hotpush` start it. It is an application of its own, which no .app file
+  names: with or without `runtime: false`, it runs only in a VM that pushes.
 
-  If a process ends, the supervisor starts another one, which goes on from its
-  `Hotpush.Application.Backup`. When the application stops, each of them undoes what it has done.
+  If a process ends, the supervisor starts another one, which continues from its
+  `Hotpush.Application.Backup`. When the application stops, each process undoes what it has done.
   """
 
   use Application
@@ -27,22 +27,22 @@ defmodule Hotpush.Application do
     mod: {__MODULE__, []}
   ]
 
-  @doc "Starts it, unless it runs."
+  @doc "Starts it, unless it is running."
   @spec ensure_started() :: :ok
   def ensure_started do
-    # It may be loaded already.
+    # It may already be loaded.
     :application.load({:application, @name, @description})
     :ok = Application.ensure_started(@name)
   end
 
-  @doc "Stops it, and so undoes all that calls have left in this VM: its node, for one."
+  @doc "Stops it, which undoes everything that calls have left in this VM, such as its node."
   @spec stop() :: :ok | {:error, term()}
   def stop, do: Application.stop(@name)
 
   @impl Application
   def start(_type, _arguments), do: Supervisor.start_link(__MODULE__, [], name: __MODULE__)
 
-  # One that is killed takes no other along, however many are.
+  # A killed process does not end the others, however often that happens.
   @impl Supervisor
   def init(_) do
     Backup.new()

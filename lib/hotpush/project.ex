@@ -77,8 +77,8 @@ defmodule Hotpush.Project do
         }
 
   @doc """
-  Reads the project as it was compiled last. `platform` is what Elixir and Erlang/OTP have here, which
-  no compilation changes. Error: an `--app` that the project does not have.
+  Reads the project as it was compiled last. `platform` has the modules of Elixir and Erlang/OTP here,
+  which no compilation changes. Returns an error for an `--app` that the project does not have.
   """
   @spec load(Config.t(), Platform.t()) :: {:ok, t()} | {:error, Error.t()}
   def load(%Config{} = config, platform \\ Platform.modules()) do

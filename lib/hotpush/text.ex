@@ -2,16 +2,16 @@ defmodule Hotpush.Text do
   @moduledoc "Text for a terminal."
 
   @doc """
-  A character that shows nothing and yet does something: C0, DEL and C1 controls, separators of
-  lines and paragraphs, and what turns the direction of writing.
+  A character that is invisible but has an effect: C0, DEL and C1 controls, separators of lines and
+  paragraphs, and characters that change the direction of writing.
   """
   defguard is_hidden(char)
            when char < 32 or char in 0x7F..0x9F or char == 0x061C or char in 0x200E..0x200F or
                   char in 0x2028..0x202E or char in 0x2066..0x2069
 
   @doc ~S"""
-  Escapes control characters and whatever is not valid text: a device or a network may answer
-  anything, and a terminal obeys.
+  Escapes control characters and invalid text: a device or a network may answer anything, and a terminal
+  would obey it.
 
       iex> Hotpush.Text.printable("plain, Grüße")
       "plain, Grüße"
@@ -41,7 +41,7 @@ defmodule Hotpush.Text do
   defp escape(char), do: <<char::utf8>>
 
   @doc ~S"""
-  What somebody else said, for a sentence: in quotes, escaped, at most `most` characters of it.
+  Text of others for a sentence: in quotes, escaped, and cut to `most` characters.
 
       iex> Hotpush.Text.quoted("rpi0")
       ~S("rpi0")
@@ -58,8 +58,8 @@ defmodule Hotpush.Text do
   end
 
   @doc ~S"""
-  A name or a version that a device said: as it is if it has the form of one, so that nothing in it
-  means anything to a shell, and else as `quoted/2` shows it.
+  A name or a version from a device: unchanged if it has the form of one, which is harmless in a shell,
+  otherwise as `quoted/2` shows it.
 
       iex> Hotpush.Text.name("Elixir.Example.Über")
       "Elixir.Example.Über"
@@ -76,7 +76,7 @@ defmodule Hotpush.Text do
   end
 
   @doc """
-  Several, as `name/1` shows each; of many, the first ten and how many more.
+  Several names, each as in `name/1`. Of more than ten, the first ten and a count of the others.
 
       iex> Hotpush.Text.names(["a", "b c"])
       ~S(a, "b c")
@@ -89,7 +89,7 @@ defmodule Hotpush.Text do
   end
 
   @doc """
-  A size in bytes, as people read it.
+  A size in bytes, for people.
 
       iex> Hotpush.Text.bytes(912)
       "912 B"
@@ -124,7 +124,7 @@ defmodule Hotpush.Text do
   def ms(ms), do: "#{round(ms)} ms"
 
   @doc """
-  How long ago something was, given in seconds, in its largest unit.
+  How long ago something was, from seconds, in the largest unit.
 
       iex> Enum.map([0, 59, 60, 7_260, 200_000], &Hotpush.Text.ago/1)
       ["0 seconds ago", "59 seconds ago", "1 minute ago", "2 hours ago", "2 days ago"]
@@ -136,14 +136,14 @@ defmodule Hotpush.Text do
   def ago(seconds), do: count(div(seconds, 86_400), "day") <> " ago"
 
   @doc """
-  A word of a command to copy, as sh, bash and zsh read it.
+  A word of a command to copy, quoted for sh, bash and zsh.
 
       iex> for word <- ["nerves.local", "[nerves.local]:2222", "it's", "=a"], do: Hotpush.Text.word(word)
       ["nerves.local", "'[nerves.local]:2222'", "'it'\\\\''s'", "'=a'"]
   """
   @spec word(String.t()) :: String.t()
   def word(text) do
-    # zsh takes a leading = for a command's path, and [ ? * for patterns that have to match.
+    # zsh reads a leading = as the path of a command, and [ ? * as patterns that must match.
     if text =~ ~r{\A[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@%+,=-]*\z},
       do: text,
       else: "'" <> String.replace(text, "'", "'\\''") <> "'"

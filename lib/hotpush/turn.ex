@@ -1,7 +1,7 @@
 defmodule Hotpush.Turn do
   @moduledoc """
-  One after the other in this VM, whichever processes ask: what one of them has begun is finished,
-  or its process has ended, before the next begins. Each key has a queue of its own.
+  Work that only one process of this VM may do at a time: the next one begins when the one before it has
+  finished, or its process has ended. Each key has a queue of its own.
   """
 
   use GenServer
@@ -12,7 +12,7 @@ defmodule Hotpush.Turn do
   @spec start_link(term()) :: GenServer.on_start()
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
-  @doc "Calls `fun` when it is the caller's turn. The caller must not have the same turn already."
+  @doc "Calls `fun` when it is the caller's turn. The caller must not already have the same turn."
   @spec take(atom(), (() -> result)) :: result when result: term()
   def take(key, fun) do
     GenServer.call(__MODULE__, {:take, key}, :infinity)

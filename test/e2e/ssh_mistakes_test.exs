@@ -59,7 +59,7 @@ defmodule Hotpush.SshMistakesTest do
     SshDevice.forget_host_key(device)
     line = failed(project, device)
     assert line =~ "has a host key that this computer does not know yet"
-    assert line =~ ~s(Run "ssh -p #{device.port} root@127.0.0.1" once)
+    assert line =~ ~s(run "ssh -p #{device.port} root@127.0.0.1" once)
 
     SshDevice.change_host_key(device)
     line = failed(project, device)
@@ -107,7 +107,7 @@ defmodule Hotpush.SshMistakesTest do
     [port, address] = ["-p #{device.port}", "root@127.0.0.1"]
 
     assert failed(project, device) =~
-             ~s(Run "ssh -o StrictHostKeyChecking=ask #{port} #{address}" once)
+             ~s(run "ssh -o StrictHostKeyChecking=ask #{port} #{address}" once)
   end
 
   test "no key is accepted, and nobody can type a password", %{project: project, device: device} do

@@ -1,24 +1,24 @@
 defmodule Hotpush.Application.Backup do
   @moduledoc """
-  What the processes of `Hotpush.Application` know, for those that the supervisor starts in their
-  place: a table of the supervisor's.
+  The state of the processes of `Hotpush.Application`, for those that the supervisor starts in their
+  place. It is in a table that the supervisor owns.
   """
 
-  @doc "Makes the table. It is there for as long as the caller."
+  @doc "Creates the table, which lives as long as the caller."
   @spec new() :: :ok
   def new do
     :ets.new(__MODULE__, [:named_table, :public])
     :ok
   end
 
-  @doc "Keeps what a process knows; answers it."
+  @doc "Keeps the state of a process, and returns it."
   @spec put(module(), state) :: state when state: term()
   def put(module, state) do
     :ets.insert(__MODULE__, {module, state})
     state
   end
 
-  @doc "What the process before this one knew."
+  @doc "The state of the process before this one."
   @spec get(module(), state) :: state when state: term()
   def get(module, none) do
     case :ets.lookup(__MODULE__, module) do
@@ -27,7 +27,7 @@ defmodule Hotpush.Application.Backup do
     end
   end
 
-  @doc "Forgets it: it is undone."
+  @doc "Deletes the state, after it was undone."
   @spec delete(module()) :: :ok
   def delete(module) do
     :ets.delete(__MODULE__, module)

@@ -1,7 +1,7 @@
 defmodule Hotpush.Discovery.Adb do
   @moduledoc """
-  The devices that adb knows. No tunnel is opened: whether a node runs on one shows when it is
-  reached. One that is offline, or does not allow debugging, is listed with the next step.
+  The devices that adb knows. No tunnel is opened, so whether a node runs on a device is only known when
+  it is reached. A device that is offline, or does not allow debugging, is listed with what to do next.
   """
 
   @behaviour Hotpush.Discovery

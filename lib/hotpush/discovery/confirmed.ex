@@ -1,9 +1,9 @@
 defmodule Hotpush.Discovery.Confirmed do
   @moduledoc """
-  The devices that one developer said yes to: nodes by name, hosts by the fingerprint of their ssh
-  host key, adb devices by serial number.
+  The devices that the developer has confirmed: nodes by name, hosts by the fingerprint of their ssh host
+  key, adb devices by serial number.
 
-  Kept in a file of that user's alone, one device a line behind a line with the version:
+  They are in a file that only this user can access: a line with the version, then one device per line:
 
       hotpush confirmed 1
       node example@nerves-1a2b.local
@@ -26,7 +26,7 @@ defmodule Hotpush.Discovery.Confirmed do
   @by_others 0o022
 
   @doc """
-  Where the file stands (XDG Base Directory Specification): `nil` where there is no home.
+  The path of the file (XDG Base Directory Specification), or `nil` if there is no home.
 
       iex> Hotpush.Discovery.Confirmed.path(%{"HOME" => "/home/jo"})
       "/home/jo/.local/state/hotpush/confirmed"
@@ -38,7 +38,7 @@ defmodule Hotpush.Discovery.Confirmed do
   def path(%{"HOME" => "/" <> _ = dir}), do: Path.join(dir, ".local/state/hotpush/confirmed")
   def path(_env), do: nil
 
-  @doc "Reads the file. One that others can write, or that is damaged, confirms nothing."
+  @doc "Reads the file. A damaged file, or one that others can write to, confirms nothing."
   @spec read(Path.t() | nil) :: {:ok, t()} | {:error, Error.t()}
   def read(nil), do: {:ok, %__MODULE__{}}
 
@@ -55,7 +55,7 @@ defmodule Hotpush.Discovery.Confirmed do
       {:ok, _too_large} ->
         bad(path, 1)
 
-      # Nothing yet.
+      # Nothing is confirmed yet.
       {:error, :enoent} ->
         {:ok, %__MODULE__{path: path}}
 
@@ -82,8 +82,8 @@ defmodule Hotpush.Discovery.Confirmed do
   defp entry?(_words), do: false
 
   @doc """
-  What was said of a device. `keys` tells the keys that a host has, and is called only for one that
-  was confirmed before. Beside `:confirmed` are those of its public keys which were.
+  Whether a device is confirmed. `keys` returns the keys of a host, and is called only for a host that was
+  confirmed before. `:confirmed` comes with those of its public keys that were confirmed.
   """
   @spec verdict(t(), way(), (String.t() -> [HostKey.t()])) ::
           {:confirmed, [String.t()]} | :changed | :unknown
@@ -101,7 +101,7 @@ defmodule Hotpush.Discovery.Confirmed do
   def verdict(confirmed, {kind, name}, _keys),
     do: if([to_string(kind), name] in confirmed.lines, do: {:confirmed, []}, else: :unknown)
 
-  @doc "Remembers a device, in place of what was known of its keys. `keys` are its fingerprints."
+  @doc "Remembers a device, replacing what was known about its keys. `keys` are its fingerprints."
   @spec add(t(), way(), [String.t()]) :: {:ok, t()} | {:error, Error.t()}
   def add(confirmed, way, keys \\ [])
 
@@ -115,7 +115,8 @@ defmodule Hotpush.Discovery.Confirmed do
 
   defp write(%{path: nil} = confirmed), do: {:ok, confirmed}
 
-  # Beside it and renamed: a reader sees the old or the new one. It is private before it is filled.
+  # Written to another file and renamed, so a reader sees the old or the new one. The mode is set before
+  # anything is written.
   defp write(%{path: path} = confirmed) do
     beside = "#{path}.#{System.pid()}"
     text = Enum.map([[@header] | confirmed.lines], &[Enum.intersperse(&1, " "), ?\n])

@@ -1,8 +1,8 @@
 defmodule Hotpush.Discovery.Epmd do
   @moduledoc """
-  The nodes that the epmd of this host knows, and those of the hosts that configuration names.
+  The nodes that the epmd of this host knows, and those of the hosts that the configuration names.
 
-  epmd answers everybody: no cookie is offered (ERTS User's Guide, Distribution Protocol,
+  epmd answers everybody, so no cookie is offered (ERTS User's Guide, Distribution Protocol,
   NAMES_REQ).
   """
 
@@ -26,7 +26,7 @@ defmodule Hotpush.Discovery.Epmd do
       )
       |> Enum.flat_map(fn
         {:ok, {host, {:ok, names}, here?}} -> for name <- names, do: found(host, name, here?)
-        # A host that does not answer is told of by who asks it for more than names.
+        # A host that does not answer is reported by those who ask it for more than names.
         _ -> []
       end)
 
@@ -38,7 +38,7 @@ defmodule Hotpush.Discovery.Epmd do
     %Found{how: :epmd, name: node, host: if(here?, do: @here, else: host), offers: [node: node]}
   end
 
-  # This computer's epmd may be asked by several names: the ones that configuration has count.
+  # This computer's epmd may be asked under several names: those of the configuration are preferred.
   defp once(found) do
     {here, elsewhere} = Enum.split_with(found, &Found.here?/1)
     named = for %{name: node} <- here, not String.ends_with?(node, "@" <> @here), do: name(node)
@@ -49,7 +49,7 @@ defmodule Hotpush.Discovery.Epmd do
 
   defp name(node), do: node |> String.split("@") |> hd()
 
-  # Whether a host is this computer, by its addresses.
+  # Whether a host is this computer, according to its addresses.
   defp here?(@here), do: true
 
   defp here?(host) do

@@ -6,13 +6,13 @@ defmodule Hotpush.Discovery.EpmdNames do
 
   @here "127.0.0.1"
   @names_req 110
-  # A stranger may answer for ever: this much is read, and so many names are made of it.
+  # Anybody may answer, and never stop: the limits of what is read, and of the names.
   @most_bytes 65_536
   @most_names 64
 
   @doc """
-  The names that the epmd at `host` (a name, or an address as text) knows, sorted, without this
-  VM's own. Waits `timeout` ms in all, and reads no more than is sensible.
+  The names that the epmd at `host` (a name, or an address as text) knows, sorted, without this VM's own.
+  Waits at most `timeout` ms in all, and reads a limited amount.
   """
   @spec of(String.t(), pos_integer(), :inet.port_number()) ::
           {:ok, [String.t()]} | {:error, term()}
@@ -41,14 +41,14 @@ defmodule Hotpush.Discovery.EpmdNames do
     end
   end
 
-  # As text, with the interface behind a link-local address: `fe80::1%eth0`.
+  # As text, with the interface after a link-local address: `fe80::1%eth0`.
   defp connect(text, port, options, timeout) do
     case String.split(text, "%", parts: 2) do
       [address, interface] -> link_local(address, interface, port, options, timeout)
       [_] -> plain(text, port, options, timeout)
     end
   catch
-    # A link-local address without an interface, for one: a stranger may announce anything.
+    # Anybody may announce anything, such as a link-local address without an interface.
     _kind, _reason -> {:error, :einval}
   end
 
@@ -86,7 +86,7 @@ defmodule Hotpush.Discovery.EpmdNames do
     end
   end
 
-  # `name NAME at port PORT`, one a line.
+  # `name NAME at port PORT`, one per line.
   defp parse(text, here?) do
     own = if here?, do: node() |> to_string() |> String.split("@") |> hd()
 

@@ -2,14 +2,14 @@ defmodule Hotpush.Discovery.Found do
   @moduledoc """
   One device that discovery found. Pure.
 
-    * `:how` - the way that found it: `:mdns`, `:epmd`, `:adb`, or a project's own
-    * `:also` - further ways that found the same one
+    * `:how` - the way that found it: `:mdns`, `:epmd`, `:adb`, or a module of the project
+    * `:also` - other ways that found the same device
     * `:name` - its host name, node name or adb serial number
-    * `:host` - its host name, where it has one
+    * `:host` - its host name, if it has one
     * `:addresses` - its IP addresses as text, best first
     * `:targets` - how it is reached, best first
-    * `:offers` - the same as text, as a stranger said it: see `targets/1`
-    * `:notice` - why it cannot be reached, with the next step
+    * `:offers` - the same as text, as it was announced: see `targets/1`
+    * `:notice` - why it cannot be reached, and what to do next
   """
 
   alias Hotpush.Error
@@ -30,8 +30,8 @@ defmodule Hotpush.Discovery.Found do
         }
 
   @doc """
-  All ways to the device. Only here does a stranger's text become the name of a node, and so an
-  atom: ask this of devices that somebody wants to reach.
+  All ways to the device. Only this function turns announced text into the name of a node, and so into
+  an atom: call it only for devices that are to be reached.
 
       iex> found = %Hotpush.Discovery.Found{how: :mdns, name: "a.local", offers: [ssh: "a.local"]}
       iex> for target <- Hotpush.Discovery.Found.targets(found), do: target.name
@@ -46,7 +46,7 @@ defmodule Hotpush.Discovery.Found do
   end
 
   @doc """
-  The same ways as text, without making anything of them: `{:node | :ssh | :adb, name}`.
+  The same ways as text: `{:node | :ssh | :adb, name}`.
 
       iex> {:ok, target} = Hotpush.Config.Target.node("b@a.local")
       iex> Hotpush.Discovery.Found.ways(%Hotpush.Discovery.Found{targets: [target], offers: [ssh: "a"]})
@@ -56,7 +56,7 @@ defmodule Hotpush.Discovery.Found do
   def ways(%__MODULE__{targets: targets, offers: offers}),
     do: Enum.uniq(Enum.map(targets, &{elem(&1.way, 0), &1.name}) ++ offers)
 
-  @doc "Names of nodes that run on it, as text."
+  @doc "The names of the nodes that run on it, as text."
   @spec nodes(t()) :: [String.t()]
   def nodes(%__MODULE__{} = found) do
     through_adb = for %{way: {:adb, _, node}} when node != nil <- found.targets, do: "#{node}"
@@ -64,7 +64,7 @@ defmodule Hotpush.Discovery.Found do
   end
 
   @doc """
-  Whether it is the device that a target leads to, as far as names tell: the node, or the host.
+  Whether it is the device that a target leads to, as far as the names of nodes and hosts show.
   """
   @spec at?(t(), Target.t()) :: boolean()
   def at?(found, %Target{way: {:node, node}}) do
@@ -87,8 +87,8 @@ defmodule Hotpush.Discovery.Found do
     do: not here?(found) and (String.downcase(host) == found.host or host in found.addresses)
 
   @doc """
-  Makes one of what is one device: those at one host, or with one node's name. Nodes of this
-  host itself are each their own.
+  Merges entries of the same device: those with the same host, or with the same node's name. Each node of
+  this host is a device of its own.
   """
   @spec merge([t()]) :: [t()]
   def merge(found) do
@@ -105,7 +105,7 @@ defmodule Hotpush.Discovery.Found do
     (not here? and a.host != nil and a.host == b.host) or Enum.any?(nodes(a), &(&1 in nodes(b)))
   end
 
-  @doc "Whether it is on this computer: `:host` says so."
+  @doc "Whether it is on this computer, according to `:host`."
   @spec here?(%{:host => String.t() | nil, optional(any()) => any()}) :: boolean()
   def here?(%{host: host}), do: host in ["localhost", "127.0.0.1", "::1"]
 

@@ -1,9 +1,10 @@
 defmodule Hotpush.Discovery.HostKey do
   @moduledoc """
-  The host keys of a host that answers ssh, by OpenSSH's `ssh-keyscan`: it offers no key of ours.
+  The host keys of a host that answers ssh, from OpenSSH's `ssh-keyscan`, which offers none of the
+  developer's keys.
 
-  It is asked where the developer's own `ssh` would go, and only where nobody answers there, where
-  mDNS has heard of it.
+  It asks at the address that the developer's own `ssh` would use. Only if nothing answers there, it asks
+  at the address from mDNS.
   """
 
   alias Hotpush.Config.Target
@@ -19,8 +20,8 @@ defmodule Hotpush.Discovery.HostKey do
   @seconds 2
   @most 16
 
-  # Host and port are arguments, so that no shell reads them. Each fingerprint is that of the key
-  # behind it.
+  # Host and port are arguments, so that no shell reads them. Each fingerprint belongs to the key after
+  # it.
   @script ~S"""
   ssh-keyscan -T "$1" -p "$2" -- "$3" 2>/dev/null | head -n "$4" | while read -r line; do
     printf '%s\n' "$line" | ssh-keygen -l -f - 2>/dev/null && printf '%s\n' "$line"
@@ -28,7 +29,7 @@ defmodule Hotpush.Discovery.HostKey do
   """
 
   @doc """
-  Its keys, sorted by fingerprint; none where the host does not answer, or OpenSSH is not installed.
+  Its keys, sorted by fingerprint; none if the host does not answer or OpenSSH is not installed.
   `address` is `[user@]host[:port]`.
   """
   @spec of(String.t()) :: [t()]
@@ -60,7 +61,7 @@ defmodule Hotpush.Discovery.HostKey do
   end
 
   @doc """
-  The keys in what `ssh-keygen -l` prints of each, and the key behind it.
+  The keys in the output of `ssh-keygen -l` for each key, followed by the key.
 
       iex> text = "256 SHA256:b+/2 host (ED25519)\\nhost ssh-ed25519 AAAA\\nSHA256:\\nno key\\n"
       iex> Hotpush.Discovery.HostKey.parse(text)

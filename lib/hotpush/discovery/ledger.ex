@@ -1,15 +1,14 @@
 defmodule Hotpush.Discovery.Ledger do
   @moduledoc """
-  The addresses that are known, the names that are lent, and to whom: what `Hotpush.Discovery.Names`
-  keeps. A process holds what it asked for until it gives it back or ends; what nobody holds is
-  undone.
+  The state of `Hotpush.Discovery.Names`: the known addresses, and the names that are lent, and to whom.
+  A process holds what it asked for until it gives it back or ends; what nobody holds is undone.
   """
 
   use GenServer
 
   alias Hotpush.Application.Backup
 
-  # `held` are pairs of a process and a host, or `:addresses`; `lent` are addresses by host.
+  # `held` has pairs of a process and a host, or `:addresses`; `lent` has addresses by host.
   defstruct [:lookup, addresses: %{}, lent: %{}, held: MapSet.new(), monitors: %{}]
 
   @doc "Starts it."
@@ -20,22 +19,22 @@ defmodule Hotpush.Discovery.Ledger do
   @spec learn(%{String.t() => [String.t()]}) :: :ok
   def learn(heard), do: ask({:learn, heard})
 
-  @doc "The addresses of a host that are known."
+  @doc "The known addresses of a host."
   @spec addresses(String.t()) :: [String.t()]
   def addresses(host), do: ask({:addresses, host})
 
   @doc """
-  Lends hosts to the caller: those that are lent to others already, and those with an address in
-  `known`. The first address of a host stays.
+  Lends hosts to the caller: those that are already lent to others, and those with an address in `known`.
+  A host keeps its first address.
   """
   @spec lend([String.t()], %{String.t() => :inet.ip4_address()}) :: :ok
   def lend(hosts, known \\ %{}), do: ask({:lend, hosts, known})
 
-  @doc "Hands what the caller holds of these hosts over to another process."
+  @doc "Transfers what the caller holds of these hosts to another process."
   @spec hand_over([String.t()], pid()) :: :ok
   def hand_over(hosts, pid), do: ask({:hand_over, hosts, pid})
 
-  @doc "Takes back all that the caller holds."
+  @doc "Takes back everything that the caller holds."
   @spec give_back() :: :ok
   def give_back, do: ask(:give_back)
 
@@ -79,7 +78,7 @@ defmodule Hotpush.Discovery.Ledger do
     {:reply, :ok, state |> hold(to, held) |> take(Enum.map(held, &{pid, &1}))}
   end
 
-  # Word of one who died may come later than that of one who knows of it.
+  # The message that a process has died may come later than one from a process that knows of it.
   def handle_call(:give_back, {pid, _}, state) do
     dead = for {pid, _} <- state.monitors, not Process.alive?(pid), do: pid
     {:reply, :ok, Enum.reduce([pid | dead], state, &back(&2, &1))}
@@ -114,7 +113,7 @@ defmodule Hotpush.Discovery.Ledger do
     Backup.put(__MODULE__, state)
   end
 
-  # What `:inet_db` holds of an address is replaced as a whole.
+  # The names that `:inet_db` has for an address are replaced all together.
   defp enter(lent, changed) do
     for address <- Enum.uniq(changed) do
       case for {host, ^address} <- lent, do: String.to_charlist(host) do
@@ -124,7 +123,7 @@ defmodule Hotpush.Discovery.Ledger do
     end
   end
 
-  # Behind it stays whatever was there: this may be somebody's long-lived node.
+  # The other lookup methods stay after it: this may be somebody's long-lived node.
   defp look_here_first(state) do
     case :inet_db.res_option(:lookup) do
       [:file | _] ->
@@ -137,7 +136,7 @@ defmodule Hotpush.Discovery.Ledger do
     end
   end
 
-  # Unless somebody else has set it since.
+  # Unless somebody else has changed it since.
   defp look_as_before(%{lookup: {before, ours}, lent: lent} = state) when lent == %{} do
     if :inet_db.res_option(:lookup) == ours, do: :inet_db.set_lookup(before)
     %{state | lookup: nil}

@@ -1,10 +1,10 @@
 defmodule Hotpush.Discovery.Mdns do
   @moduledoc """
-  Hosts that announce themselves by multicast DNS, as Nerves devices do: `_epmd._tcp`,
-  `_ssh._tcp`, `_sftp-ssh._tcp`. The epmd of those that have one is asked for the names of its
-  nodes, which takes neither a cookie nor a key.
+  Finds hosts that announce themselves by multicast DNS, as Nerves devices do: `_epmd._tcp`,
+  `_ssh._tcp`, `_sftp-ssh._tcp`. If a host has an epmd, it is asked for the names of its nodes, which
+  needs neither a cookie nor a key.
 
-  The listening is done by the native library, on a thread of its own.
+  The native library listens, on a thread of its own.
   """
 
   @behaviour Hotpush.Discovery
@@ -13,9 +13,9 @@ defmodule Hotpush.Discovery.Mdns do
   alias Hotpush.{Error, Native}
 
   @kinds ~w(_epmd._tcp _ssh._tcp _sftp-ssh._tcp)
-  # What is left for the epmds to answer.
+  # The time that is left for the epmds to answer.
   @names_ms 500
-  # Its thread ends its own way: it is waited for a little longer than it listens.
+  # The thread ends by itself, so wait for it a little longer than it listens.
   @spare_ms 1_000
 
   @impl true
@@ -27,8 +27,8 @@ defmodule Hotpush.Discovery.Mdns do
   end
 
   @doc """
-  The addresses of hosts under `.local`, best first: `%{host => [address]}`, without those that
-  nobody answered for within `timeout` ms.
+  The addresses of hosts under `.local`, best first: `%{host => [address]}`. Hosts for which nothing
+  answered within `timeout` ms are left out.
   """
   @spec addresses([String.t()], pos_integer()) ::
           {:ok, %{String.t() => [String.t()]}} | {:error, Error.t()}

@@ -1,18 +1,18 @@
 defmodule Hotpush.Discovery.Names do
   @moduledoc """
-  Addresses for host names under `.local`, which many a host's resolver does not know: what mDNS
-  said of them is used inside this VM, and is forgotten when those who asked are done.
+  Addresses for host names under `.local`, which the resolver of many hosts does not know. Those from
+  mDNS are used inside this VM, and are forgotten when the processes that asked for them are done.
 
-  What the host's resolver knows is left to it.
+  Names that the host's resolver knows are left to it.
   """
 
   alias Hotpush.Discovery.{Found, Ledger, Mdns}
   alias Hotpush.Config.Target
 
-  # Such a resolver says no soon, or waits for servers that do not answer.
+  # Such a resolver fails soon, or waits for servers that do not answer.
   @resolver_ms 500
 
-  @doc "Keeps the addresses of what discovery found, for `address/1` and `lend/2`."
+  @doc "Keeps the addresses of found devices, for `address/1` and `lend/2`."
   @spec learn([Found.t()]) :: :ok
   def learn(found) do
     heard = for %{host: host, addresses: [_ | _] = all} <- found, local?(host), do: {host, all}
@@ -20,15 +20,15 @@ defmodule Hotpush.Discovery.Names do
   end
 
   @doc """
-  The address of a host under `.local`, as mDNS gave it, or `nil`. (ssh goes there with
+  The address of a host under `.local` from mDNS, or `nil`. (ssh reaches it with
   `-o HostName=ADDRESS -o HostKeyAlias=HOST`.)
   """
   @spec address(String.t()) :: String.t() | nil
   def address(host), do: host |> String.downcase() |> addresses() |> List.first()
 
   @doc """
-  As `address/1`; asks the network where nothing is known yet, for at most `timeout` ms. `nil` for
-  other names than those under `.local`.
+  The same as `address/1`, but asks the network if no address is known yet, for at most `timeout` ms.
+  Returns `nil` for names that are not under `.local`.
   """
   @spec search(String.t(), pos_integer()) :: String.t() | nil
   def search(host, timeout) do
@@ -47,8 +47,8 @@ defmodule Hotpush.Discovery.Names do
   defp addresses(host), do: Ledger.addresses(host)
 
   @doc """
-  Makes those hosts that the resolver does not know resolve in this VM, distribution included.
-  Asks the network for at most `timeout` ms. `give_back/0` undoes it, as does the caller's end.
+  Makes hosts that the resolver does not know resolve in this VM, also for distribution. Asks the network
+  for at most `timeout` ms. `give_back/0` undoes this, and so does the caller's end.
   """
   @spec lend([String.t()], pos_integer()) :: :ok
   def lend(hosts, timeout) do
@@ -58,7 +58,7 @@ defmodule Hotpush.Discovery.Names do
 
   defp lend_local(hosts, timeout) do
     deadline = System.monotonic_time(:millisecond) + timeout
-    # What others hold resolves already, and must stay when they are done with it.
+    # Hosts that others hold already resolve, but must stay when those are done.
     :ok = Ledger.lend(hosts)
     unknown = unknown(hosts, min(div(timeout, 2) + 1, @resolver_ms))
     missing = Enum.filter(unknown, &(addresses(&1) == []))
@@ -78,21 +78,21 @@ defmodule Hotpush.Discovery.Names do
   end
 
   @doc """
-  Leaves what `lend/2` gave the caller of these hosts to another process: they resolve for as long
-  as that is there.
+  Transfers these hosts, which `lend/2` gave to the caller, to another process. They resolve as long as
+  that process lives.
   """
   @spec hand_over([String.t()], pid()) :: :ok
   def hand_over(hosts, pid), do: hosts |> Enum.map(&String.downcase/1) |> Ledger.hand_over(pid)
 
   @doc """
-  Undoes the caller's `learn/1` and `lend/2`. What other processes hold stays; addresses are
-  forgotten with the last of those who asked for any.
+  Undoes the caller's `learn/1` and `lend/2`. What other processes hold stays. The addresses are forgotten
+  when the last process that asked for any is done.
   """
   @spec give_back() :: :ok
   defdelegate give_back, to: Ledger
 
   @doc """
-  The hosts that targets lead to.
+  The hosts to which targets lead.
 
       iex> {:ok, node} = Hotpush.Config.Target.node("example@nerves.local")
       iex> {:ok, ssh} = Hotpush.Config.Target.ssh("root@nerves-1a2b.local")

@@ -1,5 +1,5 @@
 defmodule Hotpush.Discovery.Search do
-  @moduledoc "Runs the ways to find devices, side by side."
+  @moduledoc "Runs all ways to find devices, side by side."
 
   alias Hotpush.Discovery.Found
   alias Hotpush.Error
@@ -17,18 +17,18 @@ defmodule Hotpush.Discovery.Search do
   def names, do: Keyword.keys(@ways)
 
   @doc """
-  Runs all ways side by side. One that hangs, raises or answers nonsense is an error, and costs
-  only itself.
+  Runs all ways side by side. If one of them hangs, raises or returns something invalid, that is an error,
+  and the others still work.
 
-  Options: `:timeout` in ms (2000), `:only`, some of `names/0`, `:own`, the project's modules,
-  which `:only` leaves out, `:hosts`, which the ways are given, and `:needed`, the ways that some
-  device of configuration needs: that adb is missing is an error where it is needed, or in `:only`.
+  Options: `:timeout` in ms (2000); `:only`, some of `names/0`; `:own`, the project's modules, which
+  `:only` leaves out; `:hosts`, which all ways get; and `:needed`, the ways that devices of the
+  configuration need. A missing adb is an error only if it is in `:needed` or in `:only`.
   """
   @spec all(keyword()) :: {[Found.t()], [Error.t()]}
   def all(options \\ []) do
     timeout = Keyword.get(options, :timeout, @timeout)
     deadline = now() + timeout
-    # So that a way which takes all of its time still answers within ours.
+    # Shorter, so that a way that takes all of its time still returns within ours.
     given = [timeout: max(timeout - 200, div(timeout, 2)), hosts: options[:hosts] || []]
 
     {found, errors} =

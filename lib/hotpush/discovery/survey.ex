@@ -1,8 +1,7 @@
 defmodule Hotpush.Discovery.Survey do
   @moduledoc """
-  Asks devices what they run, all at once, until a point in time: a device that has not answered by
-  then has not answered. What hangs is ended, wherever it hangs. Devices may join while others are
-  asked.
+  Asks devices what they run, all at once, until a deadline. Work that hangs is ended, wherever it hangs.
+  Devices may join while others are being asked.
   """
 
   alias Hotpush.Config.Target
@@ -15,16 +14,16 @@ defmodule Hotpush.Discovery.Survey do
 
   @opaque t :: %__MODULE__{}
 
-  # A visit ends this much before us, so that what it has to say is heard, on a busy host as well.
+  # A visit ends this much earlier, so that its result arrives even on a busy host.
   @spare_ms 250
   @doc "A result per target, in their order, within `timeout` ms. See `start/3`."
   @spec ask(Visit.t(), [Target.t()], pos_integer()) :: [Result.t()]
   def ask(visit, targets, timeout), do: visit |> start(targets, timeout) |> results()
 
   @doc """
-  Starts to ask. All of it ends after `timeout` ms. The visits are those of a dry run.
+  Starts to ask. Everything ends after `timeout` ms. The visits are those of a dry run.
 
-  The caller has to take the `results/1`.
+  The caller must take the `results/1`.
   """
   @spec start(Visit.t(), [Target.t()], pos_integer()) :: t()
   def start(%Visit{config: config} = visit, targets, timeout) do
@@ -36,7 +35,7 @@ defmodule Hotpush.Discovery.Survey do
     %__MODULE__{engine: engine, timeout: config.timeout}
   end
 
-  @doc "Asks further devices, in the time that is left."
+  @doc "Asks more devices, in the time that is left."
   @spec add(t(), [Target.t()]) :: :ok
   def add(%__MODULE__{} = survey, targets), do: Engine.add(survey.engine, targets)
 
@@ -52,7 +51,7 @@ defmodule Hotpush.Discovery.Survey do
     end
   end
 
-  # Its time is what is left of ours.
+  # Its time is what is left of the whole time.
   defp visit(visit, deadline, _asked, {:ok, target}) do
     left = deadline - now()
     timeout = max(left - min(@spare_ms, div(left, 8)), 1)
@@ -63,7 +62,7 @@ defmodule Hotpush.Discovery.Survey do
 
   defp failed(target, error), do: Result.failed(%Result{target: target}, error)
 
-  # The user chose the time for all of it, not what was left of it for this device.
+  # The message names the time that the user chose, not what was left for this device.
   defp timed_out(result, timeout) do
     failures =
       for error <- result.failures do

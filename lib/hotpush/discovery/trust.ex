@@ -1,14 +1,15 @@
 defmodule Hotpush.Discovery.Trust do
   @moduledoc """
-  Who may be offered a cookie or a key: hosts that configuration names, and devices that the
-  developer confirmed. Who only answered on the network is listed. Pure, but for `keys`.
+  Decides which devices may be offered a cookie or a key: those that the configuration names, and those
+  that the developer has confirmed. Devices that only answered on the network are listed. Pure, except
+  for `keys`.
   """
 
   alias Hotpush.Discovery.{Confirmed, Found, HostKey}
   alias Hotpush.Error
   alias Hotpush.Config.Target
 
-  @typedoc "What was found beside what is configured, each with the way that counts for it."
+  @typedoc "The configured and the found devices, each with the way that counts for it."
   @type sorted :: %{
           named: [{Target.t(), [Found.t()]}],
           confirmed: [{Found.t(), Confirmed.way(), [public_key :: String.t()]}],
@@ -40,7 +41,7 @@ defmodule Hotpush.Discovery.Trust do
   end
 
   @doc """
-  The ways that count: each node that is registered there, or ssh. `[nil]` where there is none.
+  The ways that count: each node that is registered there, or ssh. `[nil]` if there is none.
 
       iex> found = %Hotpush.Discovery.Found{how: :mdns, name: "h", offers: [node: "a@h", ssh: "h"]}
       iex> Hotpush.Discovery.Trust.ways(found)
@@ -63,7 +64,7 @@ defmodule Hotpush.Discovery.Trust do
   end
 
   @doc """
-  The lines of hotpush.toml that would name a device.
+  The lines for hotpush.toml that would name a device.
 
       iex> Hotpush.Discovery.Trust.snippet({:ssh, "nerves-1a2b.local"})
       ["[device.nerves-1a2b]", "ssh = \\"nerves-1a2b.local\\""]
@@ -75,7 +76,7 @@ defmodule Hotpush.Discovery.Trust do
     ["[device.#{nickname(name)}]", ~s(#{kind} = "#{String.replace(name, ~w(\\ "), "")}")]
   end
 
-  # Letters, digits, - and _ stand as they are in TOML.
+  # Letters, digits, - and _ need no quotes in TOML.
   defp nickname(name) do
     case Regex.run(~r/[A-Za-z][A-Za-z0-9_\-]*/, name) do
       [first] -> first

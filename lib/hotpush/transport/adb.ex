@@ -1,8 +1,9 @@
 defmodule Hotpush.Transport.Adb do
   @moduledoc """
-  A device behind adb: the tunnels are set up before it is visited, and all else is distribution.
+  Reaches a device behind adb: the tunnels are set up before the visit, and everything else is
+  distribution.
 
-  They are not taken down after it, see `Hotpush.Transport.Adb.Tunnel`.
+  The tunnels stay up after the visit, see `Hotpush.Transport.Adb.Tunnel`.
   """
 
   @behaviour Hotpush.Transport

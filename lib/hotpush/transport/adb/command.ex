@@ -1,15 +1,15 @@
 defmodule Hotpush.Transport.Adb.Command do
   @moduledoc """
-  Runs the system's `adb`, as the developer has it: its server, its keys, its environment.
+  Runs the system's `adb` with the developer's server, keys and environment.
 
-  adb waits for ever for a device that hangs. What takes longer than it may is killed.
+  adb waits forever for a device that hangs, so it is killed if it takes too long.
   """
 
   alias Hotpush.Error
   alias Hotpush.Transport.ChildEnv
 
   @doc """
-  What `adb` said, standard error within it, where its exit status was 0.
+  Returns the output of `adb`, including standard error, if its exit status is 0.
 
   `timeout` is in milliseconds. Errors are about `subject`.
   """
@@ -25,8 +25,9 @@ defmodule Hotpush.Transport.Adb.Command do
   end
 
   @doc """
-  As `run/3`, without standard error: what its server, its libraries or a wrapper of it say there is
-  none of the answer. Only for what may be asked twice: where it fails, it is asked again for why.
+  The same as `run/3`, without standard error: messages of adb's server, its libraries or a wrapper are
+  not part of the answer. Use it only for what may run twice: after a failure, it runs again to get the
+  reason.
   """
   @spec read([String.t()], term(), pos_integer()) :: {:ok, String.t()} | {:error, Error.t()}
   def read(arguments, subject, timeout) do
@@ -38,12 +39,12 @@ defmodule Hotpush.Transport.Adb.Command do
     end
   end
 
-  # By sh, which becomes adb, so that its standard error can go elsewhere.
+  # Run by sh, which becomes adb, so that standard error can be redirected.
   defp spawn_adb(arguments, timeout, to \\ "2>&1") do
     case {System.find_executable("adb"), System.find_executable("sh")} do
       {adb, sh} when adb != nil and sh != nil ->
         arguments = ["-c", ~s(exec "$0" "$@" #{to}), adb | arguments]
-        # Its server goes on when this VM has ended.
+        # adb's server keeps running after this VM has ended.
         env = ChildEnv.port_env()
         options = [:binary, :exit_status, :hide, args: arguments, env: env]
         port = Port.open({:spawn_executable, sh}, options)
@@ -69,7 +70,7 @@ defmodule Hotpush.Transport.Adb.Command do
     with {:os_pid, pid} <- Port.info(port, :os_pid),
          do: System.cmd("kill", ["-KILL", "#{pid}"], env: ChildEnv.env())
 
-    # Nobody reads what it still says.
+    # Nobody reads its further output.
     close(port)
     flush(port)
   end
@@ -89,7 +90,7 @@ defmodule Hotpush.Transport.Adb.Command do
     end
   end
 
-  # Its last line says why; those before it are about its server.
+  # The last line has the reason; those before it are about adb's server.
   defp said(output) do
     output
     |> String.split("\n", trim: true)

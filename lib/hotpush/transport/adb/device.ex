@@ -3,7 +3,7 @@ defmodule Hotpush.Transport.Adb.Device do
 
   defstruct [:serial, :state, :model]
 
-  @typedoc "A state that adb may have learnt since is kept as its text."
+  @typedoc "A state that is not known here, such as one of a newer adb, is a string."
   @type state ::
           :device
           | :offline
@@ -34,12 +34,12 @@ defmodule Hotpush.Transport.Adb.Device do
     "host" => :host
   }
 
-  # A serial number that mDNS made may hold a space, so the state is looked for by its word.
+  # A serial number made by mDNS may contain a space, so the state is found by its word.
   @known ~r/\A(\S.*?)\s+(#{Enum.join(Map.keys(@states), "|")})(?=[\s;(]|\z)(.*)\z/
   @unknown ~r/\A(\S+)\s+(\S+)(.*)\z/
 
   @doc """
-  The devices in what `adb devices -l` printed.
+  The devices in the output of `adb devices -l`.
 
       iex> [phone] = Hotpush.Transport.Adb.Device.parse("List of devices attached\\nR5CT device usb:1-1 model:Pixel_7\\n")
       iex> {phone.serial, phone.state, phone.model}
@@ -50,7 +50,7 @@ defmodule Hotpush.Transport.Adb.Device do
     case String.split(text, ~r/^List of devices attached\s*$/m, parts: 2) do
       [_about_its_server, lines] ->
         for line <- String.split(lines, ["\r\n", "\n"], trim: true),
-            # Its server may start, and say so, in between.
+            # adb's server may start in between, and say so.
             not String.starts_with?(line, "*"),
             device = device(line),
             do: device

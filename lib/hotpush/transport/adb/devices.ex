@@ -1,16 +1,16 @@
 defmodule Hotpush.Transport.Adb.Devices do
   @moduledoc """
-  Android's debug bridge: which devices it knows, and which one is meant.
+  Android's debug bridge: which devices it knows, and which one a serial number names.
 
-  The way to a node behind it are two tunnels, see `Hotpush.Transport.Adb.Tunnel`.
+  Two tunnels lead to a node behind it, see `Hotpush.Transport.Adb.Tunnel`.
   """
 
   alias Hotpush.Transport.Adb.{Command, Device}
   alias Hotpush.Error
 
   @doc """
-  The devices that adb knows, within `timeout` milliseconds. Starts adb's server if need be.
-  Errors are about `subject`, the device that is looked for.
+  The devices that adb knows, within `timeout` milliseconds. Starts adb's server if necessary. Errors
+  are about `subject`, the device in question.
   """
   @spec devices(pos_integer(), String.t()) :: {:ok, [Device.t()]} | {:error, Error.t()}
   def devices(timeout \\ 10_000, subject \\ "adb") do
@@ -20,7 +20,7 @@ defmodule Hotpush.Transport.Adb.Devices do
   end
 
   @doc """
-  The device of this serial number, or the only one whose serial number begins so.
+  The device with this serial number, or the only one whose serial number begins like this.
 
       iex> devices = [%Hotpush.Transport.Adb.Device{serial: "R5CT01"}, %Hotpush.Transport.Adb.Device{serial: "R5XX"}]
       iex> {:ok, device} = Hotpush.Transport.Adb.Devices.find("R5C", devices)
@@ -52,7 +52,7 @@ defmodule Hotpush.Transport.Adb.Devices do
   end
 
   @doc """
-  Whether a device can be talked to, or why not.
+  Whether a device can be used, or why not.
 
       iex> Hotpush.Transport.Adb.Devices.usable(%Hotpush.Transport.Adb.Device{serial: "R5CT", state: :device})
       :ok
@@ -68,7 +68,7 @@ defmodule Hotpush.Transport.Adb.Devices do
 
   defp serials(devices), do: devices |> Enum.map(& &1.serial) |> Enum.uniq() |> Enum.sort()
 
-  # Serial numbers of one maker begin alike, so only one that is very near is worth a question.
+  # Serial numbers of one manufacturer begin alike, so suggest only a very similar one.
   defp near(prefix, serials) do
     plain = String.downcase(prefix)
 

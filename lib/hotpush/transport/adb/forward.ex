@@ -1,10 +1,10 @@
 defmodule Hotpush.Transport.Adb.Forward do
-  @moduledoc "What adb and the kernels at both ends say of ports."
+  @moduledoc "Reads what adb and the kernels at both ends say about ports."
 
   @type port_number :: :inet.port_number()
 
   @doc """
-  Where the device's `from` leads to by what `adb reverse --list` printed.
+  Where the device's `from` leads to, according to the output of `adb reverse --list`.
 
       iex> Hotpush.Transport.Adb.Forward.reversed("UsbFfs tcp:4369 tcp:4369\\n", "tcp:4369")
       "tcp:4369"
@@ -17,7 +17,8 @@ defmodule Hotpush.Transport.Adb.Forward do
   end
 
   @doc """
-  Whose device, and what of it, this host's `from` leads to by what `adb forward --list` printed.
+  The device, and its port, to which this host's `from` leads, according to the output of
+  `adb forward --list`.
 
       iex> Hotpush.Transport.Adb.Forward.forwarded("R5CT tcp:9100 tcp:9100\\n", "tcp:9100")
       {"R5CT", "tcp:9100"}
@@ -28,7 +29,7 @@ defmodule Hotpush.Transport.Adb.Forward do
   end
 
   @doc """
-  All tunnels in what one of the two printed: whose, from where, to where.
+  All tunnels in the output of either command: of which device, from where, to where.
 
       iex> Hotpush.Transport.Adb.Forward.tunnels("R5CT tcp:9100 tcp:9100\\nR5XX tcp:1 localabstract:x\\n")
       [{"R5CT", "tcp:9100", "tcp:9100"}, {"R5XX", "tcp:1", "localabstract:x"}]
@@ -40,7 +41,7 @@ defmodule Hotpush.Transport.Adb.Forward do
         do: {whose, from, to}
   end
 
-  @doc "Whether nobody listens on a port of this host's loopback, so that a tunnel can begin there."
+  @doc "Whether nothing listens on a port of this host's loopback, so that a tunnel can begin there."
   @spec free?(port_number()) :: boolean()
   def free?(port) do
     case :gen_tcp.listen(port, ip: {127, 0, 0, 1}, reuseaddr: true) do
@@ -50,7 +51,7 @@ defmodule Hotpush.Transport.Adb.Forward do
   end
 
   @doc """
-  The TCP ports that somebody listens on, from `/proc/net/tcp` and `/proc/net/tcp6`.
+  The TCP ports on which something listens, from `/proc/net/tcp` and `/proc/net/tcp6`.
 
       iex> Hotpush.Transport.Adb.Forward.listening("  0: 0100007F:1A0B 00000000:0000 0A 00000000:0 00:0 0\\n")
       [6667]

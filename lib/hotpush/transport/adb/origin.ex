@@ -1,10 +1,9 @@
 defmodule Hotpush.Transport.Adb.Origin do
   @moduledoc """
-  Which of the nodes that this host's epmd knows is the device's.
+  Finds out which of the nodes that this host's epmd knows is the device's.
 
-  The one whose distribution port somebody on the device listens on, by the device's own
-  `/proc/net/tcp`. Its full name is what the node itself says when it is greeted, before any
-  cookie is asked for.
+  It is the one on whose distribution port something on the device listens, according to the device's
+  own `/proc/net/tcp`. The node itself tells its full name in the handshake, before any cookie is used.
   """
 
   alias Hotpush.Transport.Adb.{Command, Forward}
@@ -17,8 +16,8 @@ defmodule Hotpush.Transport.Adb.Origin do
   @type names :: [{String.t(), :inet.port_number()}]
 
   @doc """
-  The name in epmd and the distribution port of the device's node. `node` is the one that is meant,
-  or `nil`. A node that just got its tunnel may register within `wait` milliseconds.
+  The name in epmd and the distribution port of the device's node. `node` is the node that was asked
+  for, or `nil`. A node that just got its tunnel has `wait` milliseconds to register.
   """
   @spec find(String.t(), node() | nil, names(), non_neg_integer()) ::
           {:ok, String.t(), :inet.port_number()} | {:error, Error.t()}
@@ -41,7 +40,7 @@ defmodule Hotpush.Transport.Adb.Origin do
   end
 
   defp listening(serial) do
-    # Without -n it would read this VM's standard input.
+    # Without -n, it would read this VM's standard input.
     ["-s", serial, "shell", "-n", "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true"]
   end
 
@@ -63,7 +62,7 @@ defmodule Hotpush.Transport.Adb.Origin do
   end
 
   @doc """
-  The node among `names` that listens on one of `ports`; `name` is the one that is meant.
+  The node among `names` that listens on one of `ports`; `name` is the one that was asked for.
 
       iex> Hotpush.Transport.Adb.Origin.choose(nil, [{"iex", 4000}, {"phone", 9100}], [5555, 9100])
       {:ok, "phone", 9100}
@@ -99,8 +98,8 @@ defmodule Hotpush.Transport.Adb.Origin do
   defp sorted(names), do: names |> Enum.map(&elem(&1, 0)) |> Enum.sort()
 
   @doc """
-  The full name of the node behind `port`, whose tunnel is open: `node` if it is known already.
-  Its host part has to be this host's loopback, since that is where the tunnels begin.
+  The full name of the node behind `port`, whose tunnel is open; `node` if it is already known. Its host
+  part must be this host's loopback, since the tunnels begin there.
   """
   @spec full_name(String.t(), node() | nil, String.t(), :inet.port_number()) ::
           {:ok, node()} | {:error, Error.t()}

@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Adb.Teardown do
   @moduledoc """
-  Takes down the tunnels to a device, whichever VM or command has set them up. They are known by
-  what they lead to, see `Hotpush.Transport.Adb.Tunnel`: this host's epmd, and a node that it knows.
+  Takes down the tunnels to a device, whichever VM or command has set them up. It recognizes them by
+  where they lead, see `Hotpush.Transport.Adb.Tunnel`: to this host's epmd, and to a node that it knows.
   """
 
   alias Hotpush.Transport.Adb.Devices
@@ -15,9 +15,9 @@ defmodule Hotpush.Transport.Adb.Teardown do
   @type tunnel :: {direction :: String.t(), from :: String.t()}
 
   @doc """
-  Takes them down, of the device `serial` (or the only one whose serial number begins so), and
-  answers which stood and are gone, beside the node that this VM knows there, or `nil`. Connections
-  that went through them stay until somebody ends them, and so do other programs' tunnels.
+  Takes down the tunnels of the device `serial` (or the only one whose serial number begins like this).
+  Returns the tunnels that it took down, and the node that this VM knows there, or `nil`. Connections
+  through the tunnels stay until they are closed, and other programs' tunnels stay too.
   """
   @spec run(String.t()) :: {:ok, [tunnel()], node() | nil} | {:error, Error.t()}
   def run(serial) do
@@ -43,7 +43,7 @@ defmodule Hotpush.Transport.Adb.Teardown do
     end
   end
 
-  # While epmd still knows the node: without the tunnel to it the name is gone. None is started.
+  # Done while epmd still knows the node: without the tunnel, the name is gone. Starts no epmd.
   defp ours(standing) do
     names = with {:error, _no_epmd} <- Epmd.names({127, 0, 0, 1}, @timeout), do: {:ok, []}
     nodes = for {_name, port} <- elem(names, 1), do: {"forward", "tcp:#{port}"}

@@ -5,8 +5,8 @@ defmodule Hotpush.Transport.Adb.Tunnel do
     * `adb reverse` of epmd's port: the device's node registers with the epmd of this host
     * `adb forward` of the node's distribution port, the same number on both sides
 
-  They stand until they are closed, the device goes away or adb's server ends: the node stays
-  registered, so the next push finds it at once.
+  They stay until they are closed, the device is unplugged or adb's server ends. So the node stays
+  registered, and the next push finds it at once.
   """
 
   alias Hotpush.Transport.Adb.Devices
@@ -15,14 +15,14 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   alias Hotpush.Transport.Dist.Epmd
 
   @timeout 5_000
-  # A node registers anew 2 s after it lost its epmd (kernel's erl_epmd).
+  # A node registers again 2 s after it lost its epmd (kernel's erl_epmd).
   @registers 3_000
 
   @doc """
-  Sets up what the device `serial` lacks of its tunnels, and answers its node: the one given, or
-  the one that is found out (see `Hotpush.Transport.Adb.Origin`). Open already: nothing changes.
+  Sets up the tunnels that the device `serial` does not have yet, and returns its node: the given one, or
+  the one that is found (see `Hotpush.Transport.Adb.Origin`).
 
-  Refused where another device that is connected by this VM has a node of the same name.
+  Returns an error if this VM is connected to a node of the same name on another device.
   """
   @spec open(String.t(), node() | nil) :: {:ok, node()} | {:error, Error.t()}
   def open(serial, node \\ nil) do
@@ -44,18 +44,18 @@ defmodule Hotpush.Transport.Adb.Tunnel do
     end
   end
 
-  @doc "The node of the device `serial`, where this VM has opened the way to it."
+  @doc "The node of the device `serial`, if this VM has opened the tunnels to it."
   @spec node(String.t()) :: node() | nil
   def node(serial), do: Claims.get(serial).node
 
   @doc """
-  Takes down the tunnels of the device `serial` that this VM set up. What was there before, or is
-  another program's, stays; see `Hotpush.Transport.Adb.Teardown` for those of other VMs.
+  Takes down the tunnels of the device `serial` that this VM has set up. Tunnels that existed before, or
+  that belong to another program, stay; see `Hotpush.Transport.Adb.Teardown` for those of other VMs.
   """
   @spec close(String.t()) :: :ok
   def close(serial) do
     for {direction, from} <- Claims.get(serial).ours do
-      # Gone already, or the device is: there is nothing left to take down.
+      # The tunnel or the device is already gone, so there is nothing to take down.
       Command.run(["-s", serial, direction, "--remove", from], serial, @timeout)
     end
 
@@ -94,7 +94,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
     end
   end
 
-  # Not there: a device whose tunnel leads to that port has the node of this name.
+  # The node is not there: a device whose tunnel leads to that port has the node of this name.
   defp origin(serial, node, names, wait) do
     with {:error, %{reason: {:adb_elsewhere, _, port}} = error} <-
            Origin.find(serial, node, names, wait),
@@ -118,7 +118,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
     end
   end
 
-  # One name at this port, and another device's node answers there: it is that one's name, too.
+  # There is one name for this port, and another device's node answers there, so the name is that node's.
   defp taken(serial, node, port, {other, same_port?}) do
     with true <- same_port? and other != serial,
          {:ok, names} <- Epmd.local(@timeout),
@@ -140,7 +140,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
     end
   end
 
-  # One VM knows one node of a name.
+  # A VM can know only one node of a name.
   defp unclaimed(_serial, nil), do: :ok
 
   defp unclaimed(serial, node) do
@@ -153,7 +153,7 @@ defmodule Hotpush.Transport.Adb.Tunnel do
   defp same_node(serial, node, other),
     do: {:error, Error.new(:connect, serial, {:adb_same_node, node, Enum.sort([serial, other])})}
 
-  # A device that went away took its tunnels along, and its claim to a name.
+  # The tunnels of an unplugged device are gone, and so is its claim to a name.
   defp forget_others(devices) do
     there = for %{state: :device, serial: serial} <- devices, do: serial
     Claims.only(there)

@@ -12,7 +12,7 @@ defmodule Hotpush.Transport.ChildEnv.Withheld do
   @spec start_link(term()) :: GenServer.on_start()
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
-  @doc "From now on no program that Hotpush starts gets these variables."
+  @doc "From now on, programs that Hotpush starts do not get these variables."
   @spec add([String.t()]) :: :ok
   def add([]), do: :ok
   def add(names), do: GenServer.call(__MODULE__, {:add, names}, :infinity)

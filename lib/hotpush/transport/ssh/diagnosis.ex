@@ -1,6 +1,6 @@
 defmodule Hotpush.Transport.Ssh.Diagnosis do
   @moduledoc """
-  Why `ssh` did not get through to an Elixir on the device, from what it wrote. Pure.
+  Finds out from what `ssh` wrote why it did not reach an Elixir on the device. Pure.
 
   The phrases are those of OpenSSH, which are the same in every language.
   """
@@ -26,14 +26,14 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
      :hung_up}
   ]
 
-  @doc "The reason, from how ssh ended before the device's end answered."
+  @doc "The reason, if ssh ended before the device's end answered."
   @spec of(Address.ssh(), Channel.ending()) :: term()
   def of(ssh, %{status: status} = ending) when is_integer(status) do
     output = String.trim(ending.output)
 
     cond do
       output != "" -> {:not_elixir, ssh, beginning(output)}
-      # What the daemon writes before what went wrong in evaluating.
+      # The daemon writes this before an error of the evaluation.
       ending.log =~ "**Error**" -> {:not_elixir, ssh, ending.log |> error() |> beginning()}
       known = known(ending.log) -> {known, ssh}
       status == 255 -> {:ssh_says, ssh, excerpt(ending.log)}
@@ -46,7 +46,7 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
 
   def of(ssh, _), do: {:bad_answer, ssh}
 
-  @doc "The reason, where it said nothing that helps within `timeout` ms."
+  @doc "The reason, if ssh wrote nothing useful within `timeout` ms."
   @spec of_silence(Address.ssh(), Channel.ending(), pos_integer()) :: term()
   def of_silence(ssh, ending, timeout) do
     output = String.trim(ending.output)
@@ -60,10 +60,11 @@ defmodule Hotpush.Transport.Ssh.Diagnosis do
 
   defp known(log), do: Enum.find_value(@phrases, fn {phrase, name} -> log =~ phrase && name end)
 
-  # Of ssh's own words the last are the ones that matter.
+  # Of ssh's own messages, the last one matters.
   defp excerpt(text), do: text |> lines() |> Enum.take(-2) |> Enum.join(" ") |> cut()
 
-  # A device that does not understand says so first; the lines of a stack trace follow, indented.
+  # A device that does not understand the expression says so first; the indented lines of a stack trace
+  # follow.
   defp beginning(text) do
     [first | rest] = lines(text)
     said = [first | Enum.take_while(rest, &(not String.starts_with?(&1, [" ", "\t"])))]

@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Ssh.Exchange do
   @moduledoc """
-  What this host and the device say to each other on one ssh: who waits for which answer, and what
-  has to be done for each thing that happens. Pure.
+  The conversation between this host and the device on one ssh: who waits for which answer, and what
+  to do for each event. Pure.
   """
 
   alias Hotpush.Text
@@ -9,14 +9,14 @@ defmodule Hotpush.Transport.Ssh.Exchange do
 
   defstruct [:ended, calls: Calls.new(), waiting: %{}]
 
-  @typedoc "Those who wait, by what they wait for. `:ended` is how ssh ended, once it has."
+  @typedoc "The waiting processes, by what they wait for. `:ended` says how ssh ended, if it has."
   @type t :: %__MODULE__{
           ended: term(),
           calls: Calls.t(),
           waiting: %{Calls.id() => GenServer.from()}
         }
 
-  @typedoc "A frame to send, or an answer for somebody who waits."
+  @typedoc "A frame to send, or an answer for a waiting process."
   @type action :: {:write, term()} | {:reply, GenServer.from(), term()}
 
   @doc "Opens a call or a start for `owner`, under a number that is not in use."
@@ -26,7 +26,7 @@ defmodule Hotpush.Transport.Ssh.Exchange do
     {%{exchange | calls: calls}, [{:write, {kind, id, mfa}}]}
   end
 
-  @doc "A message for what was started."
+  @doc "Sends a message to a started program."
   @spec message(t(), Calls.id(), tuple()) :: {t(), [action()]}
   def message(exchange, id, message) do
     frame = {:send, id, message}
@@ -37,7 +37,7 @@ defmodule Hotpush.Transport.Ssh.Exchange do
     end
   end
 
-  @doc "Somebody asks for the next answer, and waits if there is none yet."
+  @doc "A process asks for the next answer, and waits if there is none yet."
   @spec wait(t(), Calls.id(), GenServer.from()) :: {t(), [action()]}
   def wait(exchange, id, from) do
     case {Calls.take(exchange.calls, id), exchange.ended} do
@@ -60,11 +60,11 @@ defmodule Hotpush.Transport.Ssh.Exchange do
   def owners(exchange), do: Calls.owners(exchange.calls)
 
   @doc """
-  Takes in a frame of the device. An error: it says something else than it should, and is not to be
-  listened to any longer.
+  Handles a frame from the device. An error means that the device sent something invalid, so nothing
+  more is read from it.
   """
   @spec take(t(), term()) :: {:ok, t(), [action()]} | :error
-  # The address is a pid as text, `<0.1.0>`, and only ever goes back to where it came from.
+  # The address is a pid as text, `<0.1.0>`, and is only sent back to the device that it came from.
   def take(exchange, {:ready, address}) when is_list(address) and length(address) <= 50,
     do: answered(exchange, :ready, {:ok, address})
 
@@ -98,7 +98,7 @@ defmodule Hotpush.Transport.Ssh.Exchange do
 
   defp hand_out(exchange, _id), do: {exchange, []}
 
-  @doc "ssh has ended, or what it says is not read any more: nobody waits any longer."
+  @doc "ssh has ended, or its output is no longer read: all waiting processes get an answer."
   @spec ended(t(), term()) :: {t(), [action()]}
   def ended(exchange, ending) do
     replies = for {_, from} <- exchange.waiting, do: {:reply, from, {:error, {:closed, ending}}}

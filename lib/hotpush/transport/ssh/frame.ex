@@ -2,23 +2,23 @@ defmodule Hotpush.Transport.Ssh.Frame do
   @moduledoc """
   Frames as they go over ssh's standard input and output: see `src/hotpush_link.erl`. Pure.
 
-  What comes in is from a device that may be anything. A frame comes as lines with a mark, and
+  The input comes from a device that may send anything. A frame comes as lines with a mark, and
   `Hotpush.Protocol.SafeTerm` reads it. Everything else is noise: the device's log, a greeting, a
   prompt. The two have different limits:
 
-    * A frame is bounded by its size, and so is each of its lines. One that is too large, or that
-      cannot be read, is an error.
-    * Noise is bounded in what is kept of it (see `Hotpush.Transport.Ssh.Noise`), not in how much
-      comes: a device may write its log for as long as a session lasts. Only before the first frame
-      there is a limit: a device that says so much and does not greet is not the one that is sought.
+    * The size of a frame is limited, and so is that of each of its lines. A frame that is too large,
+      or that cannot be read, is an error.
+    * Of noise, only a limited part is kept (see `Hotpush.Transport.Ssh.Noise`), but there may be any
+      amount of it: a device may write its log for as long as a session lasts. Only before the first
+      frame there is a limit: a device that writes so much without a greeting is not the right one.
 
-  How fast noise may come is for the one who reads it: see `Hotpush.Transport.Ssh.Channel.Server`.
+  `Hotpush.Transport.Ssh.Channel.Server` limits how fast noise may come.
   """
 
   alias Hotpush.Protocol.SafeTerm
   alias Hotpush.Transport.Ssh.Noise
 
-  # A terminal driver between would like lines no longer than this, and so does the daemon's reader.
+  # A terminal driver on the way needs lines no longer than this, and so does the daemon's reader.
   @line 12_288
 
   @mark "hotpush"
@@ -26,7 +26,7 @@ defmodule Hotpush.Transport.Ssh.Frame do
   # The device writes lines of some 48 kB (see the link's program).
   @max_line 64 * 1024
 
-  # More than any answer, by far.
+  # Far more than any answer.
   @max_frame 24 * 1024 * 1024
 
   @max_greeting 64 * 1024
@@ -34,8 +34,8 @@ defmodule Hotpush.Transport.Ssh.Frame do
   defstruct line: "", parts: [], size: 0, noise: %Noise{}, greeted?: false
 
   @typedoc """
-  What has come in and is no whole line yet, the lines of a frame that is not whole yet and their
-  size, what was no frame, and whether there was one.
+  The part of a line that has come in so far, the lines of a frame that is not complete yet and their
+  size, the noise, and whether there has been a frame.
   """
   @type t :: %__MODULE__{
           line: binary(),
@@ -47,14 +47,14 @@ defmodule Hotpush.Transport.Ssh.Frame do
 
   @type problem :: :too_large | :too_much_noise | {:bad_frame, term()}
 
-  @doc "The lines of a frame. Compressed where that is likely to pay."
+  @doc "The lines of a frame, compressed if that is likely to save bytes."
   @spec encode(term(), keyword()) :: iodata()
   def encode(term, options \\ [:compressed]) do
     term |> :erlang.term_to_binary(options) |> lines()
   end
 
   @doc """
-  A program as one line, for the bootstrap, which reads just one.
+  A program as one line, for the bootstrap, which reads only one line.
   """
   @spec line(term()) :: iodata()
   def line(term), do: [term |> :erlang.term_to_binary([:compressed]) |> Base.encode64(), ?\n]
@@ -65,16 +65,16 @@ defmodule Hotpush.Transport.Ssh.Frame do
 
   defp lines(rest), do: [?., Base.encode64(rest), ?\n]
 
-  @doc "What was no frame (its beginning and its end), and what is no whole line yet."
+  @doc "The noise (its beginning and its end), and the line that is not complete yet."
   @spec rest(t()) :: binary()
   def rest(%__MODULE__{noise: noise, line: line}), do: Noise.text(Noise.add(noise, line))
 
-  @doc "Takes bytes in; answers the frames that are whole now."
+  @doc "Adds bytes; returns the frames that are now complete."
   @spec decode(t(), binary()) :: {:ok, [term()], t()} | {:error, problem(), t()}
   def decode(%__MODULE__{line: line} = state, bytes),
     do: take(line <> bytes, [], [], %{state | line: ""})
 
-  # Behind a text without a line end, such as a prompt, a frame is still one.
+  # A frame may follow text without a line end, such as a prompt.
   defp take(text, frames, noise, state) do
     case :binary.match(text, @mark) do
       {at, _} ->
@@ -113,7 +113,7 @@ defmodule Hotpush.Transport.Ssh.Frame do
 
   defp marked(text, _, frames, noise, state), do: unmarked(text, frames, noise, state)
 
-  # There may be another mark in the same line.
+  # The same line may have another mark.
   defp unmarked(<<@mark, text::binary>>, frames, noise, state),
     do: take(text, frames, [noise | @mark], state)
 

@@ -1,14 +1,14 @@
 defmodule Hotpush.Transport.Ssh.Keys do
   @moduledoc """
-  The file in which ssh finds the only keys that a host may have, for as long as it connects.
+  The file with the only keys that a host may have, which exists while ssh connects.
   """
 
   alias Hotpush.Error
   alias Hotpush.Transport.Ssh.Command
 
   @doc """
-  Calls `fun` with the path of such a file, which is gone afterwards; with `nil` where any key does
-  that the developer's own ssh accepts. Errors are about `subject`.
+  Calls `fun` with the path of such a file, and removes the file afterwards. The path is `nil` if every
+  key that the developer's own ssh accepts will do. Errors are about `subject`.
   """
   @spec lend([String.t()] | nil, Path.t(), String.t(), (Path.t() | nil -> answer)) ::
           answer | {:error, Error.t()}
@@ -32,7 +32,7 @@ defmodule Hotpush.Transport.Ssh.Keys do
     end
   end
 
-  # Who connects may be killed in the middle of it.
+  # The connecting process may be killed at any time.
   defp remover(path) do
     caller = self()
 

@@ -7,14 +7,14 @@ defmodule Hotpush.Transport.Ssh.KnownHost do
   defstruct [:name, :file, :checking]
 
   @typedoc """
-  `:file` is `nil` where it is the one that `ssh-keygen -R` takes by itself; `:checking` is the value
-  of StrictHostKeyChecking, `"true"` where ssh does not ask whether to trust an unknown key.
+  `:file` is `nil` if it is the default of `ssh-keygen -R`; `:checking` is the value of
+  StrictHostKeyChecking, `"true"` if ssh does not ask whether to trust an unknown key.
   """
   @type t :: %__MODULE__{name: String.t(), file: Path.t() | nil, checking: String.t() | nil}
 
   @doc """
-  Reads it from what `ssh -G` printed (`settled`). `log` is what ssh said when the key did not
-  match: it names the file, which counts only where it is one of those that `settled` lists.
+  Reads it from the output of `ssh -G` (`settled`). `log` is what ssh wrote when the key did not match.
+  It names the file, which is only used if it is one of those in `settled`.
 
       iex> settled = "hostname 10.0.0.7\\nport 2222\\nuserknownhostsfile /h/.ssh/known_hosts /h/.ssh/known_hosts2\\n"
       iex> Hotpush.Transport.Ssh.KnownHost.of(settled, "")
@@ -33,7 +33,7 @@ defmodule Hotpush.Transport.Ssh.KnownHost do
     end
   end
 
-  # As it stands in the file: an alias as it is, port 22 not at all (OpenSSH, put_host_port).
+  # As in the file: an alias as it is, and no port if it is 22 (OpenSSH, put_host_port).
   defp name(settled) do
     case Enum.map(~w(hostkeyalias hostname port), &value(settled, &1)) do
       [nil, nil, _port] -> nil
@@ -64,7 +64,7 @@ defmodule Hotpush.Transport.Ssh.KnownHost do
     end
   end
 
-  # What is no valid text is none for a regular expression either.
+  # A regular expression accepts only valid text.
   defp value(settled, key) do
     with true <- String.valid?(settled),
          [_, value] <- Regex.run(~r/^#{key} (\S.*?)\r?$/m, settled) do

@@ -1,8 +1,8 @@
 defmodule Hotpush.Transport.Ssh.Noise do
   @moduledoc """
-  What a device says that is no frame: its beginning and its end, however much there is of it. Pure.
+  What a device writes besides frames: its beginning and its end, however much there is of it. Pure.
 
-  The beginning is where a device that does not understand says so; the end is what it said last.
+  A device that does not understand says so at the beginning; the end is what it wrote last.
   """
 
   @kept 4_096
@@ -12,7 +12,7 @@ defmodule Hotpush.Transport.Ssh.Noise do
   @type t :: %__MODULE__{first: binary(), last: binary(), size: non_neg_integer()}
 
   @doc """
-  Takes more of it in.
+  Adds more of it.
 
       iex> alias Hotpush.Transport.Ssh.Noise
       iex> noise = Noise.add(Noise.add(%Noise{}, "Welcome\\n"), "to the kitchen\\n")
@@ -32,7 +32,7 @@ defmodule Hotpush.Transport.Ssh.Noise do
     }
   end
 
-  # Copied: a part of a binary keeps all of it.
+  # Copied, since a part of a binary keeps all of it in memory.
   defp ending(_last, text) when byte_size(text) >= @kept,
     do: :binary.copy(binary_part(text, byte_size(text), -@kept))
 
@@ -41,7 +41,7 @@ defmodule Hotpush.Transport.Ssh.Noise do
     :binary.copy(binary_part(text, byte_size(text), -min(byte_size(text), @kept)))
   end
 
-  @doc "What is kept of it, in the order in which it came; a line `...` is in the place of the rest."
+  @doc "What is kept of it, in order, with a line `...` in the place of the rest."
   @spec text(t()) :: binary()
   def text(%__MODULE__{first: first, last: last, size: size}) do
     if size > byte_size(first) + byte_size(last),

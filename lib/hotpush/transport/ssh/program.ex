@@ -1,10 +1,10 @@
 defmodule Hotpush.Transport.Ssh.Program do
-  @moduledoc "What a device is given to evaluate by `ssh host '<expression>'`. Pure."
+  @moduledoc "The programs that a device evaluates for `ssh host '<expression>'`. Pure."
 
   alias Hotpush.Protocol.Question
   alias Hotpush.Transport.Ssh.Frame
 
-  # The device leaves by itself when it has heard nothing for so long (ms).
+  # The device ends the visit by itself if it has heard nothing for this long (ms).
   @silence 15_000
 
   @doc "The expression: it reads the rest of the program from its input."

@@ -1,11 +1,11 @@
 defmodule Hotpush.Transport.Ssh.Channel.Server do
   @moduledoc """
-  The process of `Hotpush.Transport.Ssh.Channel`: carries out what
-  `Hotpush.Transport.Ssh.Exchange` decides, and says to the device that this host is still there.
+  The process of `Hotpush.Transport.Ssh.Channel`: it carries out what
+  `Hotpush.Transport.Ssh.Exchange` decides, and tells the device that this host is still there.
 
-  A session may last for hours, with a device that logs all the time, so what is kept does not grow
-  with time. A hostile device differs from one that logs by its frames, which have to be asked for
-  and have a size, and by its pace: whoever says more than can be read is hung up on.
+  A session may last for hours while the device writes its log, so what is kept does not grow with
+  time. Against a hostile device, frames have to be asked for and their size is limited, and if a device
+  writes more than can be read, the connection is closed.
   """
 
   use GenServer
@@ -16,33 +16,33 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
   # there gives up sooner, and is passed on each of these words.
   @ping_every 1_000
 
-  # How long a device may take to take its leave.
+  # How long (ms) a device may take to end the visit.
   @leave 1_000
 
-  # As ssh says that it failed itself.
+  # The status with which ssh reports its own failures.
   @failed 255
 
   # 400 MB on a 64-bit machine.
   @heap_words 50_000_000
 
-  # Bytes of ssh's that may wait to be read, and messages without which nobody looks. An answer of the
-  # largest size that was sent in one go is less.
+  # How many bytes from ssh may wait to be read. They are counted only if this many messages wait. The
+  # largest answer, if sent at once, is smaller.
   @unread 48 * 1024 * 1024
   @queued 50
 
   defstruct [:client, :owner] ++
               [exchange: %Exchange{}, frames: %Frame{}, sent: 0, received: 0, running?: true]
 
-  @doc "How long (ms) a device may take to take its leave."
+  @doc "How long (ms) a device may take to end the visit."
   @spec leave_ms() :: pos_integer()
   def leave_ms, do: @leave
 
   @impl true
   def init({command, log, owner}) do
-    # What a device answers is bounded; what it would take to read it is, too.
+    # The answers of a device are bounded, and so is the memory that reading them may take.
     Process.flag(:max_heap_size, %{size: @heap_words, kill: true, error_logger: false})
 
-    # A port that cannot write to an ssh that has ended goes with :epipe, before its status is told.
+    # A port that cannot write to an ended ssh ends with :epipe before it reports the status.
     Process.flag(:trap_exit, true)
     Process.monitor(owner)
     Process.send_after(self(), :ping, @ping_every)
@@ -87,7 +87,7 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
       when reason != :normal,
       do: {:noreply, state |> ended(@failed) |> let_go()}
 
-  # What somebody began who has ended meanwhile is given up.
+  # Calls of a process that has ended are given up.
   def handle_info(:ping, state) do
     Process.send_after(self(), :ping, @ping_every)
     gone = for {id, pid} <- Exchange.owners(state.exchange), not Process.alive?(pid), do: id
@@ -116,7 +116,7 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
     end
   end
 
-  # A device that says something else than it should is not listened to any longer.
+  # Nothing more is read from a device that sends something invalid.
   defp take(_frame, %{exchange: %{ended: ending}} = state) when ending != nil, do: state
 
   defp take(frame, state) do
@@ -154,7 +154,7 @@ defmodule Hotpush.Transport.Ssh.Channel.Server do
 
   defp write(state, _lines), do: state
 
-  # With a word, if there is somebody to hear it; if that does not help, it ends with this process.
+  # Says bye if the device can hear it. If that does not help, ssh ends with this process.
   defp leave(%{running?: false} = state), do: state
 
   defp leave(state) do
