@@ -172,7 +172,8 @@ defmodule Hotpush.SshMistakesTest do
         erlang: "does not answer Elixir expressions, but says: \"**Error**",
         shell: "does not answer Elixir expressions, but says: \"",
         # From the line that says what is wrong, not from the end of its stack trace.
-        lfe_like: ~s(it says: "(ErlangError\) Erlang error: {:unbound_symb, \":erl_eval\"}". Is),
+        lfe_like:
+          ~s(but says: "(ErlangError\) Erlang error: {:unbound_symb, \":erl_eval\"}". Does),
         disabled: "runs no commands over ssh. Set config :nerves_ssh, exec: :elixir"
       ] do
     test "a device whose exec is #{exec}", %{project: project} do

@@ -264,7 +264,7 @@ defmodule Hotpush.SshTest do
       assert {output, 0} = Task.await(task, 120_000)
 
       assert output =~
-               ~r/^Waiting up to 100 s for #{address}: it is in the middle .* by "ada@desk"/m
+               ~r/^Waiting up to 100 s for #{address}: it is busy with another push, which "ada@desk"/m
 
       assert length(String.split(output, "Waiting")) == 2
       assert deployed(output) == ["Elixir.Loop"]

@@ -50,7 +50,7 @@ defmodule Hotpush.Discovery.Search do
     end
   end
 
-  # Its answer is the reason that it ends with: nothing else of it can reach the caller.
+  # It returns its answer as its exit reason: nothing else of it can reach the caller.
   defp start(way, options) do
     Isolation.spawn(fn ->
       exit(

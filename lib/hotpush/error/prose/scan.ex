@@ -1,5 +1,5 @@
 defmodule Hotpush.Error.Prose.Scan do
-  @moduledoc "Why a file of the build, or a folder, cannot be used."
+  @moduledoc "The sentences for a file of the build, or a folder, that cannot be used."
 
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
@@ -14,7 +14,7 @@ defmodule Hotpush.Error.Prose.Scan do
   def sentence(path, {kind, detail}) when is_binary(detail),
     do: "#{path}: #{problem(kind)} (#{detail}). Run mix compile --force."
 
-  # An error of the system, by its POSIX name and in the system's words.
+  # An error of the system: its POSIX name, and the system's message.
   def sentence(path, {kind, posix, detail}) when is_atom(posix) and is_binary(detail),
     do: "#{path}: #{problem(kind)} (#{detail}). #{advice(posix)}"
 
@@ -25,14 +25,14 @@ defmodule Hotpush.Error.Prose.Scan do
   defp problem(:too_large), do: "the file is larger than a beam file can sensibly be"
   defp problem(:bad_chunk), do: "a chunk is damaged"
   defp problem(:unreadable), do: "Hotpush cannot read it"
-  defp problem(:dangling_link), do: "the link leads nowhere"
-  defp problem(:vanished), do: "the file went away while it was read"
-  defp problem(:changed_while_reading), do: "the file was rewritten while it was read"
-  defp problem(:wrong_name), do: "the module inside has another name than the file"
-  defp problem(:duplicate_module), do: "another application has a module of this name"
-  defp problem(:missing_folder), do: "the folder is not there"
+  defp problem(:dangling_link), do: "the link is broken"
+  defp problem(:vanished), do: "the file disappeared while it was being read"
+  defp problem(:changed_while_reading), do: "the file was rewritten while it was being read"
+  defp problem(:wrong_name), do: "the file and the module in it have different names"
+  defp problem(:duplicate_module), do: "another application has a module of the same name"
+  defp problem(:missing_folder), do: "the folder does not exist"
 
-  # Compiling again helps only where the file or folder itself is wrong.
+  # Compiling again helps only if the file or folder itself is wrong.
   defp advice(posix) when posix in [:eacces, :eperm],
     do: "Give your user permission to read it, and to enter the folders above it."
 
