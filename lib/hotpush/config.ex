@@ -1,10 +1,10 @@
 defmodule Hotpush.Config do
   @moduledoc """
-  What was typed (`Hotpush.Config.Given`), and what it means: with the environment, `hotpush.toml` and
+  The config: what was typed (`Hotpush.Config.Given`), together with the environment, `hotpush.toml` and
   the Mix config, in this order of precedence.
 
-  Nothing else reads them. The cookie is never inspected. No device need be named: whether one has to
-  be is for the caller to say, as `to_push/1` does.
+  Nothing else reads them. The cookie is never inspected. A config may name no device: callers that need
+  one, such as `to_push/1`, check this.
   """
 
   alias Hotpush.Config.{Cookie, Given, MixConfig, Secret, Target, Toml}
@@ -74,19 +74,19 @@ defmodule Hotpush.Config do
           verbosity: :quiet | :normal | :verbose
         }
 
-  # What every stock device of the kind answers to.
+  # The name under which every stock device of this kind is found.
   @stock_host "nerves.local"
 
   @doc """
-  What `given` means with the environment (a map) and the application environments
+  The config from `given`, the environment (a map) and the application environments
   (`%{hotpush: keyword, mix_tasks_upload_hotswap: keyword}`).
 
   `target` is the build target, as in MIX_TARGET. `dirs` are the folders in which hotpush.toml may
-  stand; the first one that has one counts.
+  be; the first one that has one counts.
 
-  A hotpush.toml that cannot be read for want of the native library is `:unread`, the error that
-  says why; it is an error where a name of it is asked for. A cookie that cannot be had costs the
-  devices that need it.
+  If a hotpush.toml cannot be read because the native library is missing, `:unread` has that error. It
+  becomes the result only if a name has to be looked up in the file. If a cookie is missing, only the
+  devices that need it fail.
   """
   @spec build(Given.t(), env, %{atom() => keyword()}, atom(), [Path.t()]) ::
           {:ok, t()} | {:error, Error.t()}
@@ -106,7 +106,7 @@ defmodule Hotpush.Config do
     end
   end
 
-  # What only the native library reads costs, without it, those who need it.
+  # Without the native library, only what needs the file fails.
   defp settings(dirs) do
     case Toml.find(dirs) do
       {:ok, settings} -> {:ok, settings, nil}
@@ -149,7 +149,7 @@ defmodule Hotpush.Config do
     }
   end
 
-  # What others are told who find a device busy with this push.
+  # Shown to others who find a device busy with this push.
   defp who(env) do
     user = Enum.find_value(["USER", "LOGNAME", "USERNAME"], "somebody", &present(env[&1]))
     {:ok, host} = :inet.gethostname()
@@ -159,15 +159,15 @@ defmodule Hotpush.Config do
   defp present(""), do: nil
   defp present(text), do: text
 
-  @doc "The same with the stock device, where no device is named and there is a build target."
+  @doc "The config with the stock device, if no device is named and there is a build target."
   @spec or_stock(t()) :: t()
   def or_stock(%__MODULE__{targets: []} = config), do: %{config | targets: config.stock}
   def or_stock(config), do: config
 
   @doc """
-  The same with devices to push to: those that are named, or the stock one.
+  The config with devices to push to: those that are named, or the stock one.
 
-  It is an error that there is none, or that none has the cookie that it needs.
+  Returns an error if there is none, or if none has the cookie that it needs.
   """
   @spec to_push(t()) :: {:ok, t()} | {:error, Error.t()}
   def to_push(config) do
@@ -178,7 +178,7 @@ defmodule Hotpush.Config do
     end
   end
 
-  @doc "How much the switches for less and for more of it mean."
+  @doc "The verbosity from `--quiet` and `--verbose`."
   @spec verbosity(keyword() | map()) :: :quiet | :normal | :verbose
   def verbosity(options) do
     cond do

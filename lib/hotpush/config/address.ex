@@ -1,5 +1,5 @@
 defmodule Hotpush.Config.Address do
-  @moduledoc "What a device may be named by: a node, a host for ssh, an adb serial number. Pure."
+  @moduledoc "The addresses of devices: a node, a host for ssh, an adb serial number. Pure."
 
   alias Hotpush.Error
 
@@ -29,7 +29,7 @@ defmodule Hotpush.Config.Address do
     end
   end
 
-  # A colon is one of an IPv6 address, or of a port, which a node has none of in its name.
+  # A colon is part of an IPv6 address, or of a port, which the name of a node does not have.
   defp portless(text, host) do
     cond do
       not String.contains?(host, ":") or ipv6?(host) -> :ok
@@ -39,7 +39,7 @@ defmodule Hotpush.Config.Address do
   end
 
   @doc """
-  A host by `[user@]host[:port]`. What begins with `-` would be an option to `ssh`, and is refused.
+  A host by `[user@]host[:port]`. Text that begins with `-` would be an option of `ssh`, and is rejected.
 
       iex> Hotpush.Config.Address.ssh("root@nerves.local:2222")
       {:ok, %{user: "root", host: "nerves.local", port: 2222}}
@@ -95,7 +95,7 @@ defmodule Hotpush.Config.Address do
   def serial(text),
     do: if(plain?(text), do: :ok, else: {:error, Error.new(:usage, text, :bad_serial)})
 
-  # A user's name may hold an @, a host's may not.
+  # A user's name may contain an @, a host's may not.
   defp user(text) do
     case String.split(text, "@") do
       [rest] -> {nil, rest}
@@ -128,7 +128,7 @@ defmodule Hotpush.Config.Address do
     end
   end
 
-  # No option, no white space, nothing that a shell or a terminal would take for its own.
+  # No options, no white space, and nothing with a special meaning in a shell or a terminal.
   defp plain?(text),
     do: text =~ ~r/\A[^\s\-\/'"`$;&|<>\\\(\)\x00-\x1F\x7F][^\s\/'"`$;&|<>\\\(\)\x00-\x1F\x7F]*\z/
 end

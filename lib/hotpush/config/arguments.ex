@@ -1,14 +1,14 @@
 defmodule Hotpush.Config.Arguments do
-  @moduledoc "The command lines of all tasks, strictly, by the table in `Hotpush.Config.Switches`. Pure."
+  @moduledoc "Parses the command lines of all tasks, strictly, by the table in `Hotpush.Config.Switches`. Pure."
 
   alias Hotpush.Config.{Given, Switch}
   alias Hotpush.Error
 
-  # What an argument without an option is; none are taken by other tasks.
+  # What an argument without an option names. Other tasks accept none.
   @operands %{"upload.hotswap" => :host, "hotpush.disconnect" => :device}
 
   @doc """
-  What was typed behind `mix TASK`, or what is wrong with it.
+  What was typed after `mix TASK`, or what is wrong with it.
 
       iex> {:ok, given} = Hotpush.Config.Arguments.parse("hotpush.devices", ["--only", "mdns"])
       iex> given.only
@@ -31,14 +31,14 @@ defmodule Hotpush.Config.Arguments do
     end
   end
 
-  @doc "Where `--json` wants the document, also when something else in `argv` is wrong."
+  @doc "The value of `--json`, even if something else in `argv` is wrong."
   @spec json(String.t(), [String.t()]) :: Path.t() | nil
   def json(task, argv) do
     {options, _, _} = read(task, argv)
     options |> Keyword.get_values(:json) |> List.last()
   end
 
-  # Values are read by the table, so that they are read alike in functions.
+  # Values are read with the table, as they are for functions.
   defp read(task, argv) do
     switches = Switch.of(task)
 
@@ -50,7 +50,7 @@ defmodule Hotpush.Config.Arguments do
     OptionParser.parse(argv, strict: strict)
   end
 
-  # The number may be left out, which OptionParser does not know. No host is a bare number.
+  # The number is optional, which OptionParser does not support. A host is never a bare number.
   defp waits(["--" | _] = rest, _stock), do: rest
   defp waits(["--no-wait" | rest], stock), do: waits(rest, stock)
 
@@ -69,7 +69,7 @@ defmodule Hotpush.Config.Arguments do
   defp waits([argument | rest], stock), do: [argument | waits(rest, stock)]
   defp waits([], _stock), do: []
 
-  # What follows a cookie may be the rest of it, after a space, which no message is to show.
+  # What follows a cookie may be the rest of it, after a space, which no message may show.
   defp cookie_in_one(["--" | _]), do: :ok
   defp cookie_in_one(["--cookie", "-" <> _ = next | rest]), do: cookie_in_one([next | rest])
   defp cookie_in_one(["--cookie", _, next | rest]), do: after_cookie(next, rest)
@@ -119,7 +119,7 @@ defmodule Hotpush.Config.Arguments do
 
   defp consistent(_given), do: :ok
 
-  # A short option resembles none.
+  # A short option is not similar to any.
   defp meant("-" <> <<letter, _::binary>>, _task) when letter != ?-, do: []
 
   defp meant(text, task) do

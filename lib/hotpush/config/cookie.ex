@@ -1,7 +1,7 @@
 defmodule Hotpush.Config.Cookie do
   @moduledoc """
-  Which cookie goes to which device: `--cookie`, `HOTPUSH_COOKIE`, the device's own of
-  `hotpush.toml`, that file's for all, the Mix config's.
+  Selects the cookie of each device: `--cookie`, `HOTPUSH_COOKIE`, the device's own in `hotpush.toml`,
+  that of the whole file, that of the Mix config.
   """
 
   alias Hotpush.{Config, Error}
@@ -9,11 +9,11 @@ defmodule Hotpush.Config.Cookie do
   alias Hotpush.Config.Toml.Cookie
 
   @doc """
-  The targets with their own cookies, and the cookie for the rest. In the place of one that cannot
-  be had is the error that says why: it is no mistake where no device needs it.
+  The targets with their own cookies, and the cookie for the others. If a cookie is missing, the error
+  takes its place: it matters only if a device needs that cookie.
 
-  `given` is what the command line or the environment says, which counts for every device; then
-  nothing is looked up. `configured` is the Mix config's.
+  `given` is the cookie of the command line or the environment. It applies to every device, so nothing
+  is then looked up. `configured` is that of the Mix config.
   """
   @spec put([Target.t()], term(), Toml.t() | nil, term(), %{String.t() => String.t()}) ::
           {:ok, [Target.t()], %{value: Secret.t() | nil, error: Error.t() | nil}}
@@ -31,13 +31,13 @@ defmodule Hotpush.Config.Cookie do
          do: {:ok, targets, %{value: cookie, error: nil}}
   end
 
-  @doc "Why a device cannot be offered the cookie that it needs; `nil` where it can, or needs none."
+  @doc "Why the cookie that a device needs is missing; `nil` if it is there, or if the device needs none."
   @spec missing(Target.t(), Config.t()) :: Error.t() | nil
   def missing(%Target{way: {:ssh, _}}, _config), do: nil
   def missing(%Target{cookie: nil, cookie_error: nil}, config), do: config.cookie_error
   def missing(target, _config), do: target.cookie_error
 
-  @doc "The first of the errors, where no device is left that has its cookie or needs none."
+  @doc "The first error, if no device has its cookie or needs none."
   @spec some(Config.t()) :: :ok | {:error, Error.t()}
   def some(%{targets: targets} = config) do
     missing = for target <- targets, error = missing(target, config), do: error

@@ -1,10 +1,10 @@
 defmodule Hotpush.Config.Given do
   @moduledoc """
-  What was typed: the options of a command line or of a function, each of the kind that its row in
-  `Hotpush.Config.Switches` asks for. Pure.
+  What was typed: the options of a command line or of a function, each with a value of the type in its
+  row of `Hotpush.Config.Switches`. Pure.
 
-  What they mean, with the environment, `hotpush.toml` and the Mix config, says `Hotpush.Config`: a
-  name here may be a nickname, a node, or a mistake. The cookie is never inspected.
+  `Hotpush.Config` says what they mean, together with the environment, `hotpush.toml` and the Mix
+  config: a name here may be a nickname, a node, or a mistake. The cookie is never inspected.
   """
 
   alias Hotpush.Config.Secret
@@ -21,7 +21,7 @@ defmodule Hotpush.Config.Given do
               ]
 
   @typedoc """
-  A device as it was named: with `--node`, `--ssh`, `--device` or `--group`, or as a host, with no
+  A device as it was named: with `--node`, `--ssh`, `--device` or `--group`, or as a host without an
   option.
   """
   @type device :: {:host | :node | :ssh | :device | :group, String.t()}
@@ -49,7 +49,7 @@ defmodule Hotpush.Config.Given do
   @named [:host, :node, :ssh, :device, :group]
 
   @doc """
-  What these options say, in the order given. What may not be repeated counts as it was given last.
+  Collects these options, in order. Of an option that may not be repeated, the last value counts.
 
       iex> given = Hotpush.Config.Given.new(node: "a@b", timeout: 1, group: "all", timeout: 2)
       iex> {given.devices, given.timeout}

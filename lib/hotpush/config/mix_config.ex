@@ -1,9 +1,9 @@
 defmodule Hotpush.Config.MixConfig do
   @moduledoc """
-  What `config :hotpush` says, or, where it says nothing, what the older task was configured by
+  The settings in `config :hotpush`, or, if there are none, those of the older task
   (`config :mix_tasks_upload_hotswap`). Pure.
 
-  The cookie is as it was written, and not inspected.
+  The cookie is unchanged, and is never inspected.
   """
 
   alias Hotpush.Config.{Secret, Switch}
@@ -11,7 +11,7 @@ defmodule Hotpush.Config.MixConfig do
 
   defstruct [:cookie, app_names: [], discovery: [], devices: [], note?: true]
 
-  @typedoc "`:devices` are nodes and hosts as they were written."
+  @typedoc "`:devices` are nodes and hosts, as they were written."
   @type t :: %__MODULE__{
           app_names: [atom()],
           discovery: [module()],
@@ -53,7 +53,7 @@ defmodule Hotpush.Config.MixConfig do
     end
   end
 
-  # The older task's keys are not ours to judge.
+  # Unknown keys of the older task are ignored.
   defp base(app_envs), do: {:ok, Map.get(app_envs, :mix_tasks_upload_hotswap, [])}
 
   defp note(note?) when is_boolean(note?), do: {:ok, note?}

@@ -1,21 +1,20 @@
 defmodule Hotpush.Config.Options do
   @moduledoc """
-  The options of the functions in `Hotpush`: those of `mix upload.hotswap`, as a keyword list, by the
-  table in `Hotpush.Config.Switches`.
+  Reads the options of the functions in `Hotpush`: those of `mix upload.hotswap`, as a keyword list, by
+  the table in `Hotpush.Config.Switches`.
   """
 
   alias Hotpush.Config.{Given, Switch}
   alias Hotpush.{Config, Error}
   alias Hotpush.Project.Workspace
 
-  # Nobody is asked in a function, and what comes of it is answered as a value.
+  # A function asks nobody, and returns its result as a value.
   @of_the_task [:discover, :json]
 
   @doc """
-  The config that the options make with the environment, hotpush.toml and the project's config.
+  The config from the options, the environment, hotpush.toml and the project's config.
 
-  Nothing is printed in the course of what it is used for, unless `verbose: true` is among the
-  options.
+  With this config, nothing is printed unless the options contain `verbose: true`.
   """
   @spec config(keyword()) :: {:ok, Config.t()} | {:error, Error.t()}
   def config(options) do
@@ -25,7 +24,7 @@ defmodule Hotpush.Config.Options do
   end
 
   @doc """
-  What the options say.
+  Reads the options.
 
       iex> {:ok, given} = Hotpush.Config.Options.parse(node: [:"a@b", "c@d"], wait: true, timeout: 500)
       iex> {given.devices, given.wait, given.timeout}
@@ -88,7 +87,7 @@ defmodule Hotpush.Config.Options do
   defp values(switch, value), do: value(switch, value)
 
   defp value(_switch, nil), do: {:ok, []}
-  # The number that is meant where none is given; and not to wait at all.
+  # `true` is the default number, and `false` means not to wait.
   defp value(%Switch{type: {_, stock}} = switch, true), do: {:ok, [{switch.name, stock}]}
   defp value(%Switch{type: {_, _}}, false), do: {:ok, []}
 
@@ -97,7 +96,7 @@ defmodule Hotpush.Config.Options do
        do: Switch.bad(switch, to_string(flag))
 
   defp value(switch, value) when is_binary(value) or is_atom(value) or is_integer(value) do
-    # A module is written as in the code.
+    # A module is named as in the code.
     text = value |> to_string() |> String.replace_prefix("Elixir.", "")
     with {:ok, value} <- Switch.cast(switch, text), do: {:ok, [{switch.name, value}]}
   end
@@ -113,7 +112,7 @@ defmodule Hotpush.Config.Options do
   defp odd(switch, value), do: {:error, Error.new(:usage, switch.name, {:bad_option, value})}
 
   @doc """
-  A device's id as text.
+  A device's id as a string.
 
       iex> Hotpush.Config.Options.id(:porch)
       {:ok, "porch"}

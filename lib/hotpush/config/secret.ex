@@ -1,8 +1,8 @@
 defmodule Hotpush.Config.Secret do
   @moduledoc """
-  A value that does not show when what holds it is inspected.
+  A value that stays hidden if something that contains it is inspected.
 
-  It is wrapped in a function. Deriving `Inspect` would hide it too, but add an implementation to
+  It is wrapped in a function. Deriving `Inspect` would hide it too, but would add an implementation to
   the consolidated protocols of every project that uses Hotpush, which then differ from its firmware's.
   """
 

@@ -1,7 +1,7 @@
 defmodule Hotpush.Config.Switch do
   @moduledoc """
-  One option of the table in `Hotpush.Config.Switches`, and what is the same wherever it is given: the
-  value it takes, what is wrong with another one, what was probably meant, and its manual. Pure.
+  One option of the table in `Hotpush.Config.Switches`, with what commands and functions share: reading
+  its value, the error for a wrong value, suggestions, and its part of the manual. Pure.
   """
 
   alias Hotpush.Config.Switches
@@ -14,8 +14,8 @@ defmodule Hotpush.Config.Switch do
   @type taker :: String.t() | :functions
 
   @typedoc """
-  What it takes: nothing (`:flag`, `:on`), text, the name of something (which may become an atom), a
-  number within bounds, such a number or none, which means the one beside it, or one of some words.
+  What it takes: nothing (`:flag`, `:on`), text, a name (which may become an atom), a number in a range,
+  an optional number in a range with its default, or one of some words.
   """
   @type type ::
           :flag | :on | :text | :name | Range.t() | {Range.t(), pos_integer()} | [String.t()]
@@ -30,7 +30,7 @@ defmodule Hotpush.Config.Switch do
           many?: boolean()
         }
 
-  @doc "What a command, or the functions, take."
+  @doc "The options of a command, or of the functions."
   @spec of(taker()) :: [t()]
   def of(taker),
     do: for(row <- Switches.rows(), switch = new(row), taker in switch.takers, do: switch)
@@ -52,7 +52,7 @@ defmodule Hotpush.Config.Switch do
   end
 
   @doc """
-  As it stands on the command line.
+  The option as written on the command line.
 
       iex> Hotpush.Config.Switch.flag(:dry_run)
       "--dry-run"
@@ -65,7 +65,7 @@ defmodule Hotpush.Config.Switch do
   def flag?(%__MODULE__{type: type}), do: type in [:flag, :on]
 
   @doc """
-  The value that `text` stands for, or what is wrong with it. (`nil` where nothing was given.)
+  The value of `text` (`nil` if there is none), or what is wrong with it.
 
       iex> [purge] = for %{name: :purge} = switch <- Hotpush.Config.Switch.of(:functions), do: switch
       iex> Hotpush.Config.Switch.cast(purge, "kill")
@@ -104,7 +104,7 @@ defmodule Hotpush.Config.Switch do
 
   @doc "The error for a value that it does not take."
   @spec bad(t(), String.t()) :: {:error, Error.t()}
-  # A cookie never gets into a message, not even a badly given one.
+  # A cookie never gets into a message, not even an invalid one.
   def bad(%__MODULE__{name: :cookie} = switch, _got), do: wrong(switch, "something else", [])
 
   def bad(%__MODULE__{type: words} = switch, got) when is_list(words),
@@ -115,7 +115,7 @@ defmodule Hotpush.Config.Switch do
   defp wrong(switch, got, meant),
     do: {:error, Error.new(:usage, flag(switch.name), {:bad_value, got, switch.expects, meant})}
 
-  @doc "The one of these names that was probably meant, in a list; none where none resembles it."
+  @doc "The name that was probably meant, in a list, which is empty if none is similar."
   @spec meant(String.t(), [String.t()]) :: [String.t()]
   def meant(text, names), do: text |> ModuleFilter.near(names) |> Enum.take(1)
 

@@ -2,12 +2,12 @@ defmodule Hotpush.Config.Switches do
   @moduledoc """
   The table of all options: of every command, and of the functions in `Hotpush`. Pure.
 
-  One row is one option: its name (`dry_run` is `--dry-run` on the command line, and `dry_run:` in a
-  function), what it takes, who takes it, what the manual calls its value, what a message says that it
-  takes, and what the manual says of it. `Hotpush.Config.Switch` reads the rows.
+  Each row is one option: its name (`dry_run` is `--dry-run` on the command line, and `dry_run:` in a
+  function), its type, who takes it, the name of its value in the manual, its type in messages, and its
+  text in the manual. `Hotpush.Config.Switch` reads the rows.
 
-  All functions take the same options, so that one list can go to several of them. `:on` is a flag
-  that holds unless `--no-NAME` says otherwise.
+  All functions take the same options, so that one list can be passed to several of them. `:on` is a flag
+  that is on unless `--no-NAME` is given.
   """
 
   @push ["upload.hotswap", :functions]

@@ -2,9 +2,9 @@ defmodule Hotpush.Config.Target do
   @moduledoc """
   One device as it was asked for, and how it is reached. Pure.
 
-  Whoever names devices (the command line, `hotpush.toml`, the Mix config, discovery) makes targets of
-  them; `Hotpush.Transport.Targets.list/2` makes these ready for a run, with what is the same for all
-  of it: the transport, the cookie of devices that have none of their own, and folders.
+  The command line, `hotpush.toml`, the Mix config and discovery name devices as targets.
+  `Hotpush.Transport.Targets.list/2` prepares these for a run: it adds the transport, the cookie of
+  devices without one of their own, and folders.
   """
 
   alias Hotpush.Error
@@ -14,20 +14,20 @@ defmodule Hotpush.Config.Target do
               [:transport, :state_dir, guides: "guides", similar: []]
 
   @typedoc """
-    * `:name` - what the device is called in what people read: its nickname, or its address
+    * `:name` - the name of the device for people: its nickname, or its address
     * `:address` - its node, host or serial number, as it was asked for
-    * `:way` - the same as it is used: `{:node, node}` over distribution, `{:ssh, map}` by the system's
-      `ssh`, `{:adb, serial, node}` through adb's tunnels, where `serial` may be a prefix of one, and
-      `node` is `nil` where it is to be found out
-    * `:node` - its node; `nil` where it is reached without distribution, or not known yet
-    * `:cookie` - its own, and in a run the one that it is offered
-    * `:cookie_error` - why the cookie that it needs cannot be had: then it is not visited
-    * `:host_keys` - the only public keys that its host may have, as `TYPE BASE64`, where they were
-      confirmed; else the developer's known hosts count
-    * `:similar` - nicknames that its host's name resembles
+    * `:way` - the same, parsed: `{:node, node}` over distribution, `{:ssh, map}` with the system's
+      `ssh`, `{:adb, serial, node}` through adb's tunnels, where `serial` may be a prefix, and `node`
+      is `nil` if it is not known yet
+    * `:node` - its node; `nil` if it is reached without distribution, or not known yet
+    * `:cookie` - its own cookie, and in a run, the one that it is offered
+    * `:cookie_error` - why the cookie that it needs is missing; the device is then not visited
+    * `:host_keys` - the only public keys that its host may have, as `TYPE BASE64`, if they were
+      confirmed; otherwise the developer's known hosts decide
+    * `:similar` - nicknames that are similar to its host's name
     * `:transport` - the module that reaches it; `nil` until a run
     * `:state_dir` - where a transport may keep small things; `nil` until a run
-    * `:guides` - the folder of Hotpush's guides, as it is found from the project
+    * `:guides` - the path to Hotpush's guides from the project
   """
   @type t :: %__MODULE__{
           name: String.t(),
@@ -71,7 +71,7 @@ defmodule Hotpush.Config.Target do
   end
 
   @doc """
-  A device by its adb serial number, or the beginning of it.
+  A device by its adb serial number, or by the beginning of it.
 
       iex> {:ok, target} = Hotpush.Config.Target.adb("R5CT")
       iex> target.way
@@ -87,7 +87,7 @@ defmodule Hotpush.Config.Target do
     %__MODULE__{name: text, address: text, way: way, node: node}
   end
 
-  @doc "The same device, by a name of its own here."
+  @doc "The same device with a nickname."
   @spec nicknamed(t(), String.t() | nil) :: t()
   def nicknamed(%__MODULE__{} = target, nil), do: target
 
@@ -95,7 +95,7 @@ defmodule Hotpush.Config.Target do
     do: %{target | nickname: nickname, name: nickname}
 
   @doc """
-  What is equal where two targets are one device, reached in one way.
+  A value that is equal for two targets if they are the same device, reached in the same way.
 
       iex> {:ok, bare} = Hotpush.Config.Target.adb("R5CT")
       iex> {:ok, named} = Hotpush.Config.Target.adb("R5CT", :"example@127.0.0.1")
@@ -107,7 +107,7 @@ defmodule Hotpush.Config.Target do
   def identity(%__MODULE__{way: way}), do: way
 
   @doc """
-  An error of the way to a device, with the device's name, and beside it what it goes by there.
+  An error about a device, with the device's name and, beside it, the subject of the error.
 
       iex> target = %Hotpush.Config.Target{name: "porch", address: "example@nerves.local"}
       iex> error = Hotpush.Error.new(:connect, :"example@nerves.local", :handshake_refused)

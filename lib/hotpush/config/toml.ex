@@ -1,6 +1,6 @@
 defmodule Hotpush.Config.Toml do
   @moduledoc """
-  `hotpush.toml`: one developer's devices, which no firmware knows of.
+  `hotpush.toml`: the devices of one developer, which are not compiled into firmware.
 
       app = "example"
       cookie_env = "EXAMPLE_COOKIE"
@@ -10,13 +10,13 @@ defmodule Hotpush.Config.Toml do
       [group.all]
       devices = ["kitchen"]
 
-  Read by the native library. Cookies are not looked up until they are needed: a variable that is
-  not set is no mistake where another cookie counts, or none.
+  The native library reads it. Cookies are looked up only if they are needed, so a variable that is not
+  set is an error only if no other cookie is used.
 
-    * `:path` - of the file; `:shown` - the same, as messages call it
-    * `:app_names` - the project's applications; empty where Mix knows best; `:app_places` - where
-      each stands, as messages say it
-    * `:cookie` - the cookie of devices that have none of their own in `:cookies`, by nickname
+    * `:path` - the path of the file; `:shown` - the same in messages
+    * `:app_names` - the project's applications, or empty to leave them to Mix; `:app_places` - the
+      place of each in the file, for messages
+    * `:cookie` - the cookie of devices without one of their own in `:cookies`, by nickname
     * `:devices` - in the order of the file, each with a nickname
     * `:groups` - nicknames by group
   """
@@ -42,7 +42,7 @@ defmodule Hotpush.Config.Toml do
         }
 
   @file_name "hotpush.toml"
-  # One byte above what the native library takes: it tells the mistake.
+  # One byte more than the native library accepts, so that it reports the error.
   @most 64 * 1024 + 1
   @of_others 0o077
 
@@ -50,22 +50,22 @@ defmodule Hotpush.Config.Toml do
   @spec file_name() :: String.t()
   def file_name, do: @file_name
 
-  @doc "Whether the native library is there, which reads it."
+  @doc "Whether the native library, which reads it, is loaded."
   @spec readable?() :: boolean()
   def readable?, do: Native.loaded?()
 
   @doc """
-  Reads the `hotpush.toml` of a folder; `nil` where there is none.
+  Reads the `hotpush.toml` of a folder; `nil` if there is none.
 
-  Errors: one that cannot be read, a mistake in it, a cookie in one that others may read, a native
-  library that is not there (`:settings_unread`).
+  Returns an error if the file cannot be read, if it has a mistake, if it contains a cookie and others may
+  read it, or if the native library is not loaded (`:settings_unread`).
   """
   @spec read(Path.t(), boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
   def read(dir, native? \\ Native.loaded?()) do
     path = Path.join(dir, @file_name)
     shown = Path.relative_to_cwd(path)
 
-    # Of the open file, so that what is asked and what is read are one.
+    # The mode of the open file, so that it belongs to the content.
     case File.open(path, [:read, :binary], &{:file.read_file_info(&1), IO.binread(&1, @most)}) do
       {:error, :enoent} -> none(path, shown)
       {:error, reason} -> unreadable(shown, reason)
@@ -76,14 +76,14 @@ defmodule Hotpush.Config.Toml do
     end
   end
 
-  @doc "The environment variables that it names as ones with a cookie."
+  @doc "The environment variables that it names for cookies."
   @spec cookie_variables(t()) :: [String.t()]
   def cookie_variables(settings) do
     cookies = [settings.cookie | Map.values(settings.cookies)]
     for {:variable, name, _place} <- cookies, uniq: true, do: Secret.unwrap(name)
   end
 
-  @doc "As `read/2`, of the first of the folders that has one."
+  @doc "The same as `read/2`, for the first folder that has one."
   @spec find([Path.t()], boolean()) :: {:ok, t() | nil} | {:error, Error.t()}
   def find(dirs, native? \\ Native.loaded?()) do
     Enum.reduce_while(dirs, {:ok, nil}, fn dir, none ->
@@ -94,7 +94,7 @@ defmodule Hotpush.Config.Toml do
     end)
   end
 
-  # A link to nothing was meant to be one.
+  # A broken link was meant to be one.
   defp none(path, shown) do
     case File.lstat(path) do
       {:ok, _link} -> unreadable(shown, :enoent)
@@ -102,7 +102,7 @@ defmodule Hotpush.Config.Toml do
     end
   end
 
-  # An empty file answers no bytes.
+  # Reading an empty file returns no bytes.
   defp parse(path, shown, :eof), do: parse(path, shown, "")
 
   defp parse(path, shown, bytes) do
@@ -115,7 +115,7 @@ defmodule Hotpush.Config.Toml do
     end
   end
 
-  # Whatever cookie counts in the end: one that stands here is open to them.
+  # Even if another cookie is used in the end, others can read the one in the file.
   defp private({:ok, settings}, info) do
     mode = File.Stat.from_record(info).mode &&& 0o777
     written = for {:text, _, place} <- [settings.cookie | Map.values(settings.cookies)], do: place

@@ -11,7 +11,7 @@ defmodule Hotpush.Transport.Targets do
       %{
         target
         | transport: transport(target.way),
-          # A device's own outweighs the one for all.
+          # A device's own cookie takes precedence.
           cookie: target.cookie || config.cookie,
           cookie_error: Cookie.missing(target, config),
           state_dir: state_dir,
@@ -20,13 +20,13 @@ defmodule Hotpush.Transport.Targets do
     end
   end
 
-  # The node of a device behind adb may be found out only when its tunnels stand.
+  # The node of a device behind adb may be known only after its tunnels are set up.
   defp transport({:node, _}), do: Transport.Dist
   defp transport({:ssh, _}), do: Transport.Ssh
   defp transport({:adb, _, _}), do: Transport.Adb
 
   @doc """
-  As `c:Hotpush.Transport.prepare/1`. A target that cannot be offered its cookie is not prepared.
+  The same as `c:Hotpush.Transport.prepare/1`, but a target whose cookie is missing is not prepared.
   """
   @spec prepare(Target.t()) :: {:ok, Target.t()} | {:error, Error.t()}
   def prepare(%Target{cookie_error: nil} = target), do: target.transport.prepare(target)

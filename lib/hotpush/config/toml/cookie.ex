@@ -1,5 +1,5 @@
 defmodule Hotpush.Config.Toml.Cookie do
-  @moduledoc "Where `hotpush.toml` says that a cookie is, and the cookie that is there."
+  @moduledoc "Reads a cookie from the place that `hotpush.toml` names."
 
   import Bitwise
 
@@ -7,17 +7,17 @@ defmodule Hotpush.Config.Toml.Cookie do
   alias Hotpush.Config.{Secret, Toml}
   alias Hotpush.Config.Toml.Document
 
-  @typedoc "The cookie itself, a variable's name or a file's path, and where the file says it."
+  @typedoc "The cookie itself, a variable's name or a file's path, and its place in the file."
   @type t :: {:text | :variable | :file, Secret.text(), {pos_integer(), pos_integer()}}
 
-  # More is no cookie; at most 255 characters of two bytes each, and a line's end, are one.
+  # A cookie has at most 255 characters of two bytes each, and the end of the line.
   @most 1024
 
   @doc """
   The cookie. `env` is the environment; a file's path is relative to `hotpush.toml`.
 
-  Errors: a variable that is not set, a file that is not there or that others may read, and what
-  cannot be a cookie.
+  Returns an error if a variable is not set, if a file does not exist or others may read it, or if the
+  value is not a valid cookie.
   """
   @spec resolve(t(), Toml.t(), %{String.t() => String.t()}) ::
           {:ok, Secret.t()} | {:error, Error.t()}
@@ -53,7 +53,7 @@ defmodule Hotpush.Config.Toml.Cookie do
   defp found(:file, name, settings, _env) do
     path = Path.expand(name, Path.dirname(settings.path))
 
-    # Of the open file, so that what is asked and what is read are one.
+    # The mode of the open file, so that it belongs to the content.
     case File.open(path, [:read, :binary], &{:file.read_file_info(&1), IO.binread(&1, @most)}) do
       {:error, reason} -> {:error, {:cookie_unreadable, path, reason}}
       {:ok, {{:error, reason}, _bytes}} -> {:error, {:cookie_unreadable, path, reason}}
@@ -76,7 +76,7 @@ defmodule Hotpush.Config.Toml.Cookie do
     end
   end
 
-  @doc "A cookie as the handshake can use it, hidden; or what it should be."
+  @doc "A cookie in the form that the handshake uses, hidden; or what it should be."
   @spec check(term()) :: {:ok, Secret.t() | nil} | {:error, String.t()}
   def check(none) when none in [nil, ""], do: {:ok, nil}
   def check(atom) when is_atom(atom), do: atom |> to_string() |> check()

@@ -2,13 +2,13 @@ defmodule Hotpush.Config.Toml.Document do
   @moduledoc """
   From what the native library read to settings: targets, and secrets that do not show. Pure.
 
-  What is wrong with a value is told with its line and column.
+  An error in a value has its line and column.
   """
 
   alias Hotpush.Error
   alias Hotpush.Config.{Secret, Target, Toml}
 
-  @doc "The settings, or the first value that does not do."
+  @doc "The settings, or the first error."
   @spec settings(Toml.t(), tuple()) :: {:ok, Toml.t()} | {:error, Error.t()}
   def settings(empty, {apps, cookie, devices, groups}) do
     with {:ok, targets} <- targets(empty.shown, devices),
@@ -38,7 +38,7 @@ defmodule Hotpush.Config.Toml.Document do
 
   defp texts(placed), do: for({text, _, _} <- placed, do: text)
 
-  # What an environment variable or a path says is no secret, but needs no other treatment.
+  # The name of a variable or a path is not a secret, but is hidden too, for simplicity.
   defp source({kind, {text, line, column}}), do: {kind, Secret.wrap(text), {line, column}}
 
   defp targets(shown, devices) do
@@ -64,7 +64,7 @@ defmodule Hotpush.Config.Toml.Document do
          do: {:error, error(shown, {line, column}, {:settings_value, error})}
   end
 
-  # Two nicknames for one device would push to it twice at once.
+  # With two nicknames for one device, a push would go to it twice at once.
   defp distinct(shown, [{target, _} | rest]) do
     case Enum.find(rest, fn {other, _} -> Target.identity(other) == Target.identity(target) end) do
       nil ->

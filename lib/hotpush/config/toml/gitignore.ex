@@ -2,7 +2,7 @@ defmodule Hotpush.Config.Toml.Gitignore do
   @moduledoc "The line that keeps a file out of a repository. Pure."
 
   @doc ~S"""
-  The text of a `.gitignore` with `name` in it, or `:there` where it says something of it already.
+  The text of a `.gitignore` with `name` added, or `:there` if it already mentions it.
 
       iex> Hotpush.Config.Toml.Gitignore.add("/_build\n", "hotpush.toml")
       {:ok, "/_build\n/hotpush.toml\n"}

@@ -1,9 +1,9 @@
 defmodule Hotpush.Config.Toml.Selection do
   @moduledoc """
-  Which devices are meant by names of nodes, hosts, nicknames and groups. Pure.
+  Finds devices by the names of nodes, hosts, nicknames and groups. Pure.
 
-  A device of `hotpush.toml` is that device by whichever of its names it was called, with its
-  nickname and its cookie; whatever is chosen twice counts once.
+  A device of `hotpush.toml` is found by each of its names, and keeps its nickname and its cookie. A
+  device that is selected twice counts once.
   """
 
   alias Hotpush.Error
@@ -11,8 +11,8 @@ defmodule Hotpush.Config.Toml.Selection do
   alias Hotpush.Plan.ModuleFilter
 
   @typedoc """
-  A name as it was given: by `--node`, `--ssh`, `--device`, `--group`, or with no option (`:host`),
-  where a nickname comes before a host of that name.
+  A name as it was given: with `--node`, `--ssh`, `--device`, `--group`, or without an option (`:host`),
+  in which case a nickname comes before a host of that name.
   """
   @type asked :: {:node | :ssh | :device | :group | :host, String.t() | atom()}
 
@@ -75,7 +75,7 @@ defmodule Hotpush.Config.Toml.Selection do
   defp once({:ok, targets}), do: {:ok, Enum.uniq_by(targets, &Target.identity/1)}
   defp once(error), do: error
 
-  # What is wrong with the Mix config matters only where it is needed.
+  # An error in the Mix config matters only if its devices are needed.
   defp meant({:device, name}, settings, configured) do
     in_file = with %Toml{devices: devices} <- settings, do: devices
     in_file = if is_list(in_file), do: in_file, else: []
@@ -91,7 +91,7 @@ defmodule Hotpush.Config.Toml.Selection do
     end
   end
 
-  # A nickname or a group is in the file alone. (A host may be anything.)
+  # Only the file has nicknames and groups. (A host may be anything.)
   defp meant({kind, name} = asked, %Error{} = unread, _configured) do
     if kind == :group or (kind == :node and not (to_string(name) =~ "@")),
       do: unread(name, unread),
@@ -136,7 +136,7 @@ defmodule Hotpush.Config.Toml.Selection do
     end
   end
 
-  # As the file has it, if it does.
+  # The device of the file, if the file has it.
   defp known({:ok, target}, %Toml{devices: devices}) do
     same = Enum.find(devices, &(Target.identity(&1) == Target.identity(target)))
     {:ok, [same || target]}
@@ -145,7 +145,7 @@ defmodule Hotpush.Config.Toml.Selection do
   defp known({:ok, target}, nil), do: {:ok, [target]}
   defp known(error, _settings), do: error
 
-  # Should it not resolve, one of these may have been meant.
+  # If it does not resolve, the user may have meant one of these.
   defp similar(
          {:ok, [%{nickname: nil, way: {:ssh, %{host: host}}} = target]},
          %Toml{} = settings
@@ -154,7 +154,7 @@ defmodule Hotpush.Config.Toml.Selection do
 
   defp similar(result, _settings), do: result
 
-  # Its node is reached through its tunnel alone.
+  # Its node is reached only through its tunnel.
   defp through_adb(_node, nil), do: nil
 
   defp through_adb(node, settings) do

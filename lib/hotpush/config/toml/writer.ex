@@ -1,16 +1,16 @@
 defmodule Hotpush.Config.Toml.Writer do
   @moduledoc """
-  Writes a new `hotpush.toml`. It may get a cookie: nobody else may read it, and what it is written
-  to is no link that leads elsewhere.
+  Writes a new `hotpush.toml`. The developer may add a cookie, so nobody else can read the file, and it is
+  not written through a link.
   """
 
-  @doc "Whether something has that name: a link counts, wherever it leads."
+  @doc "Whether something has this name. A link counts, wherever it leads."
   @spec there?(Path.t()) :: boolean()
   def there?(path), do: match?({:ok, _}, File.lstat(path))
 
   @doc """
-  Writes the file. One that is there is an error (`:eexist`), unless `replace?`: then the new one
-  takes its place, and what a link led to stays as it was.
+  Writes the file. If it exists, that is an error (`:eexist`), unless `replace?` is set: then the new file
+  takes its place, and the target of a link stays unchanged.
   """
   @spec write(Path.t(), iodata(), boolean()) :: :ok | {:error, File.posix()}
   def write(path, text, replace?)
@@ -27,7 +27,7 @@ defmodule Hotpush.Config.Toml.Writer do
     end
   end
 
-  # Private before it is filled.
+  # The mode is set before anything is written.
   defp create(path, text) do
     with {:ok, :ok} <- File.open(path, [:write, :exclusive], fn _ -> File.chmod(path, 0o600) end),
          :ok <- File.write(path, text) do
