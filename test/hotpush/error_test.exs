@@ -67,7 +67,8 @@ defmodule Hotpush.ErrorTest do
     assert Enum.sort(Enum.uniq(documented)) == Enum.sort(Enum.uniq(written))
   end
 
-  defp reasons(file), do: for({_, reason} <- heads(file, [:sentence, :because]), do: shape(reason))
+  defp reasons(file),
+    do: for({_, reason} <- heads(file, [:sentence, :because]), do: shape(reason))
 
   # {all arguments but the last, the last one}
   defp heads(file, names) do
