@@ -1,12 +1,13 @@
 %% @doc The core of what travels: carries out a transaction on the device. The call that brings it also
-%% removes it. If the work needs them, hotpush_stage (modules in chunks), hotpush_on_load and
-%% hotpush_lives travel with it. All of them call only kernel and stdlib, so they also run on a node
+%% removes it. If the work needs them, hotpush_stage (modules in chunks), hotpush_on_load,
+%% hotpush_remove and hotpush_lives travel with it. All of them call only kernel and stdlib, so they also run on a node
 %% without Elixir.
 -module(hotpush_agent).
 
 -export([run/1]).
-%% For hotpush_on_load.
--export([a_little_more/1, apart/1, left/1, make_room/2, name/1, within/2]).
+%% For hotpush_on_load and hotpush_remove.
+-export([a_little_more/1, apart/1, left/1, make_room/2, module/1, name/1, not_loadable/1, to_load/1]).
+-export([within/2]).
 
 -compile(no_line_info).
 
@@ -85,15 +86,8 @@ check(Steps, Purge, Force) ->
 step({load, Modules}, {Load, Delete}, _) ->
     {Load ++ to_load([{module(N), App, Beam} || {N, App, Beam} <- Modules]), Delete};
 %% {remove, [{Name, App, Stub}]}: the stub is empty if the firmware's module of that name comes back.
-step({remove, Modules}, {Load, Delete}, Force) ->
-    Remove = [{module(N), App, Stub} || {N, App, Stub} <- Modules],
-    Own = [{M, File, Beam} || {M, _, <<>>} <- Remove,
-                              [_ | _] = Path <- [on_path(M)],
-                              {ok, Beam, File} <- [erl_prim_loader:get_file(Path)]],
-    Gone = [Module || {M, _, _} = Module <- Remove, not lists:keymember(M, 1, Own)],
-    Force orelse Gone =:= [] orelse refuse_lived_by([name(M) || {M, _, _} <- Gone]),
-    {Stubs, Deletions} = lists:partition(fun comes_back/1, Gone),
-    {Own ++ Load ++ to_load(Stubs), Delete ++ [M || {M, _, _} <- Deletions]};
+step({remove, Modules}, Work, Force) ->
+    hotpush_remove:step(Modules, Work, Force);
 %% {note, Note}
 step(_, Work, _) ->
     Work.
@@ -112,13 +106,6 @@ finish({note, Note}, Error, Given) ->
 finish({Kind, Modules}, _, _) ->
     Identity = ?IDENTITY,
     {Kind, [{N, Identity(module(N))} || {N, _, _} <- Modules]}.
-
-%% In interactive mode, the next call would load a deleted module again if its file is on the code path.
-%% An empty module in its place prevents this.
-comes_back({M, _, _}) ->
-    code:get_mode() =:= interactive andalso on_path(M) =/= non_existing.
-
-on_path(M) -> code:where_is_file(atom_to_list(M) ++ ".beam").
 
 %% The file's name on the device, so that code:module_status/1 and code:get_object_code/1 keep working.
 file_of(M, App) ->
@@ -139,26 +126,14 @@ prepare(Load) ->
         {ok, Prepared} ->
             {[], Prepared};
         {error, Errors} ->
-            Bad = [E || {_, Reason} = E <- Errors, Reason =/= on_load_not_allowed],
-            %% The host sends hotpush_on_load along with such modules, so this does not happen.
-            Here = erlang:module_loaded(hotpush_on_load),
-            if
-                Bad =/= [] -> throw({refused, {not_loadable, named(Bad)}});
-                not Here -> throw({refused, {not_loadable, named(Errors)}});
-                true -> ok
-            end,
-            {OnLoad, Rest} = lists:partition(
-                fun({M, _, _}) -> lists:keymember(M, 1, Errors) end, Load),
-            {ok, Prepared} = code:prepare_loading(Rest),
-            {OnLoad, Prepared}
+            %% The host sends hotpush_on_load along with such modules.
+            case erlang:module_loaded(hotpush_on_load) of
+                true -> hotpush_on_load:prepare(Load, Errors);
+                false -> not_loadable(Errors)
+            end
     end.
 
-%% A process that needs a removed module would crash at its next message.
-refuse_lived_by(Names) ->
-    case hotpush_lives:lives(Names) of
-        [] -> ok;
-        Living -> throw({refused, {lived_by, Living}})
-    end.
+not_loadable(Errors) -> throw({refused, {not_loadable, named(Errors)}}).
 
 exports(M) ->
     try erlang:get_module_info(M, exports) catch error:badarg -> [] end.

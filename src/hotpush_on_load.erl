@@ -2,11 +2,24 @@
 %% batch after them, fails. Travels only if there are such modules.
 -module(hotpush_on_load).
 
--export([commit/3, in_order/2, refuse_nifs/1]).
+-export([commit/3, in_order/2, prepare/2, refuse_nifs/1]).
 
 -compile(no_line_info).
 
--import(hotpush_agent, [a_little_more/1, apart/1, left/1, make_room/2, name/1, within/2]).
+-import(hotpush_agent,
+        [a_little_more/1, apart/1, left/1, make_room/2, name/1, not_loadable/1, within/2]).
+
+%% @doc Takes the modules with on_load, which cannot be part of a batch, from those to load. The loader
+%% has named them; whatever else it says of a module is a reason to refuse.
+-spec prepare([{module(), string(), binary()}], [{module(), term()}]) -> {list(), term()}.
+prepare(Load, Errors) ->
+    case [E || {_, Reason} = E <- Errors, Reason =/= on_load_not_allowed] of
+        [] -> ok;
+        Bad -> not_loadable(Bad)
+    end,
+    {OnLoad, Rest} = lists:partition(fun({M, _, _}) -> lists:keymember(M, 1, Errors) end, Load),
+    {ok, Prepared} = code:prepare_loading(Rest),
+    {OnLoad, Prepared}.
 
 %% @doc Refuses to replace native code that is loaded.
 -spec refuse_nifs([{module(), string(), binary()}]) -> ok.

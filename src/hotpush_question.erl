@@ -38,7 +38,7 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
     Platform = Try('Elixir.Nerves.Runtime.KV', get_active, [<<"nerves_fw_platform">>]),
     %% Another push's agent may be gone a moment later.
     Loaded = maps:without(
-        [hotpush_agent, hotpush_lives, hotpush_on_load, hotpush_stage],
+        [hotpush_agent, hotpush_lives, hotpush_on_load, hotpush_remove, hotpush_stage],
         maps:from_list(code:all_loaded())),
     Running = maps:from_list([{A, V} || {A, _, V} <- application:which_applications()]),
     %% An application may be loaded, or only be on the code path.

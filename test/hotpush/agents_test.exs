@@ -31,15 +31,16 @@ defmodule Hotpush.AgentsTest do
 
     assert run([plain], []) == core
     assert run([plain, starts], []) == core ++ [:hotpush_on_load]
-    assert run([], gone) == core ++ [:hotpush_lives]
-    assert run([starts], gone) == core ++ [:hotpush_on_load, :hotpush_lives]
+    remove = [:hotpush_remove, :hotpush_lives]
+    assert run([], gone) == core ++ remove
+    assert run([starts], gone) == core ++ [:hotpush_on_load | remove]
     # The loader here does not tell, so it may be one.
     assert run([{"agents_plain", :desk, "no beam"}], []) == core ++ [:hotpush_on_load]
     # It was asked, and has loaded nothing.
     refute :erlang.module_loaded(:agents_plain)
 
     assert [:hotpush_stage | all] = names(Agents.stage())
-    assert Enum.sort(all) == Enum.sort(core ++ [:hotpush_on_load, :hotpush_lives])
+    assert Enum.sort(all) == Enum.sort(core ++ [:hotpush_on_load | remove])
     assert names(Agents.lives()) == [:hotpush_lives]
   end
 
@@ -48,9 +49,10 @@ defmodule Hotpush.AgentsTest do
     sizes = Map.new(Agents.stage(), fn {module, packed} -> {module, byte_size(packed)} end)
 
     for {module, most} <- [
-          hotpush_agent: 6_200,
+          hotpush_agent: 5_600,
           hotpush_on_load: 3_000,
           hotpush_lives: 5_000,
+          hotpush_remove: 1_300,
           hotpush_stage: 1_200
         ],
         do: assert({module, sizes[module]} <= {module, most})

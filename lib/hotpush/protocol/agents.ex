@@ -18,7 +18,9 @@ defmodule Hotpush.Protocol.Agents do
 
   @doc "The modules for work that comes in chunks: all of them, which is little compared to the chunks."
   @spec stage() :: [packed(), ...]
-  def stage, do: pack([:hotpush_stage, :hotpush_agent, :hotpush_on_load, :hotpush_lives])
+  def stage do
+    pack([:hotpush_stage, :hotpush_agent, :hotpush_on_load, :hotpush_remove, :hotpush_lives])
+  end
 
   @doc "The modules that find out who needs a module."
   @spec lives() :: [packed(), ...]

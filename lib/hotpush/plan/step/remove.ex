@@ -48,7 +48,7 @@ defmodule Hotpush.Plan.Step.Remove do
   defp stub(action), do: Stub.beam(action.module, action.app)
 
   @impl true
-  def agents(_modules), do: [:hotpush_lives]
+  def agents(_modules), do: [:hotpush_remove, :hotpush_lives]
 
   @impl true
   def observe(step, device), do: Device.identities(device, touches(step))
