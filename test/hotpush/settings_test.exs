@@ -91,7 +91,7 @@ defmodule Hotpush.SettingsTest do
              ~r/hotpush.toml:2:1: unknown key "cookei" .*\. Did you mean cookie\?\z/
 
     assert told(dir, "[device.a]\nssh = nerves.local") =~
-             "hotpush.toml:2:7: text must stand in quotes."
+             "hotpush.toml:2:7: text must be in quotes."
 
     assert told(dir, "app = ") =~ "hotpush.toml:1:7: "
     assert told(dir, "app = 4") =~ ~r/:1:7: "app" should be a string .*got an integer\.\z/

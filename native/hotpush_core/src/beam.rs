@@ -2,7 +2,8 @@
 
 use crate::problem::{Flaw, Kind};
 
-/// No real file comes near; a hostile one could otherwise cost much memory for empty chunks.
+/// Far more than any real file has. Without a limit, empty chunks in a hostile file could take much
+/// memory.
 const MAX_CHUNKS: usize = 1000;
 
 /// The loader refuses a file without any of these.
@@ -70,7 +71,7 @@ impl<'a> Beam<'a> {
     }
 }
 
-/// What stands between the header and the end that the header names.
+/// The bytes between the header and the end that the header states.
 fn form(bytes: &[u8]) -> Result<&[u8], Flaw> {
     if bytes.len() < 12 {
         let start = &bytes[..bytes.len().min(4)];
@@ -108,7 +109,7 @@ fn next_chunk(bytes: &[u8]) -> Result<(Chunk<'_>, &[u8]), Flaw> {
     Ok((Chunk { id, data }, rest.get(padded..).unwrap_or(&[])))
 }
 
-/// Since OTP 28 a negative count says that the lengths are compact-encoded: four high bits of a
+/// Since OTP 28, a negative count says that the lengths are compact-encoded: four high bits of a
 /// byte, or, with its bit 3 set, three high bits and the next byte.
 fn first_atom(data: &[u8]) -> Option<&[u8]> {
     let count = be32(data)? as u32 as i32;

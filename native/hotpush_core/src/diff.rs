@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 /// A shorter prefix of a digest proves nothing.
 const MIN_PREFIX: usize = 7;
 
-/// One module as it stands on the host.
+/// One module on the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Local<'a> {
     /// Its name.
@@ -14,13 +14,13 @@ pub struct Local<'a> {
     pub md5: &'a [u8],
     /// The same without `Meta`.
     pub bare_md5: &'a [u8],
-    /// Of the `Line` chunk, empty where there is none.
+    /// Of the `Line` chunk, empty if there is none.
     pub line_md5: &'a [u8],
-    /// Of all that would travel.
+    /// Of everything that would travel.
     pub digest: &'a [u8],
 }
 
-/// What the device says of one module. Each digest may be cut, or empty where there is none.
+/// What the device says about one module. Each digest may be cut, or empty if there is none.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// Its name.
@@ -49,7 +49,7 @@ pub enum Reason {
 pub struct Diff<'a> {
     /// Local modules that the device does not run.
     pub changed: Vec<(&'a [u8], Reason)>,
-    /// Modules that are on the device only.
+    /// Modules that only the device has.
     pub gone: Vec<&'a [u8]>,
     /// How many are the same.
     pub unchanged: usize,
@@ -93,7 +93,7 @@ fn reason(local: &Local<'_>, answer: Option<&&Answer<'_>>) -> Option<Reason> {
     if !same(answer.md5, local.md5) && !same(answer.md5, local.bare_md5) {
         return Some(Reason::Code);
     }
-    // The stamp is of the code that runs; the device's file may be another by now.
+    // The stamp describes the code that runs; the device's file may have changed since.
     let rest = if !answer.stamp.is_empty() {
         same(answer.stamp, local.digest)
     } else {

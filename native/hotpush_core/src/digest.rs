@@ -1,4 +1,4 @@
-//! Which chunks travel, and the digest over them.
+//! The chunks that travel, and the digest over them.
 
 use crate::beam::{Beam, Chunk};
 
@@ -15,7 +15,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The usual ones and these. `CInf` is never among them: the stamp takes its place.
+    /// The usual ones and these. `CInf` is never kept: the stamp takes its place.
     pub fn with<I, S>(further: I) -> Self
     where
         I: IntoIterator<Item = S>,
@@ -46,7 +46,7 @@ impl Kept {
     /// BLAKE3 over the kept chunks in the order of the file: name, size, data.
     pub fn digest(&self, beam: &Beam<'_>) -> [u8; 32] {
         let kept = || beam.chunks().iter().filter(|chunk| self.keeps(chunk));
-        // In one piece: the hash works on several KiB at once, which a copy pays for many times.
+        // In one piece: the hash works on several KiB at once, which is worth far more than the copy.
         let mut whole = Vec::with_capacity(kept().map(|chunk| chunk.data.len() + 8).sum());
         for chunk in kept() {
             whole.extend_from_slice(&chunk.id);

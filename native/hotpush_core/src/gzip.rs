@@ -1,4 +1,4 @@
-//! Compression. OTP reads a beam either way, and so does this.
+//! Compression. OTP reads compressed and uncompressed beams, and so does this.
 
 use std::borrow::Cow;
 use std::io::{Read, Write};
@@ -8,10 +8,10 @@ use flate2::{Compression, GzBuilder};
 
 use crate::problem::{Flaw, Kind};
 
-/// No beam is larger, compressed or not.
+/// The limit of a beam's size, compressed or not.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The bytes that start with `FOR1`: these, or what they unpack to.
+/// The bytes that start with `FOR1`: the given ones, or their decompressed content.
 pub fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Flaw> {
     if bytes.is_empty() {
         return Err(Flaw::new(Kind::Empty, "the file has no bytes"));
@@ -27,7 +27,7 @@ pub fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Flaw> {
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, Flaw> {
     let mut out = Vec::with_capacity(bytes.len().saturating_mul(3).min(MAX_BYTES));
-    // One byte above the limit is enough to know.
+    // One byte above the limit is enough to detect it.
     let read = GzDecoder::new(bytes)
         .take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut out);
@@ -40,7 +40,7 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, Flaw> {
     }
 }
 
-/// Compresses, with nothing in the header that differs from one run to the next.
+/// Compresses, with a header that is the same in every run.
 pub(crate) fn deflate(bytes: &[u8]) -> Result<Vec<u8>, Flaw> {
     let out = Vec::with_capacity(bytes.len() / 2 + 64);
     let mut encoder = GzBuilder::new().mtime(0).write(out, Compression::new(6));

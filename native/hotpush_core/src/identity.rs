@@ -1,4 +1,4 @@
-//! What a module is known by.
+//! The identity of a module.
 
 use md5::{Digest, Md5};
 
@@ -7,7 +7,7 @@ use crate::digest::Kept;
 use crate::gzip::inflate;
 use crate::problem::Flaw;
 
-/// The order in which the emulator's MD5 covers them, whatever the order of the file.
+/// The emulator's MD5 covers the chunks in this order, whatever the order in the file.
 const MD5_CHUNKS: [&[u8; 4]; 8] = [
     b"Atom", b"AtU8", b"Code", b"StrT", b"ImpT", b"ExpT", b"FunT", b"LitT",
 ];
@@ -21,9 +21,9 @@ pub struct Identity {
     pub md5: [u8; 16],
     /// The same without `Meta`, which some releases strip.
     pub bare_md5: [u8; 16],
-    /// Of the `Line` chunk, where there is one.
+    /// Of the `Line` chunk, if there is one.
     pub line_md5: Option<[u8; 16]>,
-    /// Of all that would travel.
+    /// Of everything that would travel.
     pub digest: [u8; 32],
 }
 
@@ -64,7 +64,7 @@ fn module_md5(beam: &Beam<'_>) -> Md5 {
     md5
 }
 
-/// The last word of each entry is an older hash, and counts as zero.
+/// The last word of each entry is an older hash, and is taken as zero.
 fn add_funs(md5: &mut Md5, data: &[u8]) {
     let (count, entries) = data.split_at(data.len().min(4));
     md5.update(count);

@@ -1,8 +1,8 @@
-//! Reads, compares and packs BEAM files, for a host that wants to know which code on a running
-//! device is stale; and reads `hotpush.toml`, which names such devices.
+//! Reads, compares and packs BEAM files, so that a host can find out which code on a running
+//! device is stale. Also reads `hotpush.toml`, which names such devices.
 //!
-//! Nothing here knows of Erlang terms or of the library that calls it. No input makes it panic:
-//! a file that cannot be used is a [`Problem`], and the others go on.
+//! This crate does not know Erlang terms or the library that calls it. No input makes it panic:
+//! a file that cannot be used is a [`Problem`], and the other files are still read.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]

@@ -1,10 +1,9 @@
-//! What earlier scans found out, so that a file that did not change is not read again.
+//! What earlier scans found out, so that unchanged files are not read again.
 //!
-//! The file: `MAGIC`, the BLAKE3 of all that follows it, the list of kept chunks, the body. The
-//! body is an external term `{hotpush_manifest, [{Folder, Records}]}`; the records of a folder
-//! are one binary, which is what makes reading them cost next to nothing. Before anything is
-//! decoded, the checksum is verified, against damage, and then the shape, against everything else:
-//! anybody can compute a checksum.
+//! The file has `MAGIC`, the BLAKE3 of everything after it, the list of kept chunks, and the body. The
+//! body is an external term `{hotpush_manifest, [{Folder, Records}]}`. The records of a folder are one
+//! binary, so reading them is very cheap. Before anything is decoded, the checksum is verified, which
+//! detects damage, and then the shape, which detects everything else: anybody can compute a checksum.
 
 mod record;
 mod shape;
@@ -30,7 +29,7 @@ use record::Record;
 const MAGIC: &[u8; 16] = b"hotpush scan 001";
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-/// A file may change again within one tick of a coarse clock, with nothing to see in its times.
+/// A file may change again within one tick of a coarse clock, which its times do not show.
 const SETTLED_NS: i64 = 2_000_000_000;
 
 /// The records by path.
@@ -41,14 +40,14 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Loads it; whatever is wrong with it, it is empty then.
+    /// Loads it. If anything is wrong with it, it is empty.
     pub fn load(path: &Path, kept: &Kept) -> Self {
         read_file(path)
             .and_then(|bytes| Manifest::decode(&bytes, kept))
             .unwrap_or_default()
     }
 
-    /// Says whether a file read at this time can be relied on later.
+    /// Whether a file that was read at this time can be relied on later.
     pub(crate) fn settled(stat: &Stat, read_at_ns: i64) -> bool {
         let newest = stat.mtime_ns.max(stat.ctime_ns);
         newest.saturating_add(SETTLED_NS) <= read_at_ns
@@ -56,11 +55,11 @@ impl Manifest {
 
     pub(crate) fn find(&self, path: &Path, stat: Stat) -> Option<Identity> {
         let record = self.folders.get(folder(path))?.get(name(path))?;
-        // Also not if the clock was put back since.
+        // Not if the clock was set back since, either.
         (record.stat == stat && Manifest::settled(&stat, now_ns())).then(|| record.identity.clone())
     }
 
-    /// Writes what this scan saw, if that is anything new.
+    /// Writes what this scan found, if anything is new.
     pub(crate) fn update(&self, path: &Path, seen: &[Seen], kept: &Kept) {
         let cached = seen.iter().filter(|f| f.source == Source::Manifest).count();
         let fresh = seen
@@ -172,7 +171,7 @@ fn read_file(path: &Path) -> Option<Vec<u8>> {
     if !meta.is_file() || meta.len() > MAX_FILE {
         return None;
     }
-    // It may grow in the meantime; what is cut off has no right checksum.
+    // It may grow in the meantime; if it is cut off, its checksum is wrong.
     let mut bytes = Vec::with_capacity(meta.len() as usize);
     let mut file = fs::File::open(path).ok()?.take(MAX_FILE);
     file.read_to_end(&mut bytes).ok()?;

@@ -1,7 +1,7 @@
-//! Hears which hosts on the network say that they can be reached (DNS-SD over multicast DNS).
+//! Listens for hosts that announce themselves on the network (DNS-SD over multicast DNS).
 //!
-//! Whatever is heard comes from strangers: names that are no plain host names are dropped, and
-//! there is a bound on the number of everything.
+//! Anybody can announce anything: names that are not plain host names are dropped, and everything is
+//! limited in number.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use mdns_sd::{
     ServiceDaemon, ServiceEvent,
 };
 
-/// Hosts that are told of at most.
+/// The maximum number of hosts.
 pub const MAX_HOSTS: usize = 256;
-/// Addresses and services that are told of at most, for each host.
+/// The maximum number of addresses and of services of a host.
 pub const MAX_PER_HOST: usize = 16;
-/// Bytes of a host name (RFC 1035).
+/// The maximum length of a host name in bytes (RFC 1035).
 pub const MAX_NAME: usize = 253;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const TO_END: Duration = Duration::from_millis(500);
 
-/// One host, and what it says of itself.
+/// One host, and what it announces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// Such as `nerves-1a2b.local`: in lower case, without the dot at the end.
@@ -34,12 +34,12 @@ pub struct Heard {
     pub services: Vec<(String, u16)>,
 }
 
-/// All that was heard.
+/// Everything that was announced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hearing {
     /// By host name.
     pub hosts: Vec<Heard>,
-    /// How many announcements made no sense, or were too many.
+    /// How many announcements were invalid, or too many.
     pub dropped: usize,
 }
 
@@ -48,13 +48,13 @@ pub struct Hearing {
 pub struct Asked {
     /// Kinds of services, such as `_ssh._tcp`.
     pub kinds: Vec<String>,
-    /// Hosts whose addresses are wanted, such as `nerves.local`. Where no kinds are asked for,
-    /// nobody listens on when all of these are known.
+    /// Hosts whose addresses are wanted, such as `nerves.local`. If no kinds are asked for, listening
+    /// ends as soon as all of these are known.
     pub hosts: Vec<String>,
 }
 
-/// Asks, and listens for `time`, or until `wanted` says no. The error is what the system says
-/// against it.
+/// Asks, and listens for `time`, or until `wanted` returns `false`. Returns the system's error if that
+/// is not possible.
 pub fn listen(
     asked: &Asked,
     time: Duration,
@@ -117,7 +117,7 @@ fn texts(addresses: &HashSet<ScopedIp>) -> Vec<(IpAddr, String)> {
     addresses.iter().map(text).collect()
 }
 
-/// Its thread ends when told, and what it was told waits in a queue that may be full.
+/// Its thread ends when it is told to, through a queue that may be full.
 fn end(daemon: &ServiceDaemon) {
     let until = Instant::now() + TO_END;
     loop {
@@ -226,7 +226,7 @@ fn host_name(text: &str) -> Option<String> {
         .then(|| name.to_ascii_lowercase())
 }
 
-/// A stranger may announce any address: not one of this host's own, and not one of many hosts.
+/// Anybody may announce any address: addresses of this host, or of many hosts, are rejected.
 fn reachable(ip: &IpAddr) -> bool {
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || broadcast)

@@ -1,4 +1,4 @@
-//! Makes a module ready to travel: stripped, stamped, compressed.
+//! Prepares a module for travel: stripped, stamped, compressed.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::problem::{Flaw, Kind, Problem};
 use crate::read;
 use crate::scan::check_name;
 
-/// A module ready to travel, and what it is.
+/// A module that is ready to travel, and its identity.
 #[derive(Debug)]
 pub struct Packed {
     /// Of the very bytes that were packed.
@@ -50,7 +50,7 @@ pub fn pack_bytes(bytes: &[u8], app: &str, kept: &Kept) -> Result<Packed, Flaw> 
     Ok(Packed { identity, beam })
 }
 
-/// The stamp stands where `CInf` stood, or last.
+/// The stamp takes the place of `CInf`, or comes last.
 fn rebuild(beam: &Beam<'_>, kept: &Kept, stamp: &[u8]) -> Vec<u8> {
     let stamp = Chunk {
         id: *b"CInf",

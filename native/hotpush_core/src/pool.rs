@@ -1,10 +1,10 @@
-//! Threads of our own, as many as are useful for reading small files.
+//! A pool of threads, as many as are useful for reading small files.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 const MAX_THREADS: usize = 8;
 
-/// Runs it inside a pool that ends with it. Where there can be no threads, it runs in this one.
+/// Runs it inside a pool that ends with it. If no threads can be started, it runs in this thread.
 pub(crate) fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match build() {
         Some(pool) => pool.install(work),

@@ -15,29 +15,29 @@ pub enum Kind {
     Empty,
     /// It is something else.
     NotABeam,
-    /// It is compressed, but not well.
+    /// Its compressed data is damaged.
     BadGzip,
-    /// It, or what it unpacks to, is above the limit.
+    /// It, or its decompressed content, is larger than the limit.
     TooLarge,
-    /// Its chunks make no sense.
+    /// Its chunks are invalid.
     BadChunk,
     /// It cannot be read.
     Unreadable,
     /// It is a symbolic link to nothing, or to itself.
     DanglingLink,
-    /// It was there a moment ago.
+    /// It existed a moment ago.
     Vanished,
-    /// It did not hold still, twice.
+    /// It changed while it was read, twice.
     ChangedWhileReading,
-    /// It holds another module than its name says.
+    /// It contains another module than its name says.
     WrongName,
     /// An earlier folder has the same module.
     DuplicateModule,
-    /// The folder to scan is not there, or is not a folder.
+    /// The folder to scan does not exist, or is not a folder.
     MissingFolder,
 }
 
-/// A problem whose file is not named yet.
+/// A problem without the name of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// What it is.

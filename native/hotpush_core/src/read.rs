@@ -1,4 +1,4 @@
-//! Reads a file that a compiler may be writing at this moment.
+//! Reads a file while a compiler may be writing it.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::gzip::MAX_BYTES;
 use crate::problem::{Flaw, Kind};
 
-/// What changes when the content does.
+/// What changes when the content changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub size: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Moment {
     pub read_at_ns: i64,
 }
 
-/// Stats what the path leads to. Only a regular file is one.
+/// Stats the file at the path. It must be a regular file.
 pub(crate) fn stat(path: &Path) -> Result<Stat, Flaw> {
     let meta = fs::metadata(path).map_err(|error| no_stat(path, &error))?;
     if !meta.is_file() {

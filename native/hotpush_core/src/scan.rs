@@ -16,14 +16,14 @@ use crate::problem::{Flaw, Kind, Problem};
 use crate::read::{self, Stat};
 use crate::seen::{Seen, Source};
 
-/// One beam as it stands on the disk.
+/// One beam on the disk.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Index of its folder.
     pub dir: usize,
-    /// As it was reached.
+    /// Its path, as it was reached.
     pub path: PathBuf,
-    /// What it is known by.
+    /// Its identity.
     pub identity: Identity,
     /// Of the file, in bytes.
     pub size: u64,
@@ -34,9 +34,9 @@ pub struct Entry {
 pub struct Options {
     /// The chunks that count.
     pub kept: Kept,
-    /// Where earlier answers are kept.
+    /// The path of the manifest.
     pub manifest: Option<PathBuf>,
-    /// How many of the first folders silently win over those behind them.
+    /// How many of the first folders silently replace modules of the folders after them.
     pub overlay: usize,
 }
 
@@ -49,7 +49,7 @@ pub struct Scan {
     pub problems: Vec<Problem>,
     /// How many files were read.
     pub read: usize,
-    /// How many the manifest answered for.
+    /// How many were known from the manifest.
     pub cached: usize,
 }
 
@@ -109,7 +109,7 @@ fn list_one(index: usize, dir: &Path) -> (Vec<(usize, PathBuf)>, Vec<Problem>) {
     let mut problems = Vec::new();
     for item in WalkDir::new(dir).max_depth(1) {
         match item {
-            // At depth 0 it is the folder itself, or what stands in its place.
+            // At depth 0, it is the folder itself, or what is in its place.
             Ok(item) if item.depth() == 0 => {
                 if !dir.is_dir() {
                     problems.push(not_a_folder().at(dir));
@@ -137,7 +137,7 @@ fn not_a_folder() -> Flaw {
     }
 }
 
-/// A folder that is there, but cannot be listed, is not missing.
+/// A folder that exists, but cannot be listed, is not missing.
 fn no_list(error: &walkdir::Error) -> Flaw {
     let Some(cause) = error.io_error() else {
         return Flaw::new(Kind::MissingFolder, error.to_string());
@@ -178,7 +178,7 @@ fn find(
     }
 }
 
-/// The file has to be named as its module is, or the loader on the device refuses it.
+/// The file must have the name of its module, or the loader on the device rejects it.
 pub(crate) fn check_name(path: &Path, identity: &Identity) -> Result<(), Flaw> {
     if path.file_stem() == Some(OsStr::new(&identity.module)) {
         return Ok(());
@@ -187,8 +187,8 @@ pub(crate) fn check_name(path: &Path, identity: &Identity) -> Result<(), Flaw> {
     Err(Flaw::new(Kind::WrongName, detail))
 }
 
-/// The first folder wins. A bad file in an overlay still hides the one that it stands for: that
-/// one is known to be the wrong one.
+/// The first folder wins. A bad file in an overlay still hides the file that it replaces, which is
+/// known to be wrong.
 fn choose(seen: Vec<Seen>, overlay: usize, problems: &mut Vec<Problem>) -> Vec<Entry> {
     let mut winners: HashMap<String, usize> = HashMap::with_capacity(seen.len());
     let mut hidden: HashSet<OsString> = HashSet::new();

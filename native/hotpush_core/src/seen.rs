@@ -1,4 +1,4 @@
-//! A file as a scan saw it: what the manifest remembers.
+//! What a scan found out about a file, and the manifest remembers.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,10 @@ pub(crate) struct Seen {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Not even its content was seen.
+    /// Its content could not be read.
     Nowhere,
     Manifest,
-    /// Read; may the next scan rely on it?
+    /// It was read; whether the next scan may rely on it.
     File {
         settled: bool,
     },

@@ -1,7 +1,7 @@
-//! `hotpush.toml`: one developer's devices, typed, or the first mistake in it with its place.
+//! `hotpush.toml`: the devices of one developer, or the first mistake in the file with its place.
 //!
-//! What a value means (whether a host name is one) is for the caller to judge, so every value
-//! comes with its place. No message holds a value: one of them is the cookie.
+//! The caller checks what values mean (such as whether a host name is valid), so every value comes
+//! with its place. No message contains a value, since one of them is the cookie.
 
 mod near;
 mod place;
@@ -17,15 +17,15 @@ pub use near::near;
 use place::{First, Lines};
 pub use place::{Place, Placed};
 
-/// A file above this size, in bytes, is something else.
+/// The largest size of the file, in bytes.
 pub const MAX_SETTINGS_BYTES: usize = 64 * 1024;
 
-/// What the file says, in the order in which it says it.
+/// The content of the file, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The project's applications.
     pub apps: Vec<Placed<String>>,
-    /// The cookie of the devices that have none of their own.
+    /// The cookie of devices without one of their own.
     pub cookie: Option<Cookie>,
     /// The devices.
     pub devices: Vec<Device>,
@@ -48,7 +48,7 @@ pub struct Device {
     pub cookie: Option<Cookie>,
 }
 
-/// Devices that are meant together.
+/// A group of devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Its name.
@@ -68,7 +68,7 @@ pub enum Source {
     File,
 }
 
-/// A cookie, or where it is to be found. It does not show when it is printed.
+/// A cookie, or where to find it. It stays hidden when it is printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cookie {
     /// What the value is.
@@ -90,13 +90,13 @@ impl fmt::Debug for Cookie {
 pub struct Mistake {
     /// Where.
     pub place: Place,
-    /// What, as half a sentence, without any value.
+    /// What is wrong, as part of a sentence, without any value.
     pub message: String,
     /// The key or name that was probably meant.
     pub meant: Option<String>,
 }
 
-/// Reads the bytes of the file. Of several mistakes the first one in the file is told.
+/// Reads the bytes of the file. Of several mistakes, the first one in the file is reported.
 pub fn settings(bytes: &[u8]) -> Result<Settings, Mistake> {
     let text = text(bytes)?;
     let lines = Lines::of(text);
@@ -106,7 +106,7 @@ pub fn settings(bytes: &[u8]) -> Result<Settings, Mistake> {
     first.none()?;
     let file = raw::File::read(Deserializer::from(table)).map_err(|at| Mistake {
         place: lines.place(at),
-        message: "this cannot stand here".into(),
+        message: "this is not allowed here".into(),
         meant: None,
     })?;
     let mut first = First::new(&lines);
@@ -133,16 +133,16 @@ fn text(bytes: &[u8]) -> Result<&str, Mistake> {
     })
 }
 
-/// The parser's own words are fixed ones: none repeats a value.
+/// The parser's own messages are fixed: none repeats a value.
 fn syntax(text: &str, lines: &Lines<'_>, error: &toml::de::Error) -> Mistake {
     let span = error.span().unwrap_or(0..0);
     let key = text.get(span.clone()).unwrap_or_default();
     let (at, message) = match (error.message(), bare_word(text, span.start)) {
         ("duplicate key", _) => (
             span.start,
-            format!("the key {key} stands here a second time"),
+            format!("the key {key} appears a second time here"),
         ),
-        (_, Some(at)) => (at, "text must stand in quotes".into()),
+        (_, Some(at)) => (at, "text must be in quotes".into()),
         (other, None) => (span.start, other.to_owned()),
     };
     Mistake {
@@ -152,8 +152,8 @@ fn syntax(text: &str, lines: &Lines<'_>, error: &toml::de::Error) -> Mistake {
     }
 }
 
-/// Where the value begins that the parser stumbled over, if it is text without quotes: a host
-/// name, say, which it takes for a number.
+/// The beginning of the value that the parser could not read, if it is text without quotes, such as a
+/// host name that looks like a number.
 fn bare_word(text: &str, at: usize) -> Option<usize> {
     let plain = |c: char| c.is_alphanumeric() || "_-.@:/%".contains(c);
     let (before, after) = text.split_at_checked(at)?;
@@ -163,7 +163,7 @@ fn bare_word(text: &str, at: usize) -> Option<usize> {
     let letters = word.chars().chain(rest.chars()).any(char::is_alphabetic);
     let address = word.matches('.').count() + rest.matches('.').count() > 1;
     let head_end = head.trim_end_matches([' ', '\t', '\n', '\r']);
-    // A bracket that begins a line is that of a table's name.
+    // A bracket at the beginning of a line belongs to the name of a table.
     let list = head_end.strip_suffix('[').is_some_and(|before| {
         !before.is_empty() && !before.trim_end_matches([' ', '\t']).ends_with('\n')
     });

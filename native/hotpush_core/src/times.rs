@@ -1,12 +1,12 @@
-//! When files were written.
+//! The times of files.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use walkdir::WalkDir;
 
-/// All files at and below these paths, links followed, each with the second (Unix time) in which it
-/// was written last. What cannot be read is left out.
+/// All files at and below these paths, each with the second (Unix time) in which it was last written.
+/// Follows links. Leaves out what cannot be read.
 pub fn times(paths: &[PathBuf]) -> Vec<(PathBuf, i64)> {
     let walk = |path: &PathBuf| WalkDir::new(path).follow_links(true).into_iter();
     paths

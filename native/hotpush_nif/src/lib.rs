@@ -1,8 +1,8 @@
 //! The Erlang side of `hotpush_core`: a few functions and a handshake.
 //!
 //! Terms are flat binaries, tuples and numbers; `Hotpush.Scanner.Native` makes maps of them.
-//! No atom is made from what a file holds, nothing is printed, and a panic is an error in the
-//! calling process.
+//! No atom is made from the content of a file, nothing is printed, and a panic becomes an error in
+//! the calling process.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
@@ -17,11 +17,11 @@ mod times;
 
 use rustler::{Env, Term};
 
-/// Equal to the number in `Hotpush.Native`, or the library is of another version.
+/// Must equal the number in `Hotpush.Native`; otherwise, the library has another version.
 const INTERFACE: i64 = 6;
 
 fn load(_env: Env<'_>, info: Term<'_>) -> bool {
-    // A panic becomes an error term; its text has no place on a terminal that others write on.
+    // A panic becomes an error term; its text must not disturb a terminal to which others write.
     std::panic::set_hook(Box::new(|_| {}));
     matches!(info.decode::<i64>(), Ok(INTERFACE))
 }

@@ -10,7 +10,7 @@ use rustler::{Atom, Encoder, Env, Term};
 
 use crate::terms::{binary, error, ok};
 
-/// Listeners at once; a caller who asks for more is told that there is an error.
+/// How many listeners there may be at once. A caller who asks for more gets an error.
 const AT_ONCE: usize = 8;
 const LONGEST: u64 = 600_000;
 
@@ -32,7 +32,7 @@ impl Drop for Listener {
     }
 }
 
-/// Comes back at once; a thread of its own listens, and sends `{tag, {:ok, hosts, dropped}}` or
+/// Returns at once; a thread of its own listens, and sends `{tag, {:ok, hosts, dropped}}` or
 /// `{tag, {:error, text}}`. It ends early when the caller does.
 #[rustler::nif]
 fn mdns_listen<'a>(
@@ -54,7 +54,7 @@ fn mdns_listen<'a>(
     let run = move || {
         let alive = OwnedEnv::new();
         let heard = mdns::listen(&asked, time, || alive.run(|env| caller.is_alive(env)));
-        // A caller who ended meanwhile gets nothing.
+        // A caller that has ended in the meantime gets nothing.
         let _ = letter.send_and_clear(&caller, |env| (tag.load(env), answer(env, &heard)));
         drop(listener);
     };

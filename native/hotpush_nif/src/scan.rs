@@ -36,7 +36,7 @@ fn scan<'a>(
     )
 }
 
-/// One binary for all: the VM then makes references into it, where thousands of small binaries
+/// One binary for all entries: the VM makes references into it, while thousands of small binaries
 /// would each have to be allocated and collected.
 fn entries(entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(entries.len() * 256);

@@ -1,4 +1,4 @@
-//! Between terms and the types of the core.
+//! Converts between terms and the types of the core.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

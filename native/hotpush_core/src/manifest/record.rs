@@ -1,4 +1,4 @@
-//! One file's facts as bytes: numbers little-endian, names with their size before them.
+//! The facts of one file as bytes: numbers in little-endian order, names with their size before them.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub(super) fn encode(out: &mut Vec<u8>, name: &[u8], stat: &Stat, identity: &Ide
     out.extend_from_slice(&identity.digest);
 }
 
-/// The records by file name, or nothing if any byte is out of place.
+/// The records by file name, or nothing if any byte is wrong.
 pub(super) fn decode(bytes: &[u8]) -> Option<HashMap<Vec<u8>, Record>> {
     let mut rest = Reader(bytes);
     let mut records = HashMap::with_capacity(bytes.len() / 160);

@@ -1,8 +1,8 @@
-//! Whether bytes are the external term that a manifest holds, and nothing else.
+//! Checks that bytes are exactly the external term of a manifest.
 //!
-//! Asked before they are decoded: the decoder allocates whatever a length claims and descends as
-//! deep as the term goes, and either ends the virtual machine that this runs in. A checksum is no
-//! key, so it does not say who wrote them.
+//! This is checked before they are decoded: the decoder allocates what a length claims, and recurses
+//! as deep as the term goes, and both could crash the virtual machine. The checksum is not a
+//! signature, so it does not show who wrote the bytes.
 
 /// Far more than any project has.
 const MAX_FOLDERS: usize = 100_000;
@@ -15,12 +15,12 @@ const LIST: u8 = 108;
 const PAIR: &[u8] = &[104, 2, BINARY];
 const BINARY: u8 = 109;
 
-/// The most elements and bytes that a list or binary may have is what is left of the input.
+/// A list or binary may have at most as many elements or bytes as are left of the input.
 pub(super) fn fits(body: &[u8]) -> bool {
     walk(body).is_some_and(<[u8]>::is_empty)
 }
 
-/// What is left behind the term.
+/// The bytes after the term.
 fn walk(body: &[u8]) -> Option<&[u8]> {
     match body.strip_prefix(HEAD)? {
         [NIL, rest @ ..] => Some(rest),
@@ -39,7 +39,7 @@ fn walk(body: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What is left behind a binary whose tag is taken off.
+/// The bytes after a binary whose tag has been read.
 fn binary(bytes: &[u8]) -> Option<&[u8]> {
     let (size, rest) = size(bytes)?;
     rest.get(size..)

@@ -28,7 +28,7 @@ fn seen(number: u64) -> Seen {
     }
 }
 
-/// What is written for so many files, without its checksum.
+/// What is written for this many files, without the checksum.
 fn written(files: u64) -> Vec<u8> {
     let seen: Vec<Seen> = (0..files).map(seen).collect();
     let bytes = encode(&seen, &kept()).unwrap();
@@ -48,7 +48,7 @@ fn of_term(term: &[u8]) -> Option<Manifest> {
     decoded(&[&kept_list(&kept())[..], &[131], term].concat())
 }
 
-/// The decoder is never asked about what it would not understand to the last byte.
+/// The decoder only gets what it understands to the last byte.
 fn agrees(rest: &[u8]) {
     let prefix = kept_list(&kept());
     let Some(body) = rest.strip_prefix(&prefix[..]) else {

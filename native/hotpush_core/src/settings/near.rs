@@ -1,11 +1,11 @@
-//! What was probably meant.
+//! Finds the name that was probably meant.
 
 /// Longer names are not compared.
 const LONGEST: usize = 64;
 
-/// The one of `known` that `text` is most likely a slip of: at most one slip in three characters
-/// (a character added, left out, changed, or swapped with its neighbour; case does not matter).
-/// Of equally near ones the first.
+/// The name in `known` that is most similar to `text`, with at most one typing error in three
+/// characters (a character added, left out, changed, or swapped with its neighbour; case does not
+/// matter). Of equally similar names, the first one.
 ///
 /// ```
 /// use hotpush_core::near;

@@ -1,4 +1,4 @@
-//! Lines and columns, as editors count them.
+//! Lines and columns, counted as in editors.
 
 use toml::Spanned;
 
@@ -13,7 +13,7 @@ pub struct Place {
     pub column: u32,
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed<T> {
     /// The value.
@@ -22,7 +22,7 @@ pub struct Placed<T> {
     pub place: Place,
 }
 
-/// Where the lines of a text begin.
+/// The beginnings of the lines of a text.
 pub(crate) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -53,7 +53,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The mistake that stands first in the file. Only that one's words are ever made.
+/// The first mistake in the file. Only its message is built.
 pub(crate) struct First<'a> {
     lines: &'a Lines<'a>,
     found: Option<(usize, Mistake)>,
@@ -64,7 +64,7 @@ impl<'a> First<'a> {
         First { lines, found: None }
     }
 
-    /// Of two at one place the one that was told first stays.
+    /// Of two at one place, the one that was reported first is kept.
     pub(crate) fn tell(&mut self, at: usize, words: impl FnOnce() -> (String, Option<String>)) {
         if self.found.as_ref().is_some_and(|(first, _)| *first <= at) {
             return;

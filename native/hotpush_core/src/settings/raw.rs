@@ -1,4 +1,4 @@
-//! The file as serde reads it, once its shape is known to be right.
+//! The file as serde reads it, after its shape was checked.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,7 +48,7 @@ pub(crate) enum Names {
 }
 
 impl File {
-    /// Where it is wrong, should the shape have let something through.
+    /// Where it is wrong, in case the check of the shape missed something.
     pub(crate) fn read(table: Deserializer<'_>) -> Result<Self, usize> {
         File::deserialize(table).map_err(|error| error.span().map_or(0, |span| span.start))
     }

@@ -1,4 +1,4 @@
-//! What goes with what: one way to a device, one cookie, names that are there.
+//! The rules between values: one way to reach a device, one cookie, names that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ pub(crate) fn apply(file: raw::File, lines: &Lines<'_>, first: &mut First<'_>) -
     }
 }
 
-/// As the file has them, not by name.
+/// In the order of the file, not by name.
 fn in_order<T>(map: BTreeMap<Spanned<String>, T>) -> impl Iterator<Item = (Spanned<String>, T)> {
     let mut pairs: Vec<_> = map.into_iter().collect();
     pairs.sort_by_key(|(name, _)| name.span().start);
@@ -86,10 +86,14 @@ fn device(
 ) -> Device {
     check_name("device", &name, first);
     let at = name.span().start;
-    let two = |a: &str, b: &str| said(&format!("a device has one way to it: {a} or {b}, not both"));
+    let two = |a: &str, b: &str| {
+        said(&format!(
+            "a device has only one way to reach it: {a} or {b}, not both"
+        ))
+    };
     match (&raw.ssh, &raw.node, &raw.adb) {
         (None, None, None) => first.tell(at, || {
-            said("this device has none of ssh, node and adb: one of them says how it is reached")
+            said("this device needs one of ssh, node and adb, which says how to reach it")
         }),
         (Some(ssh), Some(node), _) => first.tell(later(ssh, node), || two("ssh", "node")),
         (Some(ssh), _, Some(adb)) => first.tell(later(ssh, adb), || two("ssh", "adb")),
@@ -118,7 +122,7 @@ fn group(
     check_name("group", &name, first);
     if raw.devices.is_empty() {
         first.tell(name.span().start, || {
-            said("this group is empty: devices = [\"NAME\", ...] says which devices it has")
+            said("this group is empty: name its devices, as in devices = [\"NAME\", ...]")
         });
     }
     for device in &raw.devices {
@@ -136,7 +140,7 @@ fn group(
     Group { name, devices }
 }
 
-/// With an @ it would be a node's name, with a - in front an option.
+/// With an @, it would be the name of a node; with a - in front, an option.
 fn check_name(kind: &str, name: &Spanned<String>, first: &mut First<'_>) {
     let text = name.get_ref();
     let fits = text.chars().count() <= 64
@@ -166,7 +170,9 @@ fn cookie(texts: [Text; 3], lines: &Lines<'_>, first: &mut First<'_>) -> Option<
     found.sort_by_key(|(_, _, text)| text.span().start);
     if let [(one, ..), (other, _, second), ..] = found.as_slice() {
         first.tell(second.span().start, || {
-            said(&format!("one cookie is enough: {one} or {other}, not both"))
+            said(&format!(
+                "there can be only one cookie: {one} or {other}, not both"
+            ))
         });
     }
     let (key, source, value) = found.into_iter().next()?;

@@ -1,4 +1,4 @@
-//! Which keys may stand where, and of what type their values are.
+//! The allowed keys, and the types of their values.
 
 use toml::de::{DeTable, DeValue};
 use toml::Spanned;
@@ -11,7 +11,7 @@ enum Shape {
     Texts,
     TextOrTexts,
     Fields(&'static [(&'static str, Shape)]),
-    /// A table whose keys are names that the user chose.
+    /// A table whose keys are names chosen by the user.
     Named(&'static Shape),
 }
 
