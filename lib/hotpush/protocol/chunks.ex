@@ -1,7 +1,7 @@
 defmodule Hotpush.Protocol.Chunks do
   @moduledoc """
-  What travels for steps, in messages of a bounded size: a slow link then shows progress, and a device
-  hears something before it gives up. Pure. See `src/hotpush_stage.erl`.
+  Splits what travels for steps into messages of a bounded size, so that a slow link shows progress, and
+  the device receives something before it gives up. Pure. See `src/hotpush_stage.erl`.
   """
 
   alias Hotpush.Plan.Step
@@ -32,7 +32,7 @@ defmodule Hotpush.Protocol.Chunks do
         do: message
   end
 
-  @doc "The steps without what has travelled in chunks."
+  @doc "The steps without what travelled in chunks."
   @spec rest([Step.packed()]) :: [Step.packed()]
   def rest(steps),
     do: for({kind, given} <- steps, do: {kind, if(is_list(given), do: [], else: given)})
@@ -52,7 +52,7 @@ defmodule Hotpush.Protocol.Chunks do
     )
   end
 
-  # It stands alone in its chunk.
+  # It is alone in its chunk.
   defp pieces(kind, [{name, app, beam}]) when byte_size(beam) > @chunk do
     <<piece::binary-size(@chunk), rest::binary>> = beam
     [{:piece, piece} | pieces(kind, [{name, app, rest}])]

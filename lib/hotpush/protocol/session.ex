@@ -1,28 +1,27 @@
 defmodule Hotpush.Protocol.Session do
   @moduledoc """
-  What is said to one device over a transport: ask, stage, commit, leave. Counts round trips.
+  The conversation with one device over a transport: ask, stage, commit, leave. Counts round trips.
 
-  Every step takes what is left until the visit's deadline. A session may have many visits, one after
-  the other, each with its own deadline: see `renewed/2`.
+  Each step may take the time that is left until the visit's deadline. A session may have many visits,
+  one after the other, each with its own deadline: see `renewed/2`.
   """
 
   alias Hotpush.Error
   alias Hotpush.Config.Target
   alias Hotpush.Protocol.{Agents, Answer, Chunks, Device, Memory, Parts, Question, Staging}
 
-  # Above this much, modules travel in chunks, so that progress shows and a slow link is not
-  # taken for a dead one.
+  # Above this size, modules travel in chunks, so that the progress line moves and a slow link does not
+  # look like a dead one.
   @stage_above 256 * 1024
 
-  # How long (ms) a push that is done already may wait for a notice.
+  # How long (ms) a push that is already done may wait for a notice.
   @notice 5_000
 
   defstruct [:target, :conn, :deadline, :timeout, round_trips: 0, committed?: false, seen: :none]
 
   @typedoc """
-  `:committed?` says that the device may have changed something, or may do so yet; `:seen` is what it
-  was asked for last, and the fingerprint that it answered: a push is refused where that is another by
-  then.
+  `:committed?` says that the device may have changed something, or may still do so. `:seen` is the last
+  question, and the fingerprint in its answer: a push is refused if the fingerprint has changed by then.
   """
 
   @type t :: %__MODULE__{
@@ -35,10 +34,10 @@ defmodule Hotpush.Protocol.Session do
           seen: :none | {[atom()], binary()}
         }
 
-  @typedoc "Somebody else's push is under way: whose, and since how many seconds."
+  @typedoc "Somebody else's push is running: whose, and for how many seconds."
   @type busy :: {:busy, String.t(), integer()}
 
-  @typedoc "`:who` is what others are told who find the device busy."
+  @typedoc "`:who` is shown to others who find the device busy."
   @type work :: %{
           steps: [Hotpush.Plan.Step.packed()],
           purge: :soft | :kill,
@@ -46,10 +45,10 @@ defmodule Hotpush.Protocol.Session do
           who: String.t()
         }
 
-  @typedoc "What `stage/4` has brought, or holds back for `commit/3`, or why the device wants none of it."
+  @typedoc "What `stage/4` has sent, or keeps for `commit/3`, or why the device refuses it."
   @type staged :: Staging.t() | work() | {:answer, term()}
 
-  @doc "Reaches the device. `timeout` (ms) is for the whole visit, the connecting included."
+  @doc "Reaches the device. `timeout` (ms) is for the whole visit, including the connection."
   @spec open(Target.t(), pos_integer()) :: {:ok, t()} | {:error, Error.t()}
   def open(%Target{} = target, timeout) do
     deadline = deadline(timeout)
@@ -59,13 +58,13 @@ defmodule Hotpush.Protocol.Session do
     end
   end
 
-  @doc "Adds time (ms) to the visit: for what it waited for here."
+  @doc "Adds time (ms) to the visit, for what it waited for on this computer."
   @spec extend(t(), number()) :: t()
   def extend(session, ms), do: %{session | deadline: session.deadline + ceil(ms)}
 
   @doc """
-  The same connection for another visit, or another call, which may take `timeout` (ms) from now on.
-  A step that took longer has cost that step alone. Round trips and bytes are counted on.
+  The same connection for another visit, or another call, which may take `timeout` (ms) from now on. If
+  an earlier step took too long, only that step has failed. The counts of round trips and bytes continue.
   """
   @spec renewed(t(), pos_integer()) :: t()
   def renewed(%__MODULE__{} = session, timeout),
@@ -93,11 +92,11 @@ defmodule Hotpush.Protocol.Session do
   end
 
   @doc """
-  Brings the code to the device, where it changes nothing yet.
+  Sends the code to the device, which changes nothing there yet.
 
-  What is small is not sent before `commit/3`, with which it then is one round trip; more of it
-  travels in chunks, which takes one round trip, and is not waited for. With `apart?`, it travels in
-  chunks however small it is, and all of it has arrived when this returns. `progress` is called with
+  A small push is not sent before `commit/3`, so that both take one round trip. A larger one travels in
+  chunks, which takes one round trip, and this does not wait until they arrive. With `apart?`, also a
+  small push travels in chunks, and all of it has arrived when this returns. `progress` is called with
   `{:sent, modules, of}`.
   """
   @spec stage(t(), work(), boolean(), (term() -> any())) ::
@@ -111,8 +110,8 @@ defmodule Hotpush.Protocol.Session do
   @doc """
   Has the device carry out the work, in one round trip.
 
-  Where modules lost exports, one more asks who will call them. If that is not answered, nobody is
-  named.
+  If modules lost exports, one more round trip asks who will call them. Without an answer, no process
+  is named.
   """
   @spec commit(t(), staged(), work()) :: {:ok, term(), t()} | {:error, Error.t(), t()}
   def commit(session, staged, %{who: who} = work) do
@@ -152,7 +151,7 @@ defmodule Hotpush.Protocol.Session do
 
   defp orphaned(answered, _who), do: answered
 
-  @doc "Asks who lives by these modules, as a push that removes them does before it begins."
+  @doc "Asks who needs these modules, as a push that removes them does before it begins."
   @spec lives(t(), [String.t()], String.t()) ::
           {:ok, busy() | [Hotpush.Plan.living()], t()} | {:error, Error.t(), t()}
   def lives(session, names, who) do
@@ -166,13 +165,13 @@ defmodule Hotpush.Protocol.Session do
   end
 
   @doc """
-  Waits, after an answer was lost, until nothing of that visit goes on. `served_by` is the address
-  of what served it. `{:ok, :busy, session}`: something still goes on.
+  Waits, after an answer was lost, until nothing of that visit is running. `served_by` is the address of
+  what served it. Returns `{:ok, :busy, session}` if something is still running.
   """
   @spec settle(t(), charlist() | :none) ::
           {:ok, :over | :busy, t()} | {:error, Error.t(), t()}
   def settle(session, served_by) do
-    # Some of the time is for the question after this.
+    # Part of the time is for the question after this.
     with {:ok, answer, session} <-
            call(session, :load, Question.settle(served_by, div(left(session), 2))) do
       if Answer.settled?(answer),
@@ -181,7 +180,7 @@ defmodule Hotpush.Protocol.Session do
     end
   end
 
-  @doc "The address of what serves the visit on the device."
+  @doc "The address on the device of what serves the visit."
   @spec served_by(t()) :: charlist() | :none
   def served_by(session), do: session.target.transport.served_by(session.conn)
 
@@ -197,7 +196,7 @@ defmodule Hotpush.Protocol.Session do
   @spec bytes(t()) :: {non_neg_integer(), non_neg_integer()}
   def bytes(session), do: session.target.transport.bytes(session.conn)
 
-  @doc "Leaves the device."
+  @doc "Closes the connection."
   @spec close(t()) :: :ok
   def close(session), do: session.target.transport.close(session.conn)
 
@@ -209,7 +208,7 @@ defmodule Hotpush.Protocol.Session do
     |> staged(count(session))
   end
 
-  # Waits until all of it is there, if that is asked for.
+  # Waits until all of it has arrived, if asked to.
   defp arrived({:ok, %Staging{} = staging, session}, true),
     do: staging |> Staging.arrive(fn -> left(session) end) |> staged(count(session))
 
@@ -232,11 +231,11 @@ defmodule Hotpush.Protocol.Session do
 
   defp left(session), do: max(session.deadline - System.monotonic_time(:millisecond), 0)
 
-  # How long the device may work, so that its answer still arrives: it takes an eighth more to put
-  # back what it has to.
+  # How long the device may work, so that its answer still arrives: it may need an eighth more to put
+  # modules back.
   defp patience(session), do: div(left(session) * 3, 4)
 
-  # What the user set is the time for the whole visit, not what was left of it.
+  # The message names the time that the user set for the whole visit, not what was left of it.
   defp error(session, stage, {:timeout, _left}),
     do: Error.new(stage, session.target.name, {:timeout, session.timeout})
 

@@ -1,7 +1,7 @@
 defmodule Hotpush.Protocol.Staging do
   @moduledoc """
-  The conversation with a device that takes code in chunks, until it is told to commit: see
-  `src/hotpush_stage.erl`. `left` returns how long (ms) may be waited.
+  The conversation with a device that receives code in chunks, until it is told to commit: see
+  `src/hotpush_stage.erl`. `left` returns how long (ms) this may wait.
   """
 
   alias Hotpush.Protocol.{Agents, Chunks, Question}
@@ -15,8 +15,9 @@ defmodule Hotpush.Protocol.Staging do
   @type left :: (() -> non_neg_integer())
 
   @doc """
-  Starts it, and sends the chunks: one round trip, since nobody waits until they arrive. `{:answer, _}`
-  is a device's that does not let us in. `progress` is called with `{:sent, modules, of}`.
+  Starts it, and sends the chunks. This takes one round trip, since it does not wait until they arrive.
+  `{:answer, _}` is the answer of a device that refuses. `progress` is called with
+  `{:sent, modules, of}`.
   """
   @spec start(module(), Transport.conn(), [Hotpush.Plan.Step.packed()], String.t(), left(), fun()) ::
           {:ok, t()} | {:answer, term()} | {:error, Transport.failure()}
@@ -37,7 +38,7 @@ defmodule Hotpush.Protocol.Staging do
     end
   end
 
-  @doc "Waits until all of it has arrived: one round trip."
+  @doc "Waits until all of it has arrived, which takes one round trip."
   @spec arrive(t(), left()) :: {:ok, t()} | {:answer, term()} | {:error, Transport.failure()}
   def arrive(%__MODULE__{sent: of, of: of} = staging, _left), do: {:ok, staging}
 
@@ -48,7 +49,7 @@ defmodule Hotpush.Protocol.Staging do
     end
   end
 
-  @doc "Has the device carry out the work, whose steps it has by now: one round trip."
+  @doc "Has the device carry out the work, whose modules it has, in one round trip."
   @spec commit(t(), map(), left()) :: {:answer, term()} | {:error, Transport.failure()}
   def commit(staging, work, left) do
     staging.transport.send(staging.conversation, {:commit, %{work | steps: staging.steps}})

@@ -1,6 +1,6 @@
 defmodule Hotpush.Push.Connect do
   @moduledoc """
-  Connects this VM with devices to stay connected, unlike a push, which leaves when it is done.
+  Connects this VM with devices and stays connected, while a push disconnects when it is done.
   """
 
   alias Hotpush.{Config, Error, Project}
@@ -15,9 +15,9 @@ defmodule Hotpush.Push.Connect do
   alias Hotpush.Transport.Targets
 
   @doc """
-  The nodes of the devices that run and could be reached, of those that configuration names (or,
-  if it names none, that are attached by adb). What is reached by ssh is no node. Why a device could
-  not be reached is logged.
+  Returns the nodes of the devices that could be reached. These are the devices that the configuration
+  names, or, if it names none, those that are attached by adb. A device that is reached by ssh is not a
+  node. If a device cannot be reached, the reason is logged.
   """
   @spec run(keyword()) :: {:ok, [node()]} | {:error, Error.t()}
   def run(options) do
@@ -33,9 +33,9 @@ defmodule Hotpush.Push.Connect do
   end
 
   @doc """
-  The targets that are meant by an id, or by several: a nickname, a node name, a host name, an adb
-  serial number or a unique prefix of one. Those that configuration names come before what else it may be; a host that
-  is not configured is reached by ssh.
+  Finds the targets of one or several ids: a nickname, a node name, a host name, an adb serial number or a
+  unique prefix of one. Devices of the configuration come first; a host that is not configured is reached
+  by ssh.
   """
   @spec targets(Config.t(), id | [id] | nil) :: {:ok, [Target.t()]} | {:error, Error.t()}
         when id: String.t() | atom()
@@ -62,7 +62,7 @@ defmodule Hotpush.Push.Connect do
     end
   end
 
-  # Not configured: a node by its full name, what adb knows, or a host as on the command line.
+  # Not configured: a node by its full name, a device that adb knows, or a host as on the command line.
   defp other(text, config) do
     if text =~ "@", do: Target.node(text), else: attached(text, config)
   end
@@ -120,7 +120,7 @@ defmodule Hotpush.Push.Connect do
 
   defp open(_asked, error, _timeout), do: error
 
-  # The name stays known for as long as the connection that was made by it.
+  # The name stays known as long as the connection that was made with it.
   defp connected(_asked, {:ok, {:ok, target, connection}}, _timeout) do
     [target] |> Names.hosts() |> Names.hand_over(connection)
     [target.node]
@@ -132,7 +132,7 @@ defmodule Hotpush.Push.Connect do
   defp connected(asked, :late, timeout),
     do: log(asked, Error.new(:connect, asked.name, {:timeout, timeout}))
 
-  # What is answered has no place for why a device is missing.
+  # The result has no place for the reason why a device is missing.
   defp log(target, error) do
     :logger.warning("~ts", [Text.printable(Error.message(Target.named(target, error)))])
     []

@@ -1,7 +1,7 @@
 defmodule Hotpush.Push.Disconnect do
   @moduledoc """
-  Leaves devices: what `Hotpush.Push.Connect` connected is connected no more, and what stands for devices
-  behind adb is taken down, also if another VM has set it up.
+  Disconnects from devices: ends the connections of `Hotpush.Push.Connect`, and takes down the tunnels to
+  devices behind adb, even if another VM has set them up.
   """
 
   alias Hotpush.Transport.Adb.Teardown
@@ -11,7 +11,7 @@ defmodule Hotpush.Push.Disconnect do
 
   defstruct [:name, :adb?, :error, nodes: [], tunnels: []]
 
-  @typedoc "What became of one device: the nodes that were left, and the tunnels that were taken down."
+  @typedoc "The result for one device: the nodes that were disconnected, and the tunnels that were taken down."
   @type t :: %__MODULE__{
           name: String.t(),
           adb?: boolean(),
@@ -21,14 +21,14 @@ defmodule Hotpush.Push.Disconnect do
         }
 
   @doc """
-  What became of each device that is meant, as for `Hotpush.Push.Connect.run/1`: those of configuration,
-  or the one of `:device`.
+  Returns a result for each device, as `Hotpush.Push.Connect.run/1` selects them: those of the
+  configuration, or that of `:device`.
   """
   @spec run(keyword()) :: {:ok, [t()]} | {:error, Error.t()}
   def run(options) do
     {id, options} = Keyword.pop(options, :device)
 
-    # Nobody is offered a cookie here, so it does not matter whether there is one.
+    # This offers no cookie, so it does not matter whether there is one.
     with {:ok, config} <- Options.config(options),
          {:ok, targets} <- Connect.targets(config, id),
          do: {:ok, Enum.map(targets, &leave/1)}
@@ -46,7 +46,7 @@ defmodule Hotpush.Push.Disconnect do
   defp leave(%Target{way: {:node, node}} = target),
     do: %__MODULE__{name: target.name, adb?: false, nodes: left(node)}
 
-  # Of ssh nothing stays.
+  # Nothing of ssh stays.
   defp leave(target), do: %__MODULE__{name: target.name, adb?: false}
 
   defp left(nil), do: []

@@ -1,11 +1,11 @@
 defmodule Hotpush.Push.Engine do
   @moduledoc """
-  Does the same work for many targets, side by side. Pushes, the list of devices and connections
-  that stay all run on it.
+  Does the same work for many targets, side by side. Pushes, the list of devices and lasting
+  connections all run on it.
 
-  Each target is prepared, one after the other, and then has a process of its own. A target whose
-  work fails, crashes or hangs costs that target alone. Targets may join while others are at work.
-  All of it ends with the process that started it.
+  Targets are prepared one after the other, and then each has a process of its own. If the work for one
+  target fails, crashes or hangs, the others are not affected. Targets may join while others are being
+  worked for. Everything ends with the process that started it.
   """
 
   alias Hotpush.Config.Target
@@ -23,18 +23,18 @@ defmodule Hotpush.Push.Engine do
   @opaque t :: %__MODULE__{}
 
   @typedoc """
-  What is done for a target: it gets the target as it was asked for, what came of preparing it, and a
-  function to call with the name of each phase before it begins.
+  The work for a target. It gets the target as it was asked for, the result of preparing it, and a
+  function to call with the name of each phase before that phase.
   """
   @type work :: (Target.t(), {:ok, Target.t()} | {:error, Hotpush.Error.t()}, reach() -> term())
 
   @typedoc """
-  Waits at a barrier, if one stands before this phase: until each target has reached it or has a
-  result. Returns `:all` if every target has reached it, `:some` if not.
+  Waits at a barrier, if there is one before this phase, until each target has reached it or has a
+  result. Returns `:all` if every target has reached it, otherwise `:some`.
   """
   @type reach :: (phase :: atom() -> :all | :some)
 
-  @typedoc "What the work answered, why it crashed, or `:late`: its time was over."
+  @typedoc "What the work returned, why it crashed, or `:late` if its time was over."
   @type result :: {:ok, term()} | {:error, Hotpush.Error.t()} | :late
 
   @doc "A result for each target, in their order. Options: see `start/3`."
@@ -42,18 +42,18 @@ defmodule Hotpush.Push.Engine do
   def run(targets, work, options), do: targets |> start(work, options) |> results()
 
   @doc """
-  Starts to work. Options:
+  Starts the work. Options:
 
     * `:at_once` - how many targets are worked for at the same time (#{@at_once}), or `:infinity`
     * `:barriers` - the phases before which the targets wait for each other (none). All targets are
       then worked for at the same time, whatever `:at_once` says
-    * `:barrier_ms` - how long the first one waits at a barrier at most, in ms; nobody waits there
-      after that (no limit)
+    * `:barrier_ms` - how long the first target waits at a barrier, in ms; after that, no target waits
+      there (no limit)
     * `:limit` - how long the work for one target may take, in ms (no limit)
     * `:limit_from` - a function that returns when that time starts to count (from the start)
-    * `:deadline` - how long all of it may take, in ms (no limit)
+    * `:deadline` - how long everything may take, in ms (no limit)
 
-  The caller has to take the `results/1`.
+  The caller must take the `results/1`.
   """
   @spec start([Target.t()], work(), keyword()) :: t()
   def start(targets, work, options) do
@@ -73,14 +73,14 @@ defmodule Hotpush.Push.Engine do
     engine
   end
 
-  # Who waits must not keep others from coming.
+  # A target that waits must not keep others from reaching the barrier.
   defp at_once(options) do
     if options[:barriers] in [nil, []],
       do: Keyword.get(options, :at_once, @at_once),
       else: :infinity
   end
 
-  @doc "Adds targets, which have the time that is left."
+  @doc "Adds targets. They have the time that is left."
   @spec add(t(), [Target.t()]) :: :ok
   def add(%__MODULE__{} = engine, targets), do: tell(engine, {:add, targets})
 
@@ -109,7 +109,7 @@ defmodule Hotpush.Push.Engine do
         do: {engine.targets[index], Map.get(engine.results, index, :late)}
   end
 
-  # Until it is known when the limit starts to count, there is none.
+  # There is no limit until it starts to count.
   defp limits(%{limit_from: nil} = engine), do: engine
 
   defp limits(%{tag: tag, limit_from: from, limit: limit} = engine) do
@@ -123,8 +123,8 @@ defmodule Hotpush.Push.Engine do
     %{engine | limit: nil}
   end
 
-  # What a transport prepares may belong to the process that asked for it, so this one stays. The
-  # adb server may be slow to start; the other targets do not wait for it.
+  # What a transport prepares may belong to the process that asked for it, so this process stays. The adb
+  # server may be slow to start, but the other targets do not wait for it.
   defp prepare(tag, collector, waiting) do
     receive do
       {^tag, :prepare, more} ->
@@ -140,7 +140,7 @@ defmodule Hotpush.Push.Engine do
   defp adb?(%{way: {:adb, _, _}}), do: true
   defp adb?(_target), do: false
 
-  @doc "Prepares one target: what its transport needs before it can be reached."
+  @doc "Prepares one target: sets up what its transport needs to reach it."
   @spec prepare(Target.t()) :: {:ok, Target.t()} | {:error, Hotpush.Error.t()}
   def prepare(target) do
     with {:ok, prepared} <- Isolation.caught(target.name, fn -> Targets.prepare(target) end),
@@ -192,7 +192,7 @@ defmodule Hotpush.Push.Engine do
     end
   end
 
-  # The time is over, and a target that joins now comes too late.
+  # The time is over, so a target that joins now is too late.
   defp close(%{closed?: true} = engine), do: engine
 
   defp close(%{tag: tag} = engine) do
@@ -212,7 +212,7 @@ defmodule Hotpush.Push.Engine do
     collector = self()
     target = engine.targets[index]
 
-    # What a process is spawned with is copied to it: not the engine, which has all results so far.
+    # Copy only what the process needs, not the engine, which has all results so far.
     %{work: work, tag: tag} = engine
     reach = Barrier.reach(engine, collector, index)
 
@@ -240,7 +240,7 @@ defmodule Hotpush.Push.Engine do
     engine |> Barrier.look() |> fill()
   end
 
-  # Something that it was linked to took it down.
+  # A process that it was linked to has crashed.
   defp ended(engine, monitor, reason) do
     case Enum.find(engine.running, fn {_index, {_pid, of}} -> of == monitor end) do
       {index, _} ->

@@ -9,7 +9,7 @@ defmodule Hotpush.Push.Fleet do
 
   @opaque t :: {Isolation.t(), [Target.t()]}
 
-  @doc "A result per target, in the order of the targets. Options: see `start/3`."
+  @doc "Returns a result per target, in the order of the targets. Options: see `start/3`."
   @spec run(Visit.t(), [Target.t()], keyword()) :: [Result.t()]
   def run(%Visit{} = visit, targets, options \\ []) do
     fleet = start(visit, targets, options)
@@ -24,9 +24,9 @@ defmodule Hotpush.Push.Fleet do
   @doc """
   Starts the visits. The caller takes their `results/1`, and stops them when it is done.
 
-  With `barriers: [:commit]`, no device begins to run new code before all devices that still can
-  have all of it; they wait for each other for at most the timeout of a visit. No command offers
-  that yet.
+  With `barriers: [:commit]`, no device begins to run new code before all devices that can take it have
+  received all of it. They wait for each other for at most the timeout of a visit. No command offers this
+  yet.
   """
   @spec start(Visit.t(), [Target.t()], keyword()) :: t()
   def start(%Visit{} = visit, targets, options \\ []) do
@@ -44,16 +44,16 @@ defmodule Hotpush.Push.Fleet do
     end
   end
 
-  @doc "Ends the visits that are still under way. Nothing of them stays on a device."
+  @doc "Ends the visits that are still running. Nothing of them stays on a device."
   @spec stop(t()) :: :ok
   def stop({work, _targets}) do
     Isolation.stop(work)
-    # What was found before the visits, to make them.
+    # What was found before the visits, to start them.
     Names.give_back()
   end
 
   defp all(visit, targets, barriers) do
-    # A visit keeps to its own deadlines; this one is for what hangs in spite of them.
+    # A visit keeps its own deadlines; this one is for work that hangs in spite of them.
     timeout = visit.config.timeout
     waits = (visit.config.wait || 0) + length(barriers) * timeout
     last_resort = timeout + Recovery.grace(timeout) + waits + 10_000
@@ -78,17 +78,17 @@ defmodule Hotpush.Push.Fleet do
     Retry.run(visit.config.wait, &attempt(visit, asked, prepared, &1), said)
   end
 
-  # What was not there when all were prepared may be there now.
+  # A device that was not there when all were prepared may be there now.
   defp attempt(visit, asked, _prepared, false),
     do: attempt(visit, asked, Preparation.again(asked), true)
 
-  # Its result is copied from process to process, and kept until all are done.
+  # The result is copied from process to process, and kept until all are done.
   defp attempt(visit, _asked, {:ok, target}, true),
     do: visit |> Visit.run(target) |> Result.without_modules()
 
   defp attempt(_visit, asked, {:error, error}, true), do: failed(asked, error)
 
-  # How far it came is not known.
+  # It is unknown how far it got.
   defp given_up(target, ms) do
     error = Error.new(:load, target.name, {:given_up, ms})
     %{failed(target, error) | status: :unknown}

@@ -1,7 +1,7 @@
 defmodule Hotpush.Push.Isolation do
   @moduledoc """
-  Work in a process of its own. What it starts and links to cannot take the caller down, and leaves
-  nothing in the caller's mailbox; when the caller ends, however, it ends too.
+  Runs work in a process of its own. Processes that it starts and links to cannot crash the caller, and
+  leave nothing in its mailbox. The work ends when the caller ends.
   """
 
   alias Hotpush.Error
@@ -9,14 +9,14 @@ defmodule Hotpush.Push.Isolation do
 
   defstruct [:pid, :monitor, :tag, :subject]
 
-  @typedoc "Work under way."
+  @typedoc "Running work."
   @opaque t :: %__MODULE__{}
 
-  @doc "What `fun` answers, or an error about `subject` where it does not come to an answer."
+  @doc "Returns the result of `fun`, or an error about `subject` if it crashes."
   @spec run(term(), (() -> result)) :: {:ok, result} | {:error, Error.t()} when result: term()
   def run(subject, fun), do: subject |> start(fun) |> await()
 
-  @doc "Starts the work. The caller takes what it answers with `await/1`, or ends it with `stop/1`."
+  @doc "Starts the work. The caller takes its result with `await/1`, or ends it with `stop/1`."
   @spec start(term(), (() -> term())) :: t()
   def start(subject, fun) do
     caller = self()
@@ -24,7 +24,7 @@ defmodule Hotpush.Push.Isolation do
 
     {pid, monitor} =
       __MODULE__.spawn(fn ->
-        # It hears of the end of those that it starts, in place of sharing it.
+        # If a process that it started crashes, it gets a message instead of crashing too.
         Process.flag(:trap_exit, true)
         send(caller, {tag, caught(subject, fun)})
       end)
@@ -32,7 +32,7 @@ defmodule Hotpush.Push.Isolation do
     %__MODULE__{pid: pid, monitor: monitor, tag: tag, subject: subject}
   end
 
-  @doc "Waits for what the work answers."
+  @doc "Waits for the result of the work."
   @spec await(t()) :: {:ok, term()} | {:error, Error.t()}
   def await(%__MODULE__{pid: pid, monitor: monitor, tag: tag, subject: subject}) do
     receive do
@@ -45,7 +45,7 @@ defmodule Hotpush.Push.Isolation do
     end
   end
 
-  @doc "Ends the work, if it has not ended, and waits until it has."
+  @doc "Ends the work if it is still running, and waits until it has ended."
   @spec stop(t()) :: :ok
   def stop(%__MODULE__{pid: pid, monitor: monitor, tag: tag}) do
     Process.demonitor(monitor, [:flush])
@@ -58,7 +58,7 @@ defmodule Hotpush.Push.Isolation do
     end
   end
 
-  @doc "As `run/2`, in the caller's own process."
+  @doc "The same as `run/2`, in the caller's own process."
   @spec caught(term(), (() -> result)) :: {:ok, result} | {:error, Error.t()} when result: term()
   def caught(subject, fun) do
     {:ok, fun.()}
@@ -66,7 +66,7 @@ defmodule Hotpush.Push.Isolation do
     kind, reason -> {:error, Fault.error(subject, kind, reason, __STACKTRACE__)}
   end
 
-  @doc "Starts a process that ends with the caller, with a monitor of it."
+  @doc "Starts a process that ends with the caller, and monitors it."
   @spec spawn((() -> any())) :: {pid(), reference()}
   def spawn(fun) do
     caller = self()
@@ -88,7 +88,7 @@ defmodule Hotpush.Push.Isolation do
     end
   end
 
-  @doc "Ends a process that is linked to the caller at once, and takes no notice of it."
+  @doc "Ends a process that is linked to the caller at once, without affecting the caller."
   @spec quit(pid()) :: :ok
   def quit(pid) do
     Process.unlink(pid)
@@ -101,7 +101,7 @@ defmodule Hotpush.Push.Isolation do
     end
   end
 
-  # Ends with the worker as well.
+  # It also ends with the worker.
   defp watch(caller) do
     worker = self()
 

@@ -1,19 +1,19 @@
 defmodule Hotpush.Push.Visit do
   @moduledoc """
-  One device from connecting to reading back, in phases. A visit is a struct, and each phase makes
-  the next one of it. Decides nothing: see `Hotpush.Plan`.
+  The visit to one device, from connecting to reading back, in phases. A visit is a struct, and each
+  phase returns the next state of it. It decides nothing: see `Hotpush.Plan`.
 
-    * `open` - reaches the device while the project is compiled, and asks it about what the last build
-      says of the project
-    * `ask` - what the device runs, if it was not asked that already, while the project is scanned
-    * `plan` - what to do. A visit is over here if there is nothing to do, or nothing must be done
-    * `stage` - brings the code to the device, which changes nothing there yet. Where it travels in
-      one message, it travels with `commit`, unless the two have to be apart
+    * `open` - reaches the device while the project is compiled, and asks about the project as the last
+      build describes it
+    * `ask` - asks what the device runs, while the project is scanned, unless it has already answered
+    * `plan` - makes the plan. The visit is over here if there is nothing to do, or if it is refused
+    * `stage` - sends the code to the device, which changes nothing there yet. Code that fits into one
+      message travels with `commit`, unless the two have to be apart
     * `commit` - the device carries out the steps
-    * `read_back` - what it runs then
+    * `read_back` - compares what the device then runs
 
-  The connection is closed whatever happens. If the answer of `commit` was lost, the device is asked
-  again after that.
+  The connection is always closed. If the answer to `commit` was lost, the device is asked again after
+  that.
   """
 
   alias Hotpush.Report.LostAnswer
@@ -158,7 +158,7 @@ defmodule Hotpush.Push.Visit do
 
   defp phase(:commit, visit) do
     case timed(fn -> Session.commit(visit.session, visit.staged, visit.work) end) do
-      # A plan for what the device no longer runs says nothing: it is made anew, once.
+      # The device no longer runs what the plan was made for, so the plan is made again, once.
       {{:ok, {:refused, :changed}, session}, ms} when not visit.again? ->
         visit = add_ms(%{visit | session: session, again?: true}, :send, ms)
         Enum.reduce([:ask, :plan, :stage, :commit], visit, &enter/2)
@@ -176,13 +176,13 @@ defmodule Hotpush.Push.Visit do
     end
   end
 
-  # What the device needed to load is told apart from sending.
+  # The time that the device needed for loading is reported apart from sending.
   defp phase(:read_back, visit) do
     result = Result.read_back(visit.result, visit.answer, visit.packed)
     add_ms(%{visit | result: result}, :send, -Map.get(result.ms, :load, 0))
   end
 
-  # As the last build knows the project. What is asked then has to be what this build asks.
+  # The project as the last build describes it. The question must be the one that this build asks.
   defp asked_early(%{last_build: nil}, session), do: {nil, session}
 
   defp asked_early(%{last_build: project} = visit, session) do
@@ -194,7 +194,7 @@ defmodule Hotpush.Push.Visit do
 
   defp recall(project, target), do: Memory.recall(project.state_dir, target.name)
 
-  # What a device is asked for: applications, those whose line tables count, other modules.
+  # The question: applications, those whose line tables are compared, and other modules.
   defp question(%{apps: apps, protocols: protocols, taken: taken}, remembered),
     do: {Enum.map(apps, & &1.name), LineTables.asked(apps, remembered), protocols ++ taken}
 
@@ -232,13 +232,13 @@ defmodule Hotpush.Push.Visit do
     end
   end
 
-  # At first contact only: what it answers is remembered.
+  # Only at first contact, since the answer is remembered.
   defp ask_again(visit, question) do
     with %{over?: false} = visit <- ask_now(visit, question, Memory.of(visit.result.device)),
          do: %{visit | diff: diff(visit)}
   end
 
-  # The scan goes on meanwhile: what counts is how long it is waited for.
+  # The scan runs at the same time, so only the time of waiting for it counts.
   defp scanned(visit) do
     {result, ms} = timed(fn -> visit.inventory.() end)
     visit = put_ms(%{visit | session: Session.extend(visit.session, ms)}, :scan, ms)
@@ -254,7 +254,7 @@ defmodule Hotpush.Push.Visit do
     visit.scanner.diff(entries, Device.answers(visit.result.device))
   end
 
-  # A push is refused by the device before it removes what somebody lives by; a dry run has to ask.
+  # In a push, the device refuses to remove modules that are still needed; a dry run has to ask.
   defp dry(visit, plan) do
     visit = over(%{visit | result: %{visit.result | status: :planned}})
 
@@ -297,7 +297,7 @@ defmodule Hotpush.Push.Visit do
     %{visit | result: counted}
   end
 
-  # The broken visit is closed by now: what it had under way must not be carried out any more.
+  # The broken visit is closed by now, so that nothing of it can be carried out any more.
   defp recovered(%{result: %Result{lost: nil} = result}), do: result
 
   defp recovered(%{result: %Result{lost: lost} = outcome, target: target} = visit) do
@@ -324,7 +324,7 @@ defmodule Hotpush.Push.Visit do
     end
   end
 
-  # Line tables are none of its business.
+  # This does not ask for line tables.
   defp asked_again(visit, session) do
     %{apps: apps, protocols: protocols, state_dir: state_dir} = visit.project
     remembered = Memory.recall(state_dir, session.target.name)

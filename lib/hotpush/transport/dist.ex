@@ -1,9 +1,9 @@
 defmodule Hotpush.Transport.Dist do
   @moduledoc """
-  Erlang distribution: hidden, without a listener, under a name that is kept between visits.
+  Erlang distribution: as a hidden node without a listener, under a name that is kept between visits.
 
-  The only module, with those below it, that names `:erpc`, `:net_kernel` or `Node`.
-  Over distribution each side can do anything to the other.
+  Only this module and those below it use `:erpc`, `:net_kernel` or `Node`. Over distribution, each side
+  can do anything to the other.
   """
 
   @behaviour Hotpush.Transport
@@ -12,7 +12,7 @@ defmodule Hotpush.Transport.Dist do
   alias Hotpush.Config.{Secret, Target}
   alias Hotpush.Transport.Dist.{Diagnosis, Listener, Owner, Speaker}
 
-  # How long before its end an attempt is looked into, at most.
+  # At most this long before its deadline, the cause of a slow attempt is looked for.
   @look_ms 5_000
 
   defstruct [:node, :hold]
@@ -30,11 +30,11 @@ defmodule Hotpush.Transport.Dist do
   @impl true
   def finish, do: Owner.finish()
 
-  @doc "Leaves this VM the node that it has become: `c:Hotpush.Transport.finish/0` keeps it."
+  @doc "Keeps this VM the node that it has become, even after `c:Hotpush.Transport.finish/0`."
   @spec stay() :: :ok
   def stay, do: Owner.stay()
 
-  @doc "Ends this VM's connection with a node. Whether there was one."
+  @doc "Ends this VM's connection with a node. Returns whether there was one."
   @spec leave(node()) :: boolean()
   def leave(node), do: node in Node.list(:connected) and Node.disconnect(node) == true
 
@@ -50,8 +50,8 @@ defmodule Hotpush.Transport.Dist do
   end
 
   @doc """
-  In place of `c:Hotpush.Transport.close/1`: the connection stays. Answers a process that is there
-  for as long as it does.
+  Use this instead of `c:Hotpush.Transport.close/1` to keep the connection. Returns a process that lives
+  as long as the connection.
   """
   @spec keep(%__MODULE__{}) :: pid()
   def keep(conn) do
@@ -71,8 +71,8 @@ defmodule Hotpush.Transport.Dist do
     end
   end
 
-  # The attempt is made beside, since one that hangs cannot be told to stop. It has all of the
-  # time; towards its end, what it may be waiting for is looked into as well.
+  # The attempt runs in another process, since it cannot be stopped if it hangs. It has the whole time;
+  # towards the end, the cause of the delay is looked for as well.
   defp connect(conn, timeout) do
     attempt = Task.async(fn -> :net_kernel.hidden_connect_node(conn.node) end)
     look = min(@look_ms, div(timeout, 2))
@@ -96,7 +96,7 @@ defmodule Hotpush.Transport.Dist do
     end
   end
 
-  # At most two of its steps wait in vain.
+  # At most two of its steps time out.
   defp step(look), do: div(look * 2, 5) + 1
 
   @impl true
@@ -154,7 +154,7 @@ defmodule Hotpush.Transport.Dist do
     Listener.stop(conversation.listener, conversation.tag)
   end
 
-  # What a device has of a broken connection goes when its node comes again.
+  # A device drops a broken connection when the same node connects again.
   @impl true
   def served_by(_conn), do: :none
 
@@ -169,8 +169,8 @@ defmodule Hotpush.Transport.Dist do
     end
   end
 
-  # With TLS, processes stand between the node and its port: the one that leads to its address
-  # (the record net_address of kernel).
+  # With TLS, there are processes between the node and its port. The address (the record net_address of
+  # kernel) leads to the right one.
   defp port(port, _node) when is_port(port), do: port
 
   defp port(_process, node) do

@@ -1,10 +1,11 @@
 defmodule Hotpush.Push.Engine.Barrier do
   @moduledoc """
-  Barriers between the phases of `Hotpush.Push.Engine`: where one stands before a phase, nobody begins
-  that phase until everybody has reached it. Who has a result already, good or bad, is not waited for.
+  Barriers between the phases of `Hotpush.Push.Engine`. With a barrier before a phase, no target begins
+  that phase until all have reached it. A target that already has a result, good or bad, is not waited
+  for.
   """
 
-  @typedoc "The fields of the engine that a barrier looks at."
+  @typedoc "The fields of the engine that a barrier needs."
   @type engine :: %{
           optional(atom()) => term(),
           tag: reference(),
@@ -50,7 +51,7 @@ defmodule Hotpush.Push.Engine.Barrier do
     end
   end
 
-  @doc "Opens each barrier that nobody is missing at."
+  @doc "Opens each barrier that all targets have reached."
   @spec look(engine()) :: engine()
   def look(engine) do
     for {phase, there} when there not in [:open, %{}] <- engine.barriers,
@@ -65,7 +66,7 @@ defmodule Hotpush.Push.Engine.Barrier do
     end)
   end
 
-  @doc "Opens a barrier, for those who come later as well."
+  @doc "Opens a barrier, also for targets that come later."
   @spec open(engine(), atom()) :: engine()
   def open(%{barriers: barriers} = engine, phase) do
     case barriers[phase] do

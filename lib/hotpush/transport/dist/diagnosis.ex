@@ -1,14 +1,14 @@
 defmodule Hotpush.Transport.Dist.Diagnosis do
   @moduledoc """
-  Why a node could not be reached: the steps of a connection are taken one by one, and the first
-  that fails is the answer. A wrong cookie shows in the device's log alone, so the handshake is made
-  once more by hand: a node that hangs up when it has seen the proof does so for the cookie.
+  Finds out why a node could not be reached: it tries the steps of a connection one by one, and the first
+  one that fails is the answer. Only the device's log shows a wrong cookie, so the handshake is repeated by
+  hand: if the node hangs up after it has received the proof, the cookie is wrong.
   """
 
   alias Hotpush.Error
   alias Hotpush.Transport.Dist.{Epmd, Greeting, Tls}
 
-  @doc "The likely cause; `otherwise` where every step works by itself. Waits `timeout` ms a step."
+  @doc "The likely cause, or `otherwise` if every step works. Each step may take `timeout` ms."
   @spec of(node(), pos_integer(), Error.t() | nil, :inet.port_number()) :: Error.t()
   def of(node, timeout, otherwise \\ nil, epmd_port \\ Epmd.port()) do
     [name, host] = String.split(to_string(node), "@", parts: 2)
@@ -23,7 +23,7 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
     end
   end
 
-  # What hangs is not asked again, but TLS that meets none hangs, too.
+  # A step that hangs is not repeated, but TLS on one side only hangs, too.
   defp refused(node, {host, address, port}, timeout, otherwise) do
     tls = if is_nil(otherwise) or Tls.used?(), do: Tls.cause(host, address, port, timeout)
 

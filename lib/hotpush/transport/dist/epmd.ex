@@ -4,7 +4,7 @@ defmodule Hotpush.Transport.Dist.Epmd do
   @port 4369
   @loopback {127, 0, 0, 1}
 
-  @doc "The port where the emulator itself looks: `erl` makes this argument of ERL_EPMD_PORT, too."
+  @doc "The port that the emulator uses: `erl` also turns ERL_EPMD_PORT into this argument."
   @spec port() :: :inet.port_number()
   def port do
     with {:ok, [[port | _] | _]} <- :init.get_argument(:epmd_port),
@@ -15,11 +15,11 @@ defmodule Hotpush.Transport.Dist.Epmd do
     end
   end
 
-  @doc "The nodes that it knows, without their host part. Waits `timeout` ms."
+  @doc "The nodes that it knows, without their host part, within `timeout` ms."
   @spec names(:inet.ip_address(), pos_integer()) ::
           {:ok, [{String.t(), :inet.port_number()}]} | {:error, term()}
   def names(address, timeout) do
-    # The names come over a connection without a time limit of its own.
+    # The names come over a connection that has no time limit of its own.
     task = Task.async(fn -> :erl_epmd.names(address) end)
 
     case Task.yield(task, timeout) || Task.shutdown(task, :brutal_kill) do
@@ -29,20 +29,20 @@ defmodule Hotpush.Transport.Dist.Epmd do
     end
   end
 
-  @doc "The nodes that this host's own knows; it is started if it does not run."
+  @doc "The nodes that this host's epmd knows. Starts epmd if it is not running."
   @spec local(pos_integer()) :: {:ok, [{String.t(), :inet.port_number()}]} | {:error, term()}
   def local(timeout) do
     with {:error, _} <- names(@loopback, timeout), :ok <- start(), do: wait(timeout)
   end
 
-  # It goes on running, as it does when a node starts it.
+  # It keeps running, as it does when a node starts it.
   defp start do
     case System.find_executable("epmd") || beside_the_emulator() do
       nil ->
         {:error, :enoent}
 
       epmd ->
-        # It goes on when this VM has ended.
+        # It keeps running after this VM has ended.
         options = [stderr_to_stdout: true, env: Hotpush.Transport.ChildEnv.env()]
         System.cmd(epmd, ["-port", "#{port()}", "-daemon"], options)
         :ok

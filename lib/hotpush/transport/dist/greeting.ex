@@ -1,10 +1,10 @@
 defmodule Hotpush.Transport.Dist.Greeting do
   @moduledoc """
-  The distribution handshake by hand. Its first half tells a node's full name, before any cookie is
-  used; the whole of it tells whether the node takes a cookie, which is never shown.
+  The distribution handshake by hand. Its first half gives a node's full name, before any cookie is used;
+  the whole handshake shows whether the node accepts a cookie, which is never shown.
   """
 
-  # What a node of OTP 25 and later demands of another; the names are those of the handshake's
+  # What a node of OTP 25 and later requires of another; the names are those of the handshake's
   # documentation in ERTS: the mandatory flags of OTP 25 and 26, and HANDSHAKE_23.
   @flags Enum.reduce(
            [0x4, 0x10, 0x80, 0x100, 0x200, 0x400, 0x800, 0x10000, 0x20000, 0x40000] ++
@@ -17,16 +17,16 @@ defmodule Hotpush.Transport.Dist.Greeting do
   @name "hotpush_greeting@127.0.0.1"
   @longer "hotpush_greeting_for_the_second_time_at_some_length@127.0.0.1"
 
-  # How long a node that asked for proof is looked at before it gets one: a line that is cut where
-  # its question ends is no answer to the proof.
+  # How long to watch a node that asked for proof before it gets one: a link that is cut right after the
+  # question is not an answer to the proof.
   @look_ms 400
 
-  # The first bytes of a TLS alert record (RFC 5246, 6.2.1), which is what TLS says to a greeting.
+  # The first bytes of a TLS alert record (RFC 5246, 6.2.1), with which TLS answers this handshake.
   @alert <<21, 3>>
 
   @doc """
-  The name of the node that listens there, or `:tls` where it wants TLS first. `timeout` is in
-  milliseconds, for each of its two answers.
+  The name of the node that listens there, or `:tls` if it requires TLS. `timeout` is in milliseconds, for
+  each of its two answers.
   """
   @spec name(:inet.ip_address(), :inet.port_number(), pos_integer()) ::
           {:ok, node()} | :tls | :error
@@ -50,13 +50,13 @@ defmodule Hotpush.Transport.Dist.Greeting do
          do: {:ok, {:gen_tcp, socket}}
   end
 
-  @typedoc "What reads and writes: `:gen_tcp`, or `:ssl`, and its socket."
+  @typedoc "The module that reads and writes, `:gen_tcp` or `:ssl`, and its socket."
   @type wire :: {module(), term()}
 
   @doc """
-  Whether a node hangs up on a cookie, and at no other point of the handshake, twice. `connect`
-  makes a connection to it. The second greeting is longer, so that a line that is cut after so many
-  bytes is cut elsewhere.
+  Whether a node twice hangs up right after the cookie's proof, and at no other point of the handshake.
+  `connect` makes a connection to it. The second handshake is longer, so that a link that is cut after a
+  certain number of bytes is cut at another point.
   """
   @spec refuses?((() -> {:ok, wire()} | {:error, term()}), atom(), pos_integer()) :: boolean()
   def refuses?(connect, cookie, timeout) do
@@ -76,7 +76,7 @@ defmodule Hotpush.Transport.Dist.Greeting do
          {:error, :timeout} <- apply(module, :recv, [socket, 1, @look_ms]),
          digest = :erlang.md5([Atom.to_string(cookie), Integer.to_string(challenge)]),
          :ok <- send_packet(wire, <<?r, 0::32, digest::binary>>) do
-      # One byte: whoever refuses says nothing, and a line may be cut within the answer.
+      # One byte is enough: a node that refuses sends nothing, and a link may be cut within the answer.
       case apply(module, :recv, [socket, 1, timeout]) do
         {:error, :closed} -> :hung_up
         _ -> :other
@@ -98,7 +98,7 @@ defmodule Hotpush.Transport.Dist.Greeting do
     end
   end
 
-  # What the node asks for proof of, and its name as it stands there.
+  # The node's challenge, and its name in it.
   defp challenge(wire, name, timeout) do
     hello = <<?N, @flags::64, 0::32, byte_size(name)::16, name::binary>>
 

@@ -1,24 +1,24 @@
 defmodule Hotpush.Transport.Dist.Host do
   @moduledoc """
-  This host's own node: how it is started (when, says `Hotpush.Transport.Dist.Owner`), under a name
-  that is random per project but kept, since every new name leaves an atom on the device.
+  Starts this host's own node (`Hotpush.Transport.Dist.Owner` decides when). Its name is random for each
+  project, but kept, since every new name leaves an atom on the device.
 
-  Runs side by side need names of their own: there are a few slots. Whoever holds a UDP port on
-  loopback holds the slot; the system lets go of it when the VM ends, however it ends.
+  Concurrent runs need different names, so there are a few slots. A VM has a slot as long as it holds a
+  UDP port on loopback, which the system frees when the VM ends in any way.
   """
 
   alias Hotpush.Error
   alias Hotpush.Transport.Dist.Tls
 
   @slots 8
-  # Below the ports that systems give out by themselves (Linux from 32768, others from 49152).
+  # Below the ports that systems assign (Linux from 32768, others from 49152).
   @first_port 20_000
   @ports 12_000
   @gone_ms 2_000
 
   @type slot :: port() | :no_slot
 
-  @doc "Makes this VM a node in the name domain of `node`. Answers its slot, for `stop/1`."
+  @doc "Makes this VM a node in the name domain of `node`. Returns its slot, for `stop/1`."
   @spec start(node(), Path.t()) :: {:ok, slot()} | {:error, Error.t()}
   def start(node, state_dir) do
     case if(Tls.used?(), do: Tls.ready(), else: :ok) do
@@ -27,7 +27,7 @@ defmodule Hotpush.Transport.Dist.Host do
     end
   end
 
-  @doc "Takes this VM's node down; its slot is free then."
+  @doc "Stops this VM's node, and frees its slot."
   @spec stop(slot()) :: :ok
   def stop(slot) do
     _ = :net_kernel.stop()
@@ -35,7 +35,7 @@ defmodule Hotpush.Transport.Dist.Host do
     wait(@gone_ms)
   end
 
-  # The emulator gives the name up a little (some ms) after that, if there were connections.
+  # If there were connections, the emulator releases the name some milliseconds later.
   defp wait(left) do
     if Node.alive?() and left > 0 do
       receive do
@@ -57,7 +57,7 @@ defmodule Hotpush.Transport.Dist.Host do
       else: {:error, Error.new(:connect, node, {:name_domain, domain(node)})}
   end
 
-  @doc "`:longnames` where the host part has a dot or is an IPv6 address, as OTP decides it."
+  @doc "`:longnames` if the host part has a dot or is an IPv6 address, as in OTP."
   @spec domain(node()) :: :longnames | :shortnames
   def domain(node) do
     [_, host] = String.split(to_string(node), "@", parts: 2)
@@ -72,12 +72,12 @@ defmodule Hotpush.Transport.Dist.Host do
     {name, socket} = slot(state_dir)
     domain = domain(node)
     host = if domain == :longnames, do: "127.0.0.1", else: "localhost"
-    # A VM that listens on nothing, is hidden, and needs no epmd of its own.
+    # The node is hidden, does not listen, and needs no epmd.
     options = %{name_domain: domain, dist_listen: false, hidden: true}
 
     case quietly(fn -> :net_kernel.start(:"#{name}@#{host}", options) end) do
       {:ok, _} ->
-        # A slot is taken for as long as there is the node, not the one who started it.
+        # A slot is taken as long as the node lives, not the process that started it.
         if is_port(socket), do: :gen_udp.controlling_process(socket, Process.whereis(:net_kernel))
         {:ok, socket}
 
@@ -87,7 +87,7 @@ defmodule Hotpush.Transport.Dist.Host do
     end
   end
 
-  # What fails here is told in a sentence; the kernel would log its supervisor's report as well.
+  # A failure is reported in a sentence; the kernel would also log its supervisor's report.
   defp quietly(fun) do
     {:group_leader, kernel} = Process.info(Process.whereis(:kernel_sup), :group_leader)
     :logger.add_primary_filter(__MODULE__, {&__MODULE__.hush/2, {kernel, self()}})
@@ -100,8 +100,8 @@ defmodule Hotpush.Transport.Dist.Host do
   end
 
   @doc """
-  A filter of the logger that stops what the kernel application says of itself, and nothing else,
-  for as long as the process is there that asked for quiet.
+  A filter of the logger that stops only reports of the kernel application about itself, as long as the
+  process that asked for it lives.
   """
   @spec hush(:logger.log_event(), {kernel :: pid(), pid()}) :: :stop | :ignore
   def hush(%{meta: %{gl: kernel}}, {kernel, asked}),
@@ -120,7 +120,7 @@ defmodule Hotpush.Transport.Dist.Host do
     end
   end
 
-  # Deep inside of what the supervisors say. Since OTP 29 it is the path, before a list of it.
+  # Deep inside the supervisors' reports. Since OTP 29 it is the path, before that, a list of it.
   defp find({key, [[_ | _] = path | _]}, key), do: path
   defp find({key, path}, key), do: path
   defp find(tuple, key) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> find(key)
@@ -154,7 +154,7 @@ defmodule Hotpush.Transport.Dist.Host do
       _ ->
         token = random()
         File.mkdir_p(state_dir)
-        # Exclusively: of two first runs side by side both must use the same one.
+        # Exclusively: two concurrent first runs must use the same one.
         case File.write(path, token, [:exclusive]) do
           :ok -> token
           {:error, :eexist} -> reread(path, token)

@@ -1,10 +1,10 @@
 defmodule Hotpush.Transport.Dist.Listener do
   @moduledoc """
-  Starts a program on a device, and passes on what it answers. The program knows this process as its
-  host, so that what it answers after the conversation is over reaches nobody.
+  Starts a program on a device, and passes on its answers. The program knows this process as its host, so
+  answers that come after the conversation has ended are dropped.
   """
 
-  # How long (ms) it waits for a program to end by itself, before that is told that its host is gone.
+  # How long (ms) to wait for a program to end by itself, before it is told that its host is gone.
   @grace 1_000
 
   @doc """
@@ -26,7 +26,7 @@ defmodule Hotpush.Transport.Dist.Listener do
     listener
   end
 
-  @doc "Ends it. Nothing of it comes to the caller any more."
+  @doc "Ends it. The caller gets nothing more of it."
   @spec stop(pid(), reference()) :: :ok
   def stop(listener, tag) do
     monitor = Process.monitor(listener)

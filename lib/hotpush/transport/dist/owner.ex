@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Dist.Owner do
   @moduledoc """
-  Who uses the node that this VM became, and its connections. The first starts it, and after the
-  last, however that one ended, it goes. What was there before Hotpush stays.
+  Counts the users of the node that this VM became, and of its connections. The first user starts the
+  node, and it stops after the last one has ended in any way. What was there before Hotpush stays.
   """
 
   use GenServer
@@ -10,8 +10,8 @@ defmodule Hotpush.Transport.Dist.Owner do
   alias Hotpush.Error
   alias Hotpush.Transport.Dist.Host
 
-  # `ours` is the node started here; `users` are processes; `links`, by the node at the other end,
-  # have holds, `%{hold => process}`; `monitors` are by process.
+  # `ours` is the node started here; `users` are processes; `links` has, for each node at the other end,
+  # its holds, `%{hold => process}`; `monitors` are by process.
   defstruct [:ours, users: MapSet.new(), links: %{}, monitors: %{}]
 
   @doc "Starts it."
@@ -26,7 +26,7 @@ defmodule Hotpush.Transport.Dist.Owner do
   @spec finish() :: :ok
   def finish, do: ask(:finish)
 
-  @doc "Makes this VM's node stay, whoever started it."
+  @doc "Keeps this VM's node, whoever started it."
   @spec stay() :: :ok
   def stay, do: ask(:stay)
 
@@ -38,7 +38,7 @@ defmodule Hotpush.Transport.Dist.Owner do
   @spec leave(node(), reference()) :: :ok
   def leave(node, hold), do: ask({:leave, node, hold})
 
-  @doc "As `leave/2`, and the connection stays."
+  @doc "The same as `leave/2`, but the connection stays."
   @spec keep(node(), reference()) :: :ok
   def keep(node, hold), do: ask({:keep, node, hold})
 
@@ -60,7 +60,7 @@ defmodule Hotpush.Transport.Dist.Owner do
 
   @impl true
   def handle_call({:start, node, state_dir}, {pid, _}, state) do
-    # For one who has died meanwhile there is no need to.
+    # This is not needed for a process that has ended in the meantime.
     case if(Process.alive?(pid), do: started(state, node, state_dir), else: {:ok, state}) do
       {:ok, state} ->
         {:reply, :ok, kept(watch(%{state | users: MapSet.put(state.users, pid)}, [pid]))}
@@ -115,7 +115,7 @@ defmodule Hotpush.Transport.Dist.Owner do
     end)
   end
 
-  # Those who are neither users any more nor hold a link.
+  # Processes that are no longer users and hold no link.
   defp kept(state) do
     holding = for {_node, link} <- state.links, {_hold, pid} <- link.holds, do: pid
     {monitors, done} = Map.split(state.monitors, holding ++ MapSet.to_list(state.users))
@@ -125,7 +125,7 @@ defmodule Hotpush.Transport.Dist.Owner do
 
   defp drop(state, pid), do: %{state | users: MapSet.delete(state.users, pid)}
 
-  # Word of one who died may come later than that of one who knows of it.
+  # The message that a process has died may come later than one from a process that knows of it.
   defp rest(state) do
     state = %{state | users: MapSet.filter(state.users, &Process.alive?/1)}
 
@@ -137,7 +137,7 @@ defmodule Hotpush.Transport.Dist.Owner do
     end
   end
 
-  # Unless somebody has made this VM another node since.
+  # Unless somebody has since made this VM another node.
   defp stop({node, slot}, node), do: Host.stop(slot)
   defp stop(_ours, _node), do: :ok
 

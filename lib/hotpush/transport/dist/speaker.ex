@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Dist.Speaker do
   @moduledoc """
-  Says on a host's behalf what a program on a device waits for, and in between every second that the
-  host is there. Sending waits while a link is stalled; whoever has a deadline leaves that to it.
+  Sends messages to a program on a device for the host, and tells it every second that the host is there.
+  Sending blocks while a link is stalled, so callers with a deadline leave it to this process.
   """
 
   @alive_ms 1_000
@@ -27,7 +27,7 @@ defmodule Hotpush.Transport.Dist.Speaker do
     :ok
   end
 
-  @doc "Falls silent."
+  @doc "Stops sending."
   @spec stop(pid()) :: true
   def stop(speaker), do: Process.exit(speaker, :shutdown)
 
@@ -40,7 +40,7 @@ defmodule Hotpush.Transport.Dist.Speaker do
         @alive_ms -> {tag, :alive}
       end
 
-    # A connection that is lost is not made anew by this.
+    # This does not connect again if the connection is lost.
     if message && :erlang.send(pid, message, [:noconnect]) == :ok, do: loop(pid, tag)
   end
 end

@@ -1,24 +1,24 @@
 defmodule Hotpush.Transport.Dist.Tls do
   @moduledoc """
-  Distribution over TLS, where this VM was started with `-proto_dist inet_tls`: what has to be
-  there before its node starts, and why a connection failed. guides/tls.md says how it is used.
+  Distribution over TLS, if this VM was started with `-proto_dist inet_tls`: sets up what is needed before
+  its node starts, and finds out why a connection failed. guides/tls.md describes its use.
   """
 
   alias Hotpush.Transport.Dist.Greeting
 
-  # ssl and what it needs, in the order in which they need each other.
+  # ssl and the applications that it needs, in the order of their dependencies.
   @apps [:crypto, :asn1, :public_key, :ssl]
 
-  # Of the options for distribution, those that a client of ssl understands as well.
+  # The options for distribution that a client of ssl also accepts.
   @client [:certfile, :keyfile, :password, :cacertfile, :verify, :depth, :versions, :ciphers]
 
-  @doc "Whether this VM speaks TLS to other nodes."
+  @doc "Whether this VM uses TLS to talk to other nodes."
   @spec used?() :: boolean()
   def used?, do: argument(:proto_dist) in ["inet_tls", "inet6_tls"]
 
   @doc """
-  Makes ssl loadable: Mix takes the applications that a project does not name from the code path.
-  Its alerts are told in a sentence, so it logs none.
+  Makes ssl loadable: Mix removes applications that a project does not name from the code path. Hotpush
+  reports ssl's alerts in a sentence, so ssl logs none.
   """
   @spec ready() :: :ok | {:error, :no_ssl}
   def ready do
@@ -40,8 +40,8 @@ defmodule Hotpush.Transport.Dist.Tls do
   end
 
   @doc """
-  The cause of a connection that failed at this address, as far as TLS is it: this host and the
-  device do not both use it, or one of them does not accept the other's certificate. `nil`: other.
+  The cause of a failed connection at this address, if it is TLS: only one side uses TLS, or one side does
+  not accept the other's certificate. Returns `nil` for other causes.
   """
   @spec cause(String.t(), :inet.ip_address(), :inet.port_number(), pos_integer()) ::
           {:tls, atom()} | {:tls, atom(), term()} | nil
@@ -56,7 +56,7 @@ defmodule Hotpush.Transport.Dist.Tls do
 
   defp handshake(host, address, port, timeout) do
     with {:ok, {:ssl, socket}} <- connect(host, address, port, timeout) do
-      # With TLS 1.3 it is only now that the device says what it thinks of our certificate.
+      # With TLS 1.3, the device only now says whether it accepts this host's certificate.
       answer = ssl(:recv, [socket, 0, 500])
       ssl(:close, [socket])
       answer
@@ -64,7 +64,7 @@ defmodule Hotpush.Transport.Dist.Tls do
     |> why()
   end
 
-  @doc "Connects as this VM's node does, and completes the handshake of TLS."
+  @doc "Connects as this VM's node does, and completes the TLS handshake."
   @spec connect(String.t(), :inet.ip_address(), :inet.port_number(), pos_integer()) ::
           {:ok, Greeting.wire()} | {:error, term()}
   def connect(host, address, port, timeout) do
@@ -76,10 +76,10 @@ defmodule Hotpush.Transport.Dist.Tls do
          do: {:ok, {:ssl, socket}}
   end
 
-  # Only who uses TLS needs it, so it is not among the applications of this project.
+  # Only users of TLS need ssl, so it is not among the applications of this project.
   defp ssl(function, arguments), do: apply(:ssl, function, arguments)
 
-  # A client of ssl goes on without a certificate that it cannot read.
+  # A client of ssl continues without a certificate that it cannot read.
   defp files(options) do
     unreadable = fn {key, path} ->
       key in [:certfile, :keyfile, :cacertfile] and not File.regular?(path)
@@ -113,7 +113,7 @@ defmodule Hotpush.Transport.Dist.Tls do
     end
   end
 
-  # Since OTP 26 a client that is not told otherwise wants to check the other's certificate.
+  # Since OTP 26, a client checks the other side's certificate by default.
   defp why({:error, {:options, :incompatible, [verify: :verify_peer, cacerts: :undefined]}}),
     do: {:tls, :no_authority}
 
