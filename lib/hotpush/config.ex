@@ -39,10 +39,10 @@ defmodule Hotpush.Config do
             verbosity: :normal
 
   @typedoc """
-    * `:targets` - the devices that are named; `:stock` - the one that is meant where none is
-    * `:file` - the `hotpush.toml` that was read, as messages call it; `:unread` - why it was not
-    * `:guides` - the folder of Hotpush's guides, as messages call it
-    * `:cookie` - of devices without one of their own; `:cookie_error` - why it cannot be had
+    * `:targets` - the devices that are named; `:stock` - the device that is used if none is named
+    * `:file` - the path of the `hotpush.toml` that was read, for messages; `:unread` - why it was not
+    * `:guides` - the folder of Hotpush's guides, for messages
+    * `:cookie` - of devices without one of their own; `:cookie_error` - why it is missing
     * `:cookie_variables` - the environment variables that the file names for cookies
   """
   @type t :: %__MODULE__{

@@ -1,15 +1,15 @@
 defmodule Hotpush.Native do
   @moduledoc """
   The functions of the native library, as they are. Use `Hotpush.Scanner.Native` and
-  `Hotpush.Config.Toml`.
+  `Hotpush.Config.Toml` instead.
 
-  A library that is missing or that does not load is no error: `loaded?/0` says so.
-  `HOTPUSH_NATIVE=off` in the environment leaves it alone.
+  It is not an error if the library is missing or cannot be loaded: `loaded?/0` returns `false`. With
+  `HOTPUSH_NATIVE=off` in the environment, it is not loaded.
   """
 
   @on_load :load
 
-  # Has to equal the library's own: one that was built from other sources is refused.
+  # Must equal the library's number: a library that was built from other sources is refused.
   @interface 6
 
   @doc false
@@ -21,11 +21,11 @@ defmodule Hotpush.Native do
       :erlang.load_nif(library, @interface)
     end
 
-    # Anything else would take this module away, and its callers with it.
+    # Any other result would unload this module, and crash its callers.
     :ok
   end
 
-  @doc "Says whether the native library answers."
+  @doc "Whether the native library is loaded."
   @spec loaded?() :: boolean()
   def loaded? do
     times([]) == []

@@ -273,7 +273,7 @@ defmodule Hotpush.Project do
         do: to_string(module)
   end
 
-  # Some systems install applications beside OTP's own.
+  # Some systems install applications next to OTP's own.
   defp besides(platform, apps) do
     names = for app <- apps, do: to_string(app.name)
     for {name, app} <- platform, app not in names, into: %{}, do: {name, app}

@@ -1,28 +1,28 @@
 defmodule Hotpush.Scanner do
   @moduledoc """
-  What reads the beam files of a project: scan, diff and pack.
+  Reads the beam files of a project: scan, diff and pack.
 
-  Two modules answer alike: `Hotpush.Scanner.Native` (in Rust, in parallel) and
-  `Hotpush.Scanner.Portable` (OTP alone). The second one is used where there is no native
-  library, and is the oracle for the first one's tests.
+  Two modules return the same: `Hotpush.Scanner.Native` (in Rust, in parallel) and
+  `Hotpush.Scanner.Portable` (OTP only). The second one is used if there is no native library, and is the
+  oracle for the first one's tests.
 
-  Module names are strings (`"Elixir.Example"`) as long as it is not known that they are needed,
-  so that a folder full of files cannot fill the atom table.
+  Module names are strings (`"Elixir.Example"`) until they are known to be needed, so that a folder full
+  of files cannot fill the atom table.
   """
 
-  @typedoc "The first bytes of a digest, or `\"\"` where there is none."
+  @typedoc "The first bytes of a digest, or `\"\"` if there is none."
   @type prefix :: binary()
 
   @typedoc """
-  One beam file as it stands on the disk.
+  One beam file on the disk.
 
     * `:dir` - index of its folder in the list that was scanned
     * `:path` - absolute or relative path, as it was reached
     * `:module` - the name in the file (its first atom)
     * `:md5` - 16 bytes, the identity that `erlang:get_module_info(M, md5)` answers
     * `:bare_md5` - the same without the `Meta` chunk: what a release made by
-      Elixir <= 1.15.3 runs. Equal to `:md5` where there is no such chunk
-    * `:line_md5` - MD5 of the data of the `Line` chunk, `""` where there is none
+      Elixir <= 1.15.3 runs. Equal to `:md5` if there is no such chunk
+    * `:line_md5` - MD5 of the data of the `Line` chunk, `""` if there is none
     * `:digest` - 32 bytes, BLAKE3 of the stripped content: see `Hotpush.Scanner.Layout.digest_chunks/0`
     * `:size` - of the file, in bytes
   """
@@ -38,18 +38,18 @@ defmodule Hotpush.Scanner do
         }
 
   @typedoc """
-  A file that could not be used, and why. The others go on.
+  A file that could not be used, and why. The other files are still read.
 
   Kinds: `:truncated`, `:empty`, `:not_a_beam`, `:bad_gzip`, `:too_large`, `:bad_chunk`,
   `:unreadable`, `:dangling_link`, `:vanished`, `:changed_while_reading`, `:wrong_name`,
   `:duplicate_module`, `:missing_folder`.
 
-  `:posix` is the system's error as `File` has it, such as `:eacces`, and `:detail` its words; `nil`
-  where the system had nothing to do with it, or where its error has no common name.
+  `:posix` is the system's error as in `File`, such as `:eacces`, and `:detail` its message. `:posix` is
+  `nil` if it is not an error of the system, or has no common name.
   """
   @type problem :: %{path: String.t(), kind: atom(), posix: atom(), detail: String.t()}
 
-  @typedoc "`:read` counts files that were read, `:cached` those that the manifest answered for."
+  @typedoc "`:read` counts the files that were read, `:cached` those known from the manifest."
   @type scan :: %{
           entries: [entry()],
           problems: [problem()],
@@ -58,7 +58,7 @@ defmodule Hotpush.Scanner do
         }
 
   @typedoc """
-  What a device says of one module; digests may be cut to a prefix of at least 7 bytes.
+  What a device says about one module; digests may be cut to a prefix of at least 7 bytes.
   `stamp` is the digest that came with an earlier push, `line` the MD5 of the `Line` chunk of the
   device's own file.
   """
@@ -73,7 +73,7 @@ defmodule Hotpush.Scanner do
           unchanged: non_neg_integer()
         }
 
-  @typedoc "A module ready to travel: stripped, stamped, gzipped."
+  @typedoc "A module that is ready to travel: stripped, stamped, gzipped."
   @type packed :: %{
           module: String.t(),
           beam: binary(),
@@ -81,7 +81,7 @@ defmodule Hotpush.Scanner do
           digest: <<_::256>>
         }
 
-  @doc "The scanner to use: the native one where its library could be loaded."
+  @doc "The scanner to use: the native one if its library could be loaded."
   @spec default() :: module()
   def default do
     if Hotpush.Native.loaded?(), do: Hotpush.Scanner.Native, else: Hotpush.Scanner.Portable

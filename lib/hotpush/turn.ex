@@ -24,8 +24,8 @@ defmodule Hotpush.Turn do
     end
   end
 
-  # Queues of {monitor, pid, from}. The first of a queue has the turn, and keeps it if this process
-  # is another one by now; those behind it have learnt of that.
+  # Queues of {monitor, pid, from}. The first in a queue has the turn, and keeps it if this process was
+  # restarted; those after it have noticed the restart.
   @impl true
   def init(_) do
     holders = Backup.get(__MODULE__, %{})

@@ -27,7 +27,7 @@ defmodule Hotpush.Discovery.Devices do
   def list(%Config{} = config, %Project{} = project, %Confirmed{} = confirmed, only \\ []) do
     deadline = now() + config.timeout - min(@spare_ms, div(config.timeout, 4))
     builder = Builder.scan(project, Scanner.default())
-    # A scan that takes longer than there is time costs the comparison alone.
+    # If the scan takes too long, only the comparison is missing.
     enough = deadline - min(2 * @spare_ms, div(config.timeout, 4))
     inventory = fn -> Builder.inventory(builder, left(enough, 1)) end
     visit = %Visit{config: config, project: project, scanner: Scanner.default()}

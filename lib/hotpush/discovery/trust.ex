@@ -17,8 +17,8 @@ defmodule Hotpush.Discovery.Trust do
         }
 
   @doc """
-  Sorts. `targets` are those of configuration; `keys` as in `Confirmed.verdict/3`. Where a host key
-  has changed, that is the error beside the device.
+  Sorts the devices. `targets` are those of the configuration; `keys` is as in `Confirmed.verdict/3`. If a
+  host key has changed, the device has that error.
   """
   @spec sort([Found.t()], [Target.t()], Confirmed.t(), (String.t() -> [HostKey.t()])) :: sorted()
   def sort(found, targets, confirmed, keys) do
@@ -54,8 +54,7 @@ defmodule Hotpush.Discovery.Trust do
   end
 
   @doc """
-  The target of a way that was found. With public keys it leads to a host that has one of them, and
-  to no other.
+  The target of a way that was found. With public keys, it is reached only if the host has one of them.
   """
   @spec target(Found.t(), Confirmed.way(), [String.t()]) :: Target.t() | nil
   def target(found, {kind, name}, keys \\ []) do

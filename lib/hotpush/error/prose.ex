@@ -50,7 +50,7 @@ defmodule Hotpush.Error.Prose do
 
   def sentence(%{} = error), do: device(error.subject, error.stage, error.reason)
 
-  @doc "The short kind of a reason, as it stands in the JSON document."
+  @doc "The kind of a reason, as in the JSON document."
   @spec kind(Error.t()) :: String.t()
   def kind(%{reason: reason}) when is_atom(reason), do: to_string(reason)
 

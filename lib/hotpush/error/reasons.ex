@@ -33,7 +33,7 @@ defmodule Hotpush.Error.Reasons do
       native library is not loaded
     * `{:bad_cookie, key, expected}`, `{:cookie_not_set, variable}`,
       `{:cookie_unreadable, path, reason}`, `{:cookie_file_empty, path}` - there is no cookie
-    * `{:cookie_file_open, path, mode}`, `{:settings_open, path, mode}` - others may use the file
+    * `{:cookie_file_open, path, mode}`, `{:settings_open, path, mode}` - others have access to the file
     * `{:no_such_device, path, near, known}`, `{:no_such_group, path, near, known}`,
       `{:no_such_name, near, known}`, `:no_settings` - nothing has this name
     * `:settings_exist`, `{:settings_above, dir}`, `{:not_written, reason}` - `mix hotpush.init` did
@@ -55,8 +55,8 @@ defmodule Hotpush.Error.Reasons do
     * `{:unreadable, detail}` - it is not a regular file
     * `{:unreadable, reason, detail}`, `{:dangling_link, reason, detail}`,
       `{:vanished, reason, detail}`, `{:missing_folder, reason, detail}` - the system's error, and
-      its words. Where that error has no common name, the tuple has no `reason`
-    * `{:more_problems, count}` - further files that cannot be used
+      its message. If that error has no common name, the tuple has no `reason`
+    * `{:more_problems, count}` - more files that cannot be used
 
   ## :discover
 
@@ -84,7 +84,7 @@ defmodule Hotpush.Error.Reasons do
       here
     * `:no_ssl`, `{:tls, cause}`, `{:tls, cause, more}`, `{:tls, cause, more, guides}` - of TLS
 
-  Over ssh; `ssh` says to whom:
+  Over ssh, to the host in `ssh`:
 
     * `:ssh_missing` - there is no ssh on this computer
     * `{:port_refused, ssh}`, `{:no_route, ssh}`, `{:no_answer, ssh}`, `{:hung_up, ssh}` - no ssh
@@ -106,7 +106,7 @@ defmodule Hotpush.Error.Reasons do
       - the tunnel to epmd
     * `{:adb_no_node, names}`, `{:adb_not_registered, name, names}`, `{:adb_elsewhere, name, port}`,
       `{:adb_nodes, names}`, `{:adb_same_node, node, serials}`, `{:adb_silent, name, port}`,
-      `{:adb_host, node}` - which node is meant
+      `{:adb_host, node}` - about the device's node
     * `{:adb_port_of, port, other}`, `{:adb_port_taken, port}` - the tunnel to the node
 
   ## :refusal
@@ -123,10 +123,10 @@ defmodule Hotpush.Error.Reasons do
 
   ## :ask, :stage and :load
 
-  The device's own. Nothing has changed there unless the code was being loaded:
+  Errors of the device. Nothing has changed there unless the code was being loaded:
 
-    * `{:timeout, ms}`, `:connection_lost`, `{:raised, text}`, `{:unreadable, what}` - no answer, or
-      none that can be used
+    * `{:timeout, ms}`, `:connection_lost`, `{:raised, text}`, `{:unreadable, what}` - there is no
+      answer, or it cannot be used
 
   ## :load
 

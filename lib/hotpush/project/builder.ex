@@ -25,7 +25,7 @@ defmodule Hotpush.Project.Builder do
   @spec start(Config.t(), module(), [String.t()] | nil) :: pid()
   def start(%Config{} = config, scanner, scope), do: start_link(scanner, {:build, config, scope})
 
-  @doc "Starts to scan the project as it was compiled last: all of its modules. See `start/3`."
+  @doc "Starts to scan all modules of the project as it was compiled last. See `start/3`."
   @spec scan(Project.t(), module()) :: pid()
   def scan(%Project{} = project, scanner), do: start_link(scanner, {:scan, project})
 
@@ -35,8 +35,8 @@ defmodule Hotpush.Project.Builder do
   end
 
   @doc """
-  Waits until the project is compiled. Errors: it does not compile, or it lacks an application that
-  the config names. What a compiler of the project's raises is raised here.
+  Waits until the project is compiled. Returns an error if it does not compile, or lacks an application
+  that the config names. Raises what a compiler of the project has raised.
   """
   @spec project(pid()) :: {:ok, Project.t(), built()} | {:error, Error.t()}
   def project(builder) do
@@ -45,8 +45,8 @@ defmodule Hotpush.Project.Builder do
   end
 
   @doc """
-  Waits until the project is scanned, for at most `timeout` ms. Errors: no module matches what the
-  config chooses; the scan takes longer.
+  Waits until the project is scanned, for at most `timeout` ms. Returns an error if no module matches
+  what the config selects, or if the scan takes longer.
   """
   @spec inventory(pid(), timeout()) ::
           {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}
@@ -57,8 +57,8 @@ defmodule Hotpush.Project.Builder do
   end
 
   @doc """
-  Packs modules for a device, as `c:Hotpush.Scanner.Behaviour.pack/2`. What several devices need is
-  packed once.
+  Packs modules for a device, as `c:Hotpush.Scanner.Behaviour.pack/2` does. A module that several devices
+  need is packed once.
   """
   @spec pack(pid(), [{Path.t(), String.t()}]) ::
           {:ok, [{:ok, Scanner.packed()} | {:error, Scanner.problem()}]} | {:error, Error.t()}
@@ -72,7 +72,8 @@ defmodule Hotpush.Project.Builder do
   def init({scanner, work}) do
     builder = self()
     Isolation.spawn(fn -> Turn.take(:build, fn -> work(builder, scanner, work) end) end)
-    # Read beside the compiler, and not by its process: it knows all messages there.
+
+    # Read while the compiler runs, but in another process: the compiler's process receives all messages.
     Isolation.spawn(fn -> send(builder, {:platform, platform()}) end)
     state = %{project: nil, platform: nil, inventory: nil, scanner: scanner}
     {:ok, Map.merge(state, %{waiting: [], packed: %{}})}

@@ -1,8 +1,8 @@
 defmodule Hotpush.Project.LastBuild do
   @moduledoc """
-  What the last build said of the project, as far as a device is asked about it: so devices are asked
-  while the next build is made. Where that one says something else, they are asked again; losing the
-  file costs a little time.
+  What the question to a device needs to know about the project, from the last build. With it, devices
+  are asked while the next build is running. If that build differs in this, they are asked again. Losing
+  the file only costs a little time.
   """
 
   alias Hotpush.{Config, Project}
@@ -14,7 +14,7 @@ defmodule Hotpush.Project.LastBuild do
   @most 256 * 1024
 
   @doc """
-  Where it is kept: what is asked depends on the project (children of an umbrella share the folder)
+  The path of the file. The question depends on the project (children of an umbrella share the folder)
   and on the applications that the config names.
   """
   @spec path(Path.t(), atom(), Config.t()) :: Path.t()
@@ -23,7 +23,7 @@ defmodule Hotpush.Project.LastBuild do
     Path.join(state_dir, "last_build_#{key}")
   end
 
-  @doc "The project, as far as it is kept: its applications' names, and the other modules to ask for."
+  @doc "The project with what is kept: the names of its applications, and the other modules to ask for."
   @spec read(Path.t(), Path.t()) :: Project.t() | nil
   def read(path, state_dir) do
     with {:ok, <<sum::binary-16, body::binary>>} <- bytes(path),
@@ -31,7 +31,7 @@ defmodule Hotpush.Project.LastBuild do
          {:ok, {@version, [_ | _] = apps, modules}} <- SafeTerm.decode(body),
          true <- Enum.all?(apps, &match?({<<_, _::binary>>, flag} when is_boolean(flag), &1)),
          true <- is_list(modules) and Enum.all?(modules, &is_binary/1) do
-      # Written by us, of names that were atoms then.
+      # Hotpush wrote these names, which were atoms at that time.
       %Project{
         apps: for({name, e} <- apps, do: %App{name: String.to_atom(name), editable?: e}),
         protocols: Enum.map(modules, &String.to_atom/1),
@@ -44,7 +44,7 @@ defmodule Hotpush.Project.LastBuild do
 
   defp bytes(path), do: File.open(path, [:read, :binary], &IO.binread(&1, @most))
 
-  @doc "Keeps it, if it differs from what is kept. A failure to write is no failure of the build."
+  @doc "Writes the file if it has changed. If it cannot be written, the build does not fail."
   @spec keep(Project.t(), Path.t()) :: :ok
   def keep(%Project{} = project, path) do
     apps =

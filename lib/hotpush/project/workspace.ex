@@ -108,8 +108,8 @@ defmodule Hotpush.Project.Workspace do
 
   defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])
 
-  # Distribution loads crypto when it starts, beside the compiler. If Mix takes its folder from the
-  # code path at that moment (1.15 and newer), it cannot find its native code, and says so in a
+  # Distribution loads crypto when it starts, while the compiler runs. If Mix (1.15 and newer) removes
+  # crypto's folder from the code path at that moment, crypto cannot find its native code, and prints a
   # stack trace.
   defp keep_crypto do
     if Version.match?(System.version(), ">= 1.15.0"), do: Code.ensure_loaded(:crypto)

@@ -1,7 +1,7 @@
 defmodule Hotpush.Scanner.Portable do
   @moduledoc """
-  The scanner that needs nothing but OTP. It answers as `Hotpush.Scanner.Native` does, more
-  slowly, and has no manifest.
+  The scanner that needs only OTP. It returns the same as `Hotpush.Scanner.Native`, but is slower, and has
+  no manifest.
   """
 
   @behaviour Hotpush.Scanner.Behaviour
@@ -63,8 +63,8 @@ defmodule Hotpush.Scanner.Portable do
     end
   end
 
-  # The first folder wins. A bad file in an overlay still hides the one that it stands for: that
-  # one is known to be the wrong one.
+  # The first folder wins. A bad file in an overlay still hides the file that it replaces, which is known
+  # to be wrong.
   defp choose(seen, overlay, missing) do
     {entries, problems, _winners, _hidden} =
       Enum.reduce(seen, {[], missing, %{}, MapSet.new()}, fn
@@ -97,7 +97,7 @@ defmodule Hotpush.Scanner.Portable do
     {entries, problems}
   end
 
-  # The file has to be named as its module is, or the loader on the device refuses it.
+  # The file must have the name of its module, or the loader on the device rejects it.
   defp check_name(path, %{module: module}) do
     if Path.basename(path) == module <> ".beam",
       do: :ok,
@@ -114,7 +114,7 @@ defmodule Hotpush.Scanner.Portable do
     end
   end
 
-  # The stamp stands where `CInf` stood, or last.
+  # The stamp takes the place of `CInf`, or comes last.
   defp stamped(chunks, stamp, keep) do
     kept = Identity.kept_ids(keep)
 

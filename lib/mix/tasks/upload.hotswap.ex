@@ -190,7 +190,7 @@ defmodule Mix.Tasks.Upload.Hotswap do
     end)
   end
 
-  # Who is found but neither named nor confirmed is listed, and offered nothing.
+  # Devices that are found but neither named nor confirmed are listed, and offered nothing.
   defp discover(config) do
     ask = if config.json != "-" and Choice.terminal?(), do: &Mix.shell().yes?(&1, default: :no)
 
@@ -220,12 +220,12 @@ defmodule Mix.Tasks.Upload.Hotswap do
     end
   end
 
-  # In a shell, nobody has waited since the VM was started.
+  # In a shell, the user has not been waiting since the VM started.
   defp since do
     if Code.ensure_loaded?(IEx) and IEx.started?(), do: [], else: [since: Stopwatch.started()]
   end
 
-  # Perhaps before anything was compiled.
+  # This may run before anything is compiled.
   defp fail(error) do
     Workspace.consolidate()
     CLI.complain(error)

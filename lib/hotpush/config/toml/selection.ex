@@ -17,10 +17,10 @@ defmodule Hotpush.Config.Toml.Selection do
   @type asked :: {:node | :ssh | :device | :group | :host, String.t() | atom()}
 
   @doc """
-  The targets that `asked` means, in the order asked. Where nothing is asked for: the devices of
-  hotpush.toml, or, where it has none, those of `configured`, the Mix config's.
+  The targets of `asked`, in order. If nothing is asked for, the devices of hotpush.toml, or, if it has
+  none, those of `configured`, which are the Mix config's.
 
-  In the place of `settings` may stand the error that says why hotpush.toml was not read.
+  `settings` may also be the error that says why hotpush.toml was not read.
   """
   @spec targets([asked()], Toml.t() | Error.t() | nil, [asked()]) ::
           {:ok, [Target.t()]} | {:error, Error.t()}
@@ -42,8 +42,8 @@ defmodule Hotpush.Config.Toml.Selection do
   defp unread(name, unread), do: {:error, Error.new(:usage, name, {:name_unread, unread.subject})}
 
   @doc """
-  Those of the targets that go by a name: a nickname; or else a node, a host or a serial number; or
-  else the beginning of a serial number.
+  The targets that match a name: first by nickname, then by node, host or serial number, then by the
+  beginning of a serial number.
   """
   @spec called([Target.t()], String.t()) :: [Target.t()]
   def called(_routes, ""), do: []

@@ -3,7 +3,7 @@ defmodule Hotpush.Error.Prose.Ssh do
 
   alias Hotpush.Text
 
-  # With a user in the address, it may have been meant as the name of a node.
+  # If an address has a user, the user may have meant a node.
   @unreached [:unresolved, :port_refused, :no_route, :no_answer, :host_key_unknown] ++
                [:key_refused, :password_needed, :too_many_keys, :hung_up]
 

@@ -1,17 +1,17 @@
 defmodule Hotpush.Project.LateSaves.Record do
   @moduledoc """
-  What the sources held when they were compiled in the second of their last save.
+  The content of sources that were compiled in the second of their last save.
 
-  A source that still holds the same has not changed since, whatever its time says. The record is a
-  file in the build folder. What it says of a place holds while the compilers' manifests there are
-  those that our compilation left.
+  A source that still has this content has not changed since, whatever its time is. The record is a file
+  in the build folder. An entry is valid as long as the compilers' manifests are those that Hotpush's
+  compilation left.
   """
 
   @typedoc "For each folder of beams the digest of its manifests, and the digests of sources."
   @type t :: %{optional(Path.t()) => {binary(), digests()}}
   @type digests :: %{optional(Path.t()) => binary()}
 
-  @doc "Reads the record. A file that is missing or damaged is an empty one."
+  @doc "Reads the record. A missing or damaged file counts as empty."
   @spec read(Path.t()) :: t()
   def read(file) do
     with {:ok, binary} <- File.read(file),
@@ -29,7 +29,7 @@ defmodule Hotpush.Project.LateSaves.Record do
     ArgumentError -> :error
   end
 
-  @doc "What it says of the sources whose beams are in the folder `ebin`."
+  @doc "Its entry for the sources whose beams are in the folder `ebin`."
   @spec of(t(), Path.t(), [Path.t()]) :: digests()
   def of(record, ebin, manifests) do
     case record do
@@ -38,12 +38,12 @@ defmodule Hotpush.Project.LateSaves.Record do
     end
   end
 
-  @doc "What the record says once `digests` were compiled into `ebin`."
+  @doc "The record after `digests` were compiled into `ebin`."
   @spec entry(Path.t(), [Path.t()], digests()) :: t()
   def entry(_ebin, _manifests, digests) when digests == %{}, do: %{}
   def entry(ebin, manifests, digests), do: %{ebin => {digest(manifests), digests}}
 
-  @doc "The digests of files; one that cannot be read has none."
+  @doc "The digests of files, without those that cannot be read."
   @spec digests([Path.t()]) :: digests()
   def digests(files) do
     for file <- files, {:ok, binary} <- [File.read(file)], into: %{} do
@@ -53,7 +53,7 @@ defmodule Hotpush.Project.LateSaves.Record do
 
   defp digest(manifests), do: manifests |> digests() |> :erlang.term_to_binary() |> :erlang.md5()
 
-  @doc "Writes the record beside the old one, and renames it. Where that fails, there is none."
+  @doc "Writes the record to another file, and renames it. If that fails, there is no record."
   @spec write(t(), Path.t()) :: :ok
   def write(record, file) do
     File.mkdir_p(Path.dirname(file))

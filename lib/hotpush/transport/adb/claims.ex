@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Adb.Claims do
   @moduledoc """
-  What this VM knows of the ways that `Hotpush.Transport.Adb.Tunnel` has opened: the node behind each
-  device, and which tunnels it set up itself.
+  What this VM knows about the tunnels of `Hotpush.Transport.Adb.Tunnel`: the node of each device, and
+  which tunnels this VM has set up itself.
   """
 
   use Agent
@@ -15,19 +15,19 @@ defmodule Hotpush.Transport.Adb.Claims do
   @spec start_link(term()) :: Agent.on_start()
   def start_link(_), do: Agent.start_link(fn -> Backup.get(__MODULE__, %{}) end, name: __MODULE__)
 
-  @doc "All that is known, by the serial numbers of the devices."
+  @doc "Everything that is known, by serial number."
   @spec all() :: %{String.t() => claim()}
   def all, do: Agent.get(__MODULE__, & &1)
 
-  @doc "What is known of one device."
+  @doc "What is known about one device."
   @spec get(String.t()) :: claim()
   def get(serial), do: of(all(), serial)
 
-  @doc "Keeps the node of a device."
+  @doc "Records the node of a device."
   @spec put_node(String.t(), node()) :: :ok
   def put_node(serial, node), do: update(&Map.put(&1, serial, %{of(&1, serial) | node: node}))
 
-  @doc "Keeps that a tunnel was set up here."
+  @doc "Records that a tunnel was set up here."
   @spec put_tunnel(String.t(), {String.t(), String.t()}) :: :ok
   def put_tunnel(serial, tunnel) do
     update(fn all ->
