@@ -1,10 +1,10 @@
 defmodule Hotpush.Test.Adb do
   @moduledoc """
-  Real adb and real adbd: phones, each in a network namespace of its own, behind an adb server of
-  this run's own. The developer's server, its port and its keys are left alone.
+  Real adb and real adbd: phones, each in a network namespace of its own, behind an adb server that
+  belongs to this run. The developer's server, its port and its keys are not touched.
 
-  A phone's adbd is reached over a cable; a node in its namespace that listens on loopback is
-  reached through adb's tunnels alone.
+  A phone's adbd is reached over a cable. A node in its namespace listens on loopback, so it is reached
+  only through adb's tunnels.
   """
 
   alias Hotpush.Test.{Leash, Netns, Ports, Run, Until}
@@ -16,7 +16,7 @@ defmodule Hotpush.Test.Adb do
     defstruct [:serial, :netns]
   end
 
-  @doc "Why there can be none on this machine, or `nil`."
+  @doc "Why phones cannot run on this machine, or `nil`."
   @spec missing() :: String.t() | nil
   def missing do
     cond do
@@ -27,8 +27,8 @@ defmodule Hotpush.Test.Adb do
   end
 
   @doc """
-  Starts an adb server of this run's own, which ends with the calling process, and has this VM and
-  what it starts use it: whoever asks adb would start one for all of the machine.
+  Starts an adb server for this run, which ends with the calling process. This VM and the programs that it
+  starts use it: otherwise, the first call of adb would start a server for the whole machine.
   """
   @spec server() :: :ok
   def server do
@@ -40,7 +40,7 @@ defmodule Hotpush.Test.Adb do
     System.put_env("ANDROID_ADB_SERVER_PORT", "#{port}")
     System.delete_env("ADB_SERVER_SOCKET")
 
-    # It looks for emulators at no port, and has a HOME of its own for its keys.
+    # It looks for no emulators, and has its own HOME for its keys.
     home = Run.dir("adb")
     own = [{"HOME", home}, {"ANDROID_SDK_HOME", home}, {"ANDROID_USER_HOME", home}]
     own = [{"ADB_LOCAL_TRANSPORT_MAX_PORT", "5554"} | own]
@@ -56,7 +56,7 @@ defmodule Hotpush.Test.Adb do
     end
   end
 
-  # adbd comes and goes by a file that is there or not.
+  # adbd runs as long as a file exists.
   @run """
   while :; do
     while [ -e off ]; do sleep 0.02; done
@@ -78,14 +78,14 @@ defmodule Hotpush.Test.Adb do
     phone
   end
 
-  @doc "Runs adb; its output."
+  @doc "Runs adb, and returns its output."
   @spec adb([String.t()]) :: String.t()
   def adb(args) do
     {output, _} = System.cmd("timeout", ["30", "adb" | args], stderr_to_stdout: true)
     output
   end
 
-  @doc "Its adbd ends; returns when adb calls it offline."
+  @doc "Ends its adbd; returns when adb says that it is offline."
   @spec off(%Phone{}) :: :ok
   def off(phone) do
     File.write!(Path.join(phone.netns.dir, "off"), "")
@@ -93,7 +93,7 @@ defmodule Hotpush.Test.Adb do
     :ok
   end
 
-  @doc "Its adbd stops: it keeps its connections and answers nothing."
+  @doc "Freezes its adbd, which keeps its connections and does not answer."
   @spec freeze(%Phone{}) :: :ok
   def freeze(%Phone{netns: netns}) do
     script = "kill -s STOP $(cat '#{netns.dir}/adbd')"
@@ -102,7 +102,7 @@ defmodule Hotpush.Test.Adb do
     :ok
   end
 
-  @doc "Its adbd is there again; returns when adb can talk to it."
+  @doc "Starts its adbd again; returns when adb can talk to it."
   @spec on(%Phone{}) :: :ok
   def on(phone) do
     File.rm!(Path.join(phone.netns.dir, "off"))
@@ -138,7 +138,7 @@ defmodule Hotpush.Test.Adb do
     )
   end
 
-  # It is built to look for its libraries where it would be installed.
+  # It looks for its libraries where it would be installed.
   defp libraries do
     for dir <- ~w(android .),
         multiarch <- Path.wildcard(Path.join(@unpacked, "usr/lib/*-linux-*")) do

@@ -1,8 +1,8 @@
 defmodule Hotpush.Test.Beams do
   @moduledoc """
-  Many real modules, quickly: different sizes, ordinary code.
+  Makes many real modules of different sizes quickly, with ordinary code.
 
-  Everything follows from the module's number, so the same call gives the same
+  Everything depends only on the module's number, so the same call makes the same
   modules again.
   """
 
@@ -29,8 +29,8 @@ defmodule Hotpush.Test.Beams do
   @doc """
   Compiles the same modules into `dir`, an `ebin`; only those in `numbers`.
 
-  Answers how many beams it wrote. They are as `mix compile` makes them, with
-  their debug information.
+  Returns how many beams it wrote. They are like those of `mix compile`, with
+  debug information.
   """
   @spec compile(Path.t(), Enumerable.t(), Enumerable.t()) :: non_neg_integer
   def compile(dir, numbers, changed \\ []) do
@@ -45,7 +45,7 @@ defmodule Hotpush.Test.Beams do
       File.write!(Path.join(sources, Source.file(number)), text)
     end
 
-    # In another VM: in this one the modules would stay, and collide the next time.
+    # In another VM: in this one, the modules would stay loaded, and collide the next time.
     {"", 0} =
       System.cmd("elixirc", ["-o", dir, Path.join(sources, "*.ex")],
         env: Run.clean_env(),
@@ -59,7 +59,7 @@ defmodule Hotpush.Test.Beams do
   Copies of the beams of the running OTP and Elixir, `count` of them, below `dir`
   as `lib/app_N/ebin`: thousands of files of every kind at the price of a copy.
 
-  Where there are fewer, more copies of them follow. Answers the `ebin` folders.
+  If there are fewer, they are copied more than once. Returns the `ebin` folders.
   """
   @spec farm(Path.t(), pos_integer) :: [Path.t()]
   def farm(dir, count) do

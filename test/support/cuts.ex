@@ -1,7 +1,7 @@
 defmodule Hotpush.Test.Cuts do
   @moduledoc """
   Pushes over a link that is cut or stalled at a random byte, to real devices, over distribution
-  and over ssh. Whatever the fault: no device is half old and half new, the outcome says what the
+  and over ssh. Whatever the fault, no device is half old and half new, the result says what the
   device then runs, and the next push works.
 
   `bin/cuts` runs many; the suite runs a few.
@@ -17,8 +17,8 @@ defmodule Hotpush.Test.Cuts do
   @sizes [:small, :staged]
 
   @doc """
-  Makes `count` faults, the same ones for the same `seed`, and calls `tell` with each trial:
-  `:wrong` is a list of what must not be, and empty where all is well.
+  Makes `count` faults, the same ones for the same `seed`, and calls `tell` with each trial: `:wrong`
+  lists what is wrong, and is empty if all is well.
   """
   @spec run(pos_integer(), integer(), (map() -> any())) :: [map()]
   def run(count, seed, tell \\ &Function.identity/1) do
@@ -131,9 +131,9 @@ defmodule Hotpush.Test.Cuts do
     end
   end
 
-  # What was held on the way has arrived, and what began there has ended.
+  # Held bytes have arrived, and everything that they started has ended.
   defp rest(device) do
-    # What was held reaches the device within moments.
+    # Held bytes reach the device within moments.
     Process.sleep(50)
 
     Until.until(

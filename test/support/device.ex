@@ -2,10 +2,9 @@ defmodule Hotpush.Test.Device do
   @moduledoc """
   A real device node in its own OS process.
 
-  It ends with the process that started it, with this VM, or when stopped. The
-  test looks at it by `call/4`, which goes over a socket of its own, so that what
-  distribution shows (`nodes(hidden)`, atoms, links) is what the thing under test
-  left there.
+  It ends with the process that started it, with this VM, or when stopped. Tests
+  inspect it with `call/4`, which uses a separate socket. So what distribution shows
+  (`nodes(hidden)`, atoms, links) comes only from the code under test.
   """
 
   alias Hotpush.Test.{Epmd, Link, Run, Until}
@@ -33,9 +32,9 @@ defmodule Hotpush.Test.Device do
     * `mode:` - `:embedded` (default of a release) or `:interactive` (of `erl`)
     * `erlang_only:` - a plain node without Elixir
     * `apps:` - applications to start on a plain node
-    * `link:` - round trip in ms of a link, at which alone the host then reaches it
+    * `link:` - round trip in ms of a link, which is then the only way to reach it
     * `names:` - `:long` (default) or `:short`
-    * `distribution: false` - a VM that is no node; it has no `dist_port` and no `link:`
+    * `distribution: false` - a VM that is not a node; it has no `dist_port` and no `link:`
     * `name:`, `cookie:` - random by default; `host:` - `127.0.0.1` by default
     * `netns:` - a `Hotpush.Test.Netns` to run in; its host name is then the node's
     * `tunnelled: true` - it listens there on loopback and registers with this host's epmd
@@ -116,7 +115,7 @@ defmodule Hotpush.Test.Device do
     end
   end
 
-  # What a boot script does in embedded mode. Since OTP 29, crypto wants its application first.
+  # As a boot script does in embedded mode. Since OTP 29, crypto needs its application first.
   defp load_all(device, paths) do
     for path <- paths, app <- Path.wildcard(Path.join(path, "*.app")) do
       app = app |> Path.basename(".app") |> String.to_atom()
@@ -128,7 +127,7 @@ defmodule Hotpush.Test.Device do
     end
   end
 
-  @doc "Applies a function on the device, without distribution; raises what it raised."
+  @doc "Applies a function on the device, without distribution. Raises what it raises there."
   @spec call(t, module, atom, [term], timeout) :: term
   def call(device, module, function, args, timeout \\ 30_000) do
     case GenServer.call(device.pid, {:call, {module, function, args}}, timeout) do
@@ -148,7 +147,7 @@ defmodule Hotpush.Test.Device do
   @spec spawn(t, String.t()) :: pid
   def spawn(device, code), do: call(device, :erlang, :spawn, [Code, :eval_string, [code]])
 
-  @doc "The modules of ours that are loaded on the device: none, unless a push is under way."
+  @doc "Hotpush's modules that are loaded on the device: none, unless a push is running."
   @spec agents(t) :: [module]
   def agents(device) do
     for {module, _} <- call(device, :code, :all_loaded, []),
@@ -168,7 +167,7 @@ defmodule Hotpush.Test.Device do
   @spec kill(t) :: :ok
   def kill(device), do: GenServer.call(device.pid, :kill, 30_000)
 
-  @doc "Reboot: kills the device and starts it again, same name and port; returns it anew."
+  @doc "Reboot: kills the device and starts it again with the same name and port. Returns the new one."
   @spec restart(t) :: t
   def restart(device) do
     :ok = GenServer.call(device.pid, :restart, 120_000)
@@ -177,7 +176,7 @@ defmodule Hotpush.Test.Device do
     device
   end
 
-  @doc "Freezes the device: it keeps its connections and answers nothing. See `thaw/1`."
+  @doc "Freezes the device: it keeps its connections and does not answer. See `thaw/1`."
   @spec freeze(t) :: :ok
   def freeze(device) do
     signal(device, "STOP")
@@ -206,7 +205,7 @@ defmodule Hotpush.Test.Device do
   @spec stop(t) :: :ok
   def stop(device), do: GenServer.stop(device.pid, :normal, 30_000)
 
-  @doc "What the device wrote so far."
+  @doc "What the device has written so far."
   @spec log(t) :: String.t()
   def log(device), do: File.read!(device.log)
 end

@@ -1,11 +1,11 @@
 defmodule Hotpush.Test.DeviceLogs do
-  @moduledoc "An ExUnit formatter that shows, below a failed test, what devices wrote meanwhile."
+  @moduledoc "An ExUnit formatter that shows, below a failed test, what devices wrote during it."
 
   use GenServer
 
   @lines 25
 
-  @doc "Notes a device that started."
+  @doc "Records a started device."
   @spec note(Hotpush.Test.Device.t()) :: :ok
   def note(device) do
     if :ets.whereis(__MODULE__) != :undefined,
@@ -14,7 +14,7 @@ defmodule Hotpush.Test.DeviceLogs do
     :ok
   end
 
-  @doc "Opens the list of devices; its owner has to outlive the tests."
+  @doc "Creates the list of devices. Its owner must outlive the tests."
   @spec open() :: :ok
   def open do
     :ets.new(__MODULE__, [:named_table, :public])

@@ -13,8 +13,8 @@ defmodule Hotpush.Test.Epmd do
   end
 
   @doc """
-  Registers a name for a port, as a node does: for as long as the connection that is answered stays
-  open (ERTS User's Guide, Distribution Protocol, ALIVE2_REQ).
+  Registers a name for a port, as a node does: as long as the returned connection stays open (ERTS
+  User's Guide, Distribution Protocol, ALIVE2_REQ).
   """
   @spec register(String.t(), :inet.port_number()) :: :gen_tcp.socket()
   def register(name, port) do

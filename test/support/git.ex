@@ -23,7 +23,7 @@ defmodule Hotpush.Test.Git do
     git(dir, ~w(-c user.name=test -c user.email=test@localhost commit --quiet --message change))
   end
 
-  # Nothing of the user's own configuration.
+  # Without the user's own configuration.
   defp git(dir, args) do
     env = Run.clean_env() ++ [{"HOME", dir}, {"GIT_CONFIG_NOSYSTEM", "1"}]
     {_, 0} = System.cmd("git", args, cd: dir, env: env, stderr_to_stdout: true)

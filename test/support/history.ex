@@ -1,8 +1,8 @@
 defmodule Hotpush.Test.History do
   @moduledoc """
-  The git history of a library, replayed commit by commit onto one real device: a release of the
-  first commit, in embedded mode, which gets each of the following ones by the real
-  `mix upload.hotswap` and is then held against a compilation from nothing.
+  Replays the git history of a library commit by commit onto one real device: a release of the first
+  commit, in embedded mode. The real `mix upload.hotswap` pushes each following commit, and the device
+  is then compared with a compilation from nothing.
 
   `bin/history` replays long ones; the suite a short one.
   """
@@ -10,14 +10,14 @@ defmodule Hotpush.Test.History do
   alias Hotpush.Test.{Device, Project}
   alias Hotpush.Test.History.{Library, Truth}
 
-  # How often a second push, which has nothing to do, is made.
+  # How often to push a second time, which should have nothing to do.
   @again 10
 
   defstruct [:library, :kind, :project, :twin, :device, :reference, seen: [], trials: []]
 
   @typedoc """
-  What came of a commit: `:pushed`, `:refused` (then forced, or a new device was made), `:broken`
-  (it does not compile) or `:failed`; `faults` is what the device then had of it that is wrong.
+  The result of a commit: `:pushed`, `:refused` (then forced, or a new device was made), `:broken` (it
+  does not compile) or `:failed`. `faults` is what was then wrong on the device.
   """
   @type trial :: %{
           commit: String.t(),
@@ -77,7 +77,7 @@ defmodule Hotpush.Test.History do
     Library.checkout(state.library, Map.fetch!(state, where), state.kind, commit, deps)
   end
 
-  # Compiled from nothing, beside the project, while that one is pushed.
+  # Compiled from nothing in another folder, while the project is pushed.
   defp fresh(state, commit) do
     checkout(state, :twin, commit)
     File.rm_rf!(Path.join(state.twin.dir, "_build"))
@@ -137,11 +137,11 @@ defmodule Hotpush.Test.History do
     Project.mix(state.project, args, %{"HOTPUSH_COOKIE" => to_string(state.device.cookie)})
   end
 
-  @doc "Whether nothing went wrong."
+  @doc "Whether everything went well."
   @spec right?([trial]) :: boolean
   def right?(trials), do: Enum.all?(trials, &(&1.came != :failed and &1.faults == []))
 
-  @doc "What came of it, in one line."
+  @doc "The result in one line."
   @spec summary([trial]) :: String.t()
   def summary(trials) do
     came = Enum.frequencies_by(trials, & &1.came)

@@ -1,9 +1,9 @@
 defmodule Hotpush.Test.Hotswap do
   @moduledoc """
-  The real `mix upload.hotswap` in a generated project, and what holds for every run of it.
+  Runs the real `mix upload.hotswap` in a generated project, and checks what holds for every run.
 
-  A node and its cookie are given as a user would, by `--node` and `HOTPUSH_COOKIE`, and a device
-  behind ssh by its address; `mix/3` of `Hotpush.Test.Project` gives neither.
+  A node and its cookie are passed as a user would, with `--node` and `HOTPUSH_COOKIE`, and a device
+  behind ssh by its address; `mix/3` of `Hotpush.Test.Project` passes neither.
   """
 
   import ExUnit.Assertions
@@ -12,11 +12,11 @@ defmodule Hotpush.Test.Hotswap do
 
   @type device :: Device.t() | SshDevice.t()
 
-  # What the VM and Mix write when nobody caught something.
+  # What the VM and Mix write after an uncaught error.
   @traces ["** (", "(stdlib", "(elixir ", "(mix ", "(hotpush ", "[error]", "CRASH REPORT"] ++
             ["=ERROR REPORT", "Supervisor:", "warning:"]
 
-  # Checks, and writes the document as a term that Elixir reads.
+  # Validates the document, and writes it as a term that Elixir reads.
   @check ~S"""
   import json, sys, jsonschema
   schema, document = [json.load(open(path)) for path in sys.argv[1:]]
@@ -36,7 +36,7 @@ defmodule Hotpush.Test.Hotswap do
   print(term(document))
   """
 
-  @doc "Runs it for a device. Answers the output, standard error within it, and the exit status."
+  @doc "Runs it for a device. Returns the output, including standard error, and the exit status."
   @spec push(Project.t(), device, [String.t()], map) :: {String.t(), non_neg_integer}
   def push(project, device, args \\ [], env \\ %{}) do
     {name, named, environment, secrets} = reach(device)
@@ -51,7 +51,7 @@ defmodule Hotpush.Test.Hotswap do
   defp reach(%SshDevice{} = device),
     do: {SshDevice.address(device), [], SshDevice.env(device), []}
 
-  @doc "As `push/4`; answers the output, and fails unless the exit status is 0."
+  @doc "The same as `push/4`, but returns only the output, and fails unless the exit status is 0."
   @spec push!(Project.t(), device, [String.t()], map) :: String.t()
   def push!(project, device, args \\ [], env \\ %{}) do
     {output, status} = push(project, device, args, env)
@@ -59,7 +59,7 @@ defmodule Hotpush.Test.Hotswap do
     output
   end
 
-  @doc "Pushes again: nothing differs, and no code goes over. Every test of a change ends so."
+  @doc "Pushes again: nothing differs, and no code is sent. Every test of a change ends with this."
   @spec again(Project.t(), device, [String.t()], map) :: String.t()
   def again(project, device, args \\ [], env \\ %{}) do
     output = push!(project, device, args, env)
@@ -72,7 +72,7 @@ defmodule Hotpush.Test.Hotswap do
     output
   end
 
-  @doc "Runs it with nothing but `args`; no run shows one of the `secrets`, or a stack trace."
+  @doc "Runs it with only `args`. Fails if the output has one of the `secrets`, or a stack trace."
   @spec run(Project.t(), [String.t()], map, [String.t()]) :: {String.t(), non_neg_integer}
   def run(project, args, env \\ %{}, secrets \\ []) do
     {output, status} = Project.mix(project, ["upload.hotswap" | args], env)
@@ -80,7 +80,7 @@ defmodule Hotpush.Test.Hotswap do
     {output, status}
   end
 
-  @doc "As `run/4`, with standard output and standard error apart."
+  @doc "The same as `run/4`, with separate standard output and standard error."
   @spec run_apart(Project.t(), [String.t()], map, [String.t()]) ::
           {String.t(), String.t(), non_neg_integer}
   def run_apart(project, args, env \\ %{}, secrets \\ []) do

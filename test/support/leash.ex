@@ -1,10 +1,10 @@
 defmodule Hotpush.Test.Leash do
   @moduledoc """
-  Runs a command in an OS process that cannot outlive the one who started it.
+  Runs a command in an OS process that cannot outlive the process that started it.
 
-  The command is held by a small shell script that reads its standard input:
-  a line or the end of the input (also when this VM is killed with -9) kills the
-  command and every process of its session.
+  A small shell script runs the command and reads its own standard input: a line
+  or the end of the input (also when this VM is killed with -9) kills the command
+  and every process of its session.
   """
 
   @script """
@@ -14,7 +14,7 @@ defmodule Hotpush.Test.Leash do
   trap '' TERM INT HUP
   (
     read -r _ <&3
-    # Told at once, the command may not have a session of its own yet.
+    # Right after the start, the command may not have a session of its own yet.
     until kill -s KILL -- "-$pid" || ! kill -s 0 "$pid"; do sleep 0.01; done
   ) >/dev/null 2>&1 &
   watch=$!
@@ -32,7 +32,7 @@ defmodule Hotpush.Test.Leash do
   @doc """
   Opens a port on the leashed command, whose output goes to the file `log`.
 
-  The owner gets `{port, {:exit_status, code}}` when it ended.
+  The owner gets `{port, {:exit_status, code}}` when it has ended.
   """
   @spec open(String.t(), [String.t()], Path.t(), [{String.t(), String.t() | nil}]) :: port
   def open(command, args, log, env) do
@@ -45,7 +45,7 @@ defmodule Hotpush.Test.Leash do
   @doc "Kills the command of `port` and waits until it is gone. Only the port's owner may."
   @spec kill(port) :: :ok
   def kill(port) do
-    # What died by itself just now may have closed the port already.
+    # If the command has just ended by itself, the port may already be closed.
     monitor = Port.monitor(port)
     send(port, {self(), {:command, "kill\n"}})
 

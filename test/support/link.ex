@@ -2,9 +2,9 @@ defmodule Hotpush.Test.Link do
   @moduledoc """
   A TCP link with a delay, byte counters and faults, as a proxy in this VM.
 
-  It delays bytes, not throughput: what is sent back to back arrives back to
-  back, half a round trip later. Opening a connection costs one round trip, which
-  is charged to its first bytes, since a proxy cannot delay the TCP handshake.
+  It adds delay, but does not limit throughput: bytes arrive as they were sent,
+  half a round trip later. Opening a connection takes one round trip, which delays
+  its first bytes, since a proxy cannot delay the TCP handshake.
   """
 
   use GenServer
@@ -49,26 +49,26 @@ defmodule Hotpush.Test.Link do
   @spec reset(t) :: :ok
   def reset(link), do: Enum.each(1..3, &:counters.put(link.counters, &1, 0))
 
-  @doc "Drops every connection; new ones are taken."
+  @doc "Drops every connection; new ones are accepted."
   @spec cut(t) :: :ok
   def cut(link), do: GenServer.call(link.pid, :cut)
 
   @doc """
-  Drops each connection, open or to come, as soon as its `direction` has carried
-  `bytes` more. Until `resume/1`.
+  Drops each connection, open or new, as soon as its `direction` has carried
+  `bytes` more, until `resume/1`.
   """
   @spec cut_after(t, :to_device | :to_host, non_neg_integer) :: :ok
   def cut_after(link, direction, bytes) do
     GenServer.call(link.pid, {:cut_after, direction, bytes})
   end
 
-  @doc "As `cut_after/3`, for the connections that are open, and once."
+  @doc "The same as `cut_after/3`, but only for the open connections, and only once."
   @spec cut_open_after(t, :to_device | :to_host, non_neg_integer) :: :ok
   def cut_open_after(link, direction, bytes) do
     GenServer.call(link.pid, {:cut_open_after, direction, bytes})
   end
 
-  @doc "As `cut_after/3`, for the next connection alone."
+  @doc "The same as `cut_after/3`, but only for the next connection."
   @spec cut_next_after(t, :to_device | :to_host, non_neg_integer) :: :ok
   def cut_next_after(link, direction, bytes) do
     GenServer.call(link.pid, {:cut_next_after, direction, bytes})
@@ -82,7 +82,7 @@ defmodule Hotpush.Test.Link do
   @spec refuse(t) :: :ok
   def refuse(link), do: GenServer.call(link.pid, :refuse)
 
-  @doc "Undoes `stall/1`, `refuse/1` and `cut_after/3`: what was held is delivered."
+  @doc "Undoes `stall/1`, `refuse/1` and `cut_after/3`. Held bytes are delivered."
   @spec resume(t) :: :ok
   def resume(link), do: GenServer.call(link.pid, :resume)
 

@@ -1,11 +1,11 @@
 defmodule Hotpush.Test.Netns do
   @moduledoc """
-  A small computer beside this one: a network namespace with an address of its own at the other
-  end of a cable (a veth pair), where a real avahi-daemon announces what a Nerves device does, or
-  another daemon runs.
+  A small computer next to this one: a network namespace with its own address at the other end of a
+  cable (a veth pair). In it, a real avahi-daemon announces what a Nerves device announces, or another
+  daemon runs.
 
-  It is a process tree on a leash, with a PID namespace of its own: when its first process ends,
-  however that comes, the kernel ends the others, and takes the mounts and the cable away.
+  It is a process tree on a leash, with its own PID namespace: when its first process ends, for whatever
+  reason, the kernel ends the others, and removes the mounts and the cable.
   Nothing in `/var/run/netns` is used.
   """
 
@@ -53,7 +53,7 @@ defmodule Hotpush.Test.Netns do
   wait $!
   """
 
-  @doc "Why there can be none on this machine that runs such `programs`, or `nil`."
+  @doc "Why there can be no namespace with such `programs` on this machine, or `nil`."
   @spec missing([String.t()]) :: String.t() | nil
   def missing(programs \\ ["avahi-daemon"]) do
     case Enum.reject(@programs ++ programs, &path/1) do
@@ -62,7 +62,7 @@ defmodule Hotpush.Test.Netns do
     end
   end
 
-  # A cable can be laid by root alone, and containers may forbid it to root, too.
+  # Only root can create a cable, and containers may forbid it even to root.
   defp forbidden do
     name = interface()
     try_it = "ip link add #{name} type veth peer name #{name}p && ip link del #{name}"
@@ -79,8 +79,8 @@ defmodule Hotpush.Test.Netns do
 
     * `host:` - its name without `.local`; a random one by default
     * `services:` - `["_ssh._tcp": port]`; by default those of a Nerves device
-    * `run:` - a shell script for what runs there in place of avahi, and `ready:`, what it writes
-      when it is
+    * `run:` - a shell script that runs there instead of avahi, and `ready:`, what it writes when it is
+      ready
   """
   @spec start(keyword) :: t
   def start(opts \\ []) do
@@ -92,7 +92,7 @@ defmodule Hotpush.Test.Netns do
   @spec stop(t) :: :ok
   def stop(netns), do: GenServer.stop(netns.server, :normal, 30_000)
 
-  @doc "The command line that runs a command in there; in its network alone by `[\"--net\"]`."
+  @doc "The command line that runs a command inside; with `[\"--net\"]`, only in its network."
   @spec inside(t, String.t(), [String.t()], [String.t()]) :: {String.t(), [String.t()]}
   def inside(netns, command, args, spaces \\ ~w(--net --mount --pid)) do
     {path("nsenter"), spaces ++ ~w(--target #{netns.os_pid} --) ++ [command | args]}
@@ -157,7 +157,7 @@ defmodule Hotpush.Test.Netns do
   # At most 15 bytes (IFNAMSIZ).
   defp interface, do: "hp" <> Base.encode16(:rand.bytes(5), case: :lower)
 
-  # Four addresses of those that are for tests between networks (RFC 2544): 198.18.0.0/15.
+  # Four of the addresses for tests between networks (RFC 2544): 198.18.0.0/15.
   defp addresses do
     <<_::6, low::10, third::6, _::2>> = :rand.bytes(3)
     prefix = "198.#{18 + rem(low, 2)}.#{div(low, 4)}."

@@ -1,6 +1,6 @@
 defmodule Hotpush.Test.Ports do
   @moduledoc """
-  Ports that the system gives to nobody: a device that restarts listens on its own again.
+  Ports that the system does not assign, so that a restarted device can listen on its own again.
 
   The system takes the port of each connection, and of each listener that asks for any, from
   `/proc/sys/net/ipv4/ip_local_port_range`, which begins at 32768. A port from there that is closed
@@ -10,11 +10,11 @@ defmodule Hotpush.Test.Ports do
   @lowest 10_000
   @highest 32_767
 
-  @doc "A few ports, to be tried one after the other."
+  @doc "A few ports, to try one after the other."
   @spec candidates() :: [:inet.port_number(), ...]
   def candidates, do: for(_ <- 1..20, do: Enum.random(@lowest..@highest))
 
-  @doc "A port of 127.0.0.1 that nothing listens on, to be listened on later or never."
+  @doc "A port of 127.0.0.1 on which nothing listens, to listen on later or never."
   @spec free() :: :inet.port_number()
   def free do
     {:ok, socket} = first(candidates(), &:gen_tcp.listen(&1, ip: {127, 0, 0, 1}))
@@ -27,7 +27,7 @@ defmodule Hotpush.Test.Ports do
   @spec range() :: {:inet.port_number(), :inet.port_number()}
   def range, do: {Enum.random(@lowest..(@highest - 100)), @highest}
 
-  @doc "What `listen` answers for the first of `ports` that it can have, or else for the last."
+  @doc "The result of `listen` for the first of `ports` that is free, or else for the last one."
   @spec first([:inet.port_number(), ...], (:inet.port_number() -> {:ok, value} | {:error, term})) ::
           {:ok, value} | {:error, term}
         when value: term

@@ -4,7 +4,7 @@ defmodule Hotpush.Test.Until do
   @doc """
   Calls `fun` until it answers something truthy, which is returned.
 
-  Raises after `timeout` milliseconds, saying what `label` was waited for.
+  Raises after `timeout` milliseconds, with the `label` of what it waited for.
   """
   @spec until(String.t(), (... -> value), timeout :: pos_integer) :: value when value: term
   def until(label, fun, timeout \\ 10_000) do
@@ -19,7 +19,7 @@ defmodule Hotpush.Test.Until do
     end
   end
 
-  # Between two looks; nothing relies on how long.
+  # The time between two checks; nothing depends on it.
   defp poll_later(label, fun, deadline, timeout) do
     receive do
     after

@@ -1,9 +1,9 @@
 defmodule Hotpush.Test.Workbench do
   @moduledoc """
-  An application in a temporary folder, without a Mix project around it: compiled in this VM, run
-  by a device, pushed by the pipe below the Mix task.
+  An application in a temporary folder, without a Mix project: compiled in this VM, run by a device, and
+  pushed by the code below the Mix task.
 
-  The device has a copy of the folder as it was when it started: that is its firmware.
+  The device has a copy of the folder from when it started, which is its firmware.
   """
 
   alias Hotpush.{Config, Project, Scanner}
@@ -53,11 +53,11 @@ defmodule Hotpush.Test.Workbench do
     describe(bench)
   end
 
-  @doc "Puts any bytes in the place of a module's file."
+  @doc "Replaces a module's file by any bytes."
   @spec put(t(), module(), binary()) :: :ok
   def put(bench, module, beam), do: File.write!(file(bench, module), beam)
 
-  @doc "Takes a module away, as a recompilation after its source went away would."
+  @doc "Removes a module, as a compilation after its source was deleted would."
   @spec remove(t(), module()) :: t()
   def remove(bench, module) do
     File.rm!(file(bench, module))
@@ -81,13 +81,13 @@ defmodule Hotpush.Test.Workbench do
         do: path |> Path.basename(".beam") |> String.to_atom()
   end
 
-  @doc "Starts a device whose firmware is the application as it stands; options of `Device.start/1`."
+  @doc "Starts a device with the application as its firmware. Takes the options of `Device.start/1`."
   @spec device(t(), keyword()) :: Device.t()
   def device(bench, options \\ []) do
     bench |> firmware() |> Keyword.merge(options) |> Device.start()
   end
 
-  @doc "As `device/2`, reached by ssh; options of `SshDevice.start/1`."
+  @doc "The same as `device/2`, but reached by ssh. Takes the options of `SshDevice.start/1`."
   @spec ssh_device(t(), keyword()) :: SshDevice.t()
   def ssh_device(bench, options \\ []) do
     bench |> firmware() |> Keyword.merge(options) |> SshDevice.start()

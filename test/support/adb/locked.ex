@@ -25,7 +25,7 @@ defmodule Hotpush.Test.Adb.Locked do
     accept(listener)
   end
 
-  # Whatever it is sent: prove who you are. Only a new key waits for the owner's answer.
+  # It answers everything with a demand for proof. Only a new key waits for the owner's answer.
   defp answer(socket) do
     with {:ok, <<_command::32, argument::little-32, _::32, size::little-32, _::64>>} <-
            :gen_tcp.recv(socket, 24),

@@ -1,11 +1,11 @@
 defmodule Hotpush.Test.Cuts.Verdict do
-  @moduledoc "What is wrong with what a push over a broken link said and left. Pure."
+  @moduledoc "Judges the result of a push over a broken link, and the state of the device. Pure."
 
   alias Hotpush.Report.Result
 
   @typedoc """
-  One push over a broken link. `:runs` is what the device was seen to run when all had come to
-  rest: all of the old modules, all of the new ones, or some of each.
+  One push over a broken link. `:runs` is what the device was seen to run at the end: all old modules,
+  all new ones, or some of each.
   """
   @type trial :: %{
           required(:fault) => atom(),
@@ -17,7 +17,7 @@ defmodule Hotpush.Test.Cuts.Verdict do
   @spec passing() :: [atom()]
   def passing, do: [:cut_once, :stall_once]
 
-  @doc "What must not be, as sentences."
+  @doc "What is wrong, as sentences."
   @spec of(trial(), Result.t()) :: [String.t()]
   def of(%{runs: :half}, _outcome), do: ["half old and half new"]
   def of(%{runs: :old}, %{status: :done}), do: ["said done, runs the old code"]
@@ -34,7 +34,7 @@ defmodule Hotpush.Test.Cuts.Verdict do
 
   def of(_trial, _outcome), do: []
 
-  @doc "What must not be of the two pushes after it, when the link is whole."
+  @doc "What is wrong with the two pushes after it, when the link works again."
   @spec afterwards(Result.t(), Result.t()) :: [String.t()]
   def afterwards(%{status: status}, _) when status != :done, do: ["the next push is #{status}"]
   def afterwards(_, %{round_trips: 1, loaded: [], added: []}), do: []

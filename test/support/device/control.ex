@@ -1,11 +1,10 @@
 defmodule Hotpush.Test.Device.Control do
   @moduledoc """
-  A way of its own into a device: a socket (on loopback, or on the cable to its namespace), no
+  A separate way into a device: a socket (on loopback, or on the cable to its namespace), without
   distribution.
 
-  The device connects back to a listener of ours with an expression given by
-  `-eval`, so nothing is loaded there, on any OTP and in any mode. A device whose
-  socket closes halts.
+  The device connects back to this VM with an expression in `-eval`, so nothing is
+  loaded there, on any OTP and in any mode. A device whose socket closes halts.
   """
 
   defstruct [:ip, :listener, :socket, :token]

@@ -39,7 +39,7 @@ defmodule Hotpush.Test.Device.Server do
     end
   end
 
-  # Ready is when the device connects back; it may also end before that.
+  # The device is ready when it connects back; it may also end before that.
   defp await(port, control, deadline) do
     receive do
       {^port, {:exit_status, code}} -> {:error, {:exit_status, code}}
@@ -150,7 +150,7 @@ defmodule Hotpush.Test.Device.Server do
     end
   end
 
-  # Its port is nobody's while it is down: another VM of the tests may have it for a moment.
+  # Its port is free while it is down: another VM of the tests may have it for a moment.
   defp boot_again(state, left) do
     with {:error, {:exit_status, _}} when left > 1 <- boot(state) do
       Process.sleep(200)

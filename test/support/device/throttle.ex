@@ -1,7 +1,7 @@
 defmodule Hotpush.Test.Device.Throttle do
   @moduledoc """
-  Gives an OS process a fraction of a core: it is stopped and continued ten times
-  a second by a small process, which needs no rights and no cgroup.
+  Gives an OS process a fraction of a core: a small process, which needs no
+  privileges and no cgroup, stops and continues it ten times a second.
   """
 
   alias Hotpush.Test.Leash

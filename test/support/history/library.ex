@@ -3,8 +3,8 @@ defmodule Hotpush.Test.History.Library do
   A library in a git repository, and generated projects that have one of its commits: as a path
   dependency, or as their own sources.
 
-  The library's own `mix.exs` stays behind: of what it says, only the application's name, its
-  `mod:` and its `extra_applications:` count, so nothing asks for Hex.
+  The library's own `mix.exs` is not used, except for the application's name, its `mod:` and its
+  `extra_applications:`, so nothing needs Hex.
   """
 
   alias Hotpush.Test.{Project, Run}
@@ -15,10 +15,10 @@ defmodule Hotpush.Test.History.Library do
   @type t :: %__MODULE__{repository: Path.t(), app: atom}
   @type kind :: :dependency | :own
 
-  # What a project has of its own, and what is none of a device's business.
+  # What a project has of its own, and what a device does not need.
   @left ~w(mix.exs mix.lock config deps test bench _build .git .github .formatter.exs)
 
-  @doc "The library as it stands at `commit`."
+  @doc "The library at `commit`."
   @spec at(Path.t(), String.t()) :: t
   def at(repository, commit) do
     %__MODULE__{repository: repository, app: said(repository, commit).app}
@@ -99,7 +99,7 @@ defmodule Hotpush.Test.History.Library do
     :ok
   end
 
-  # What mix.exs says in so many words; it is not run.
+  # Read from the text of mix.exs, which is not run.
   defp said(repository, commit) do
     {_, said} =
       repository
@@ -124,7 +124,7 @@ defmodule Hotpush.Test.History.Library do
 
   defp literal(_key, _value), do: nil
 
-  @doc "What `git` says of the repository, of which nothing is changed."
+  @doc "The output of `git` in the repository, which it does not change."
   @spec git(Path.t(), [String.t()]) :: String.t()
   def git(repository, args) do
     env = Run.clean_env() ++ [{"HOME", Run.root()}, {"GIT_CONFIG_NOSYSTEM", "1"}]

@@ -1,18 +1,18 @@
 defmodule Hotpush.Test.History.Truth do
   @moduledoc """
-  What a device runs, held against beams that were compiled from nothing: asked by the test's own
-  channel, and for what it does as well, by functions that raise.
+  Compares what a device runs with beams that were compiled from nothing. It asks over the test's own
+  channel, and also checks what the code does, with functions that raise.
 
-  That is done next to a *reference*, a node of its own that loads those beams from their files.
+  The *reference* is a separate node that loads those beams from their files.
   """
 
   alias Hotpush.Scanner.Portable.Identity
   alias Hotpush.Test.{Device, Project}
 
-  @typedoc "A module that is not as it should be, and in what."
+  @typedoc "A module that is wrong, and how."
   @type fault :: {:code | :lines, module, String.t()}
 
-  # Every function is called with arguments that fit none and name nothing, in a process of its own.
+  # Every function is called in a process of its own, with arguments that match no clause.
   @raise ~S"""
   for {module, function, arity} <- functions do
     {pid, monitor} =
@@ -40,7 +40,7 @@ defmodule Hotpush.Test.History.Truth do
   end
   """
 
-  @doc "A node to hold devices against."
+  @doc "The reference node."
   @spec reference() :: Device.t()
   def reference, do: Device.start(distribution: false)
 
@@ -49,7 +49,7 @@ defmodule Hotpush.Test.History.Truth do
   def beams(project) do
     lib = Path.join(project.dir, "_build/dev/lib/*")
 
-    # What comes later wins.
+    # Later ones win.
     for folder <- ["ebin", "consolidated"],
         path <- Path.wildcard(Path.join([lib, folder, "*.beam"])),
         into: %{},
@@ -57,7 +57,7 @@ defmodule Hotpush.Test.History.Truth do
   end
 
   @doc """
-  What is wrong on the device where the project has these `beams`, and `gone` once were there.
+  What is wrong on the device if the project has these `beams`, and no longer has the modules `gone`.
 
   Elixir's own protocols count as far as the device has them.
   """
@@ -86,7 +86,7 @@ defmodule Hotpush.Test.History.Truth do
     end
   end
 
-  # Of a module compiled by erlc, releases of Elixir up to 1.15.3 drop a chunk that counts.
+  # Releases of Elixir up to 1.15.3 drop a chunk of modules compiled by erlc that is part of the MD5.
   defp md5s(beam) do
     {:ok, stripped} = Mix.Release.strip_beam(beam)
     for bytes <- [beam, stripped], {:ok, {_, md5}} = :beam_lib.md5(bytes), do: md5
@@ -95,7 +95,7 @@ defmodule Hotpush.Test.History.Truth do
   defp info(device, module, key),
     do: Device.call(device, :erlang, :get_module_info, [module, key])
 
-  # The stamp is of what was pushed last; what never was is the firmware's.
+  # The stamp describes what was last pushed; a module that was never pushed is the firmware's.
   defp lines?(device, module, identity) do
     case List.keyfind(info(device, module, :compile), :hotpush, 0) do
       {:hotpush, {_app, digest}} ->
@@ -130,6 +130,6 @@ defmodule Hotpush.Test.History.Truth do
         do: {:lines, module, "#{function}/#{arity} raises in #{inspect(there)}: #{inspect(here)}"}
   end
 
-  # The same code goes another way where a process or a table is there that the other node lacks.
+  # The same code behaves differently if a process or a table exists on only one of the nodes.
   defp way(stack), do: for({module, function, _line} <- stack, do: {module, function})
 end

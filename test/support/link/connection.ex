@@ -9,7 +9,7 @@ defmodule Hotpush.Test.Link.Connection do
   @doc """
   Starts the process that will carry `host`'s connection to the device at `to`.
 
-  It waits for `:go`, sent when it owns the socket.
+  It waits for `:go`, which is sent when it owns the socket.
   """
   @spec start(:gen_tcp.socket(), Hotpush.Test.Link.address(), Hotpush.Test.Link.t(), tuple | nil) ::
           pid

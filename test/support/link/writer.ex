@@ -41,7 +41,7 @@ defmodule Hotpush.Test.Link.Writer do
     end
   end
 
-  # A timer of N ms fires after N to N + 1, so the last bit is not waited for.
+  # A timer of N ms fires after N to N + 1 ms, so this does not wait for the last bit.
   defp wait(due) do
     left = due - System.monotonic_time(:microsecond)
 

@@ -8,14 +8,14 @@ defmodule Hotpush.Test.Project.Command do
   @doc """
   Runs `mix` with `args` in `dir`; `home` is its HOME.
 
-  `env` adds to a clean environment. Answers the output, standard error within
-  it, and the exit status (137 when it took over three minutes and was killed).
+  `env` adds to a clean environment. Returns the output, including standard error,
+  and the exit status (137 if it took over three minutes and was killed).
   """
   @spec mix(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}]) ::
           {String.t(), non_neg_integer}
   def mix(dir, home, args, env), do: run(["mix" | args], dir, home, env, stderr_to_stdout: true)
 
-  @doc "As `mix/4`, with standard output and standard error apart."
+  @doc "The same as `mix/4`, with separate standard output and standard error."
   @spec mix_apart(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}]) ::
           {stdout :: String.t(), stderr :: String.t(), non_neg_integer}
   def mix_apart(dir, home, args, env) do
@@ -26,8 +26,8 @@ defmodule Hotpush.Test.Project.Command do
   end
 
   @doc """
-  As `mix/4`, on a pseudo terminal (by util-linux' `script`), where `input` is typed; where it is
-  `{path, input}`, when the file `path` is there.
+  The same as `mix/4`, on a pseudo terminal (with util-linux' `script`) into which `input` is typed. If
+  `input` is `{path, input}`, it is typed when the file `path` exists.
   """
   @spec mix_on_terminal(Path.t(), Path.t(), [String.t()], [{String.t(), String.t() | nil}], input) ::
           {String.t(), non_neg_integer}
@@ -38,8 +38,8 @@ defmodule Hotpush.Test.Project.Command do
     do: mix_on_terminal(dir, home, args, env, {dir, input})
 
   def mix_on_terminal(dir, home, args, env, {path, input}) do
-    # A shell ignores Ctrl-C for what it runs in the background, as scripts run this VM, and that
-    # is inherited; a user's shell does not.
+    # Scripts run this VM in the background, for which a shell ignores Ctrl-C. That is inherited, and is
+    # different in a user's shell.
     line = Enum.map_join(["env", "--default-signal=INT", "mix" | args], " ", &"'#{&1}'")
     env = [{"TERM", "xterm"}, {"SHELL", "/bin/sh"} | env]
     type = ~s({ until [ -e "$3" ]; do sleep 0.1; done; printf %s "$1"; })

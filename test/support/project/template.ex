@@ -1,15 +1,15 @@
 defmodule Hotpush.Test.Project.Template do
   @moduledoc """
-  hotpush compiled once per run, as a dependency, and copied into each generated
-  project. Mix checks the copy against the sources as it checks its own work.
+  hotpush, compiled once per run as a dependency, and copied into each generated
+  project. Mix checks the copy against the sources, as for its own builds.
   """
 
   alias Hotpush.Test.Run
   alias Hotpush.Test.Project.{Command, Source}
 
   @doc """
-  Puts compiled hotpush into the build of the project at `dir`, or into another one, of a target
-  say, which would compile it once more.
+  Puts compiled hotpush into the build of the project at `dir`, or into another build, such as that of a
+  target, which would otherwise compile it again.
   """
   @spec install(Path.t(), Path.t()) :: :ok
   def install(dir, build \\ "_build/dev") do
@@ -21,8 +21,8 @@ defmodule Hotpush.Test.Project.Template do
     move(Path.join(lib, "hotpush/.mix/compile.erlang"), template, build)
   end
 
-  # The Erlang compiler's manifest has absolute paths, and what it does not find
-  # at its place it deletes at the old one.
+  # The Erlang compiler's manifest has absolute paths. If it does not find a file in
+  # its place, it deletes it in the old one.
   defp move(manifest, from, to) do
     with {:ok, bytes} <- File.read(manifest),
          {:ok, %{mtime: mtime}} <- File.stat(manifest, time: :posix) do
@@ -46,7 +46,7 @@ defmodule Hotpush.Test.Project.Template do
 
   defp built do
     with nil <- :persistent_term.get(__MODULE__, nil) do
-      # As deep as the projects: the link to hotpush's priv is relative.
+      # At the same depth as the projects, since the link to hotpush's priv is relative.
       dir = Path.join(Run.dir("template"), "app")
       home = Path.join(dir, "home")
       File.mkdir_p!(home)

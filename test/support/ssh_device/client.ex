@@ -3,8 +3,8 @@ defmodule Hotpush.Test.SshDevice.Client do
   The developer's side of SSH devices, in files: keys, known hosts, a configuration,
   and a program `ssh` that reads this configuration only.
 
-  The system's ssh finds `~/.ssh` by the password file, not by `HOME`, so a home of
-  one's own would not keep a test from the developer's keys.
+  The system's ssh finds `~/.ssh` with the password file, not with `HOME`, so another
+  HOME would not protect the developer's keys from tests.
   """
 
   alias Hotpush.Test.Run
