@@ -64,9 +64,9 @@ defmodule Hotpush.Protocol.Device do
          true <- paired?(answer.pushed ++ Enum.map(answer.apps, &elem(&1, 4)), answer.cut) do
       {:ok, %{build(answer, files) | parts: parts}}
     else
-      {:error, :too_large} -> {:error, "too much of it"}
-      {:error, :not_remembered} -> {:error, "files that are not remembered here"}
-      _ -> {:error, "no description of a device"}
+      {:error, :too_large} -> {:error, "it is too large"}
+      {:error, :not_remembered} -> {:error, "it refers to files that are not remembered here"}
+      _ -> {:error, "it is not a description of a device"}
     end
   end
 

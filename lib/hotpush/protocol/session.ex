@@ -160,7 +160,8 @@ defmodule Hotpush.Protocol.Session do
     with {:ok, answer, session} <- call(session, :ask, question) do
       if Answer.lives?(answer),
         do: {:ok, answer, session},
-        else: {:error, error(session, :ask, {:unreadable, "no list of processes"}), session}
+        else:
+          {:error, error(session, :ask, {:unreadable, "it is not a list of processes"}), session}
     end
   end
 
@@ -176,7 +177,9 @@ defmodule Hotpush.Protocol.Session do
            call(session, :load, Question.settle(served_by, div(left(session), 2))) do
       if Answer.settled?(answer),
         do: {:ok, answer, session},
-        else: {:error, error(session, :load, {:unreadable, "no word of a transaction"}), session}
+        else:
+          {:error, error(session, :load, {:unreadable, "it is not the state of a transaction"}),
+           session}
     end
   end
 
@@ -187,7 +190,8 @@ defmodule Hotpush.Protocol.Session do
   defp checked({:ok, answer, session}) do
     if Answer.load?(answer),
       do: {:ok, answer, session},
-      else: {:error, error(session, :load, {:unreadable, "no report of what it did"}), session}
+      else:
+        {:error, error(session, :load, {:unreadable, "it is not a report of the push"}), session}
   end
 
   defp checked(failed), do: failed
