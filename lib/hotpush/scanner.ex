@@ -23,7 +23,8 @@ defmodule Hotpush.Scanner do
     * `:bare_md5` - the same without the `Meta` chunk: what a release made by
       Elixir <= 1.15.3 runs. Equal to `:md5` if there is no such chunk
     * `:line_md5` - MD5 of the data of the `Line` chunk, `""` if there is none
-    * `:digest` - 32 bytes, BLAKE3 of the stripped content: see `Hotpush.Scanner.Layout.digest_chunks/0`
+    * `:digest` - 32 bytes, BLAKE3 of the stripped content: see
+      `Hotpush.Scanner.Layout.digest_chunks/0`. The portable scanner has `t:later/0` instead
     * `:size` - of the file, in bytes
   """
   @type entry :: %{
@@ -33,9 +34,12 @@ defmodule Hotpush.Scanner do
           md5: <<_::128>>,
           bare_md5: <<_::128>>,
           line_md5: binary(),
-          digest: <<_::256>>,
+          digest: <<_::256>> | later(),
           size: non_neg_integer()
         }
+
+  @typedoc "A digest that is computed only when it is needed: the MD5 of the other chunks, and options."
+  @type later :: {:later, <<_::128>>, keep :: [String.t()], manifest :: Path.t() | nil}
 
   @typedoc """
   A file that could not be used, and why. The other files are still read.
@@ -80,6 +84,11 @@ defmodule Hotpush.Scanner do
           md5: <<_::128>>,
           digest: <<_::256>>
         }
+
+  @doc "Differs if the content that would travel differs. Compare it only with that of the same scanner."
+  @spec identity(entry()) :: binary()
+  def identity(%{digest: {:later, rest_md5, _, _}} = entry), do: entry.md5 <> rest_md5
+  def identity(%{digest: digest}), do: digest
 
   @doc "The scanner to use: the native one if its library could be loaded."
   @spec default() :: module()

@@ -42,6 +42,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Protocol.Chunks,
     Hotpush.Protocol.LastPush,
     Hotpush.Protocol.SafeTerm,
+    Hotpush.Scanner.Portable.Diff,
     Hotpush.Scanner.Problems,
     Hotpush.Transport.Ssh.Calls,
     Hotpush.Transport.Ssh.Command,

@@ -9,7 +9,7 @@ defmodule Hotpush.Project.Snapshot do
   alias Hotpush.Project.Inventory
 
   @typedoc """
-  The identity of each beam: the BLAKE3 digest of the chunks that are loaded, so debug information,
+  The identity of each beam: a digest of the chunks that are loaded, so debug information,
   compilation times and paths make no difference.
   """
   @type t :: %{Path.t() => identity :: binary()}
@@ -19,7 +19,11 @@ defmodule Hotpush.Project.Snapshot do
   def take do
     with {:ok, inventory, _dirs} <- inventory() do
       {:ok,
-       for({_, beam} <- inventory.beams, into: %{}, do: {beam.entry.path, beam.entry.digest})}
+       for(
+         {_, beam} <- inventory.beams,
+         into: %{},
+         do: {beam.entry.path, Scanner.identity(beam.entry)}
+       )}
     end
   end
 
@@ -40,7 +44,7 @@ defmodule Hotpush.Project.Snapshot do
     with {:ok, inventory, _dirs} <- inventory() do
       names =
         for {name, beam} <- inventory.beams,
-            before[beam.entry.path] != beam.entry.digest,
+            before[beam.entry.path] != Scanner.identity(beam.entry),
             do: name
 
       {:ok, Enum.sort(names)}

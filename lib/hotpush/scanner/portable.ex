@@ -1,33 +1,40 @@
 defmodule Hotpush.Scanner.Portable do
   @moduledoc """
-  The scanner that needs only OTP. It returns the same as `Hotpush.Scanner.Native`, but is slower, and has
-  no manifest.
+  The scanner that needs only OTP. It returns the same as `Hotpush.Scanner.Native`, but is slower. Its
+  entries have no content digest; `diff/2` computes those that it needs.
   """
 
   @behaviour Hotpush.Scanner.Behaviour
 
   alias Hotpush.Scanner.Layout
   alias Hotpush.Scanner
-  alias Hotpush.Scanner.Portable.{Beam, Diff, Gzip, Identity, Source}
+  alias Hotpush.Scanner.Portable.{Batches, Beam, Diff, Digests, Gzip, Identity, Manifest, Source}
 
   @impl true
   @spec scan([Path.t()], keyword()) :: Scanner.scan()
   def scan(dirs, opts \\ []) do
     keep = Keyword.get(opts, :keep, [])
+    file = opts[:manifest]
+    manifest = Manifest.load(file, keep)
     {files, missing} = list(dirs)
-    seen = parallel(files, fn {dir, path} -> {dir, path, look(path, keep)} end)
+    seen = Batches.map(files, fn {dir, path} -> {dir, path, look(path, keep, manifest)} end)
+    remember(seen, manifest, file, keep)
     {entries, problems} = choose(seen, Keyword.get(opts, :overlay, 0), missing)
 
     %{
-      entries: Enum.sort_by(entries, & &1.module),
+      entries: entries |> Enum.map(&later(&1, keep, file)) |> Enum.sort_by(& &1.module),
       problems: Enum.sort_by(problems, &{&1.path, &1.kind}),
-      read: Enum.count(seen, fn {_dir, _path, {source, _result}} -> source == :read end),
-      cached: 0
+      read: count(seen, :read),
+      cached: count(seen, :manifest)
     }
   end
 
   @impl true
-  defdelegate diff(entries, answers), to: Diff
+  @spec diff([Scanner.entry()], [Scanner.answer()]) :: Scanner.diff()
+  def diff(entries, answers) do
+    digests = entries |> Diff.stamped(answers) |> Digests.of()
+    Diff.diff(entries, answers, digests)
+  end
 
   @impl true
   @spec pack([{String.t(), String.t()}], keyword()) ::
@@ -35,7 +42,7 @@ defmodule Hotpush.Scanner.Portable do
   def pack(files, opts \\ []) do
     keep = Keyword.get(opts, :keep, [])
 
-    parallel(files, fn {path, app} ->
+    Batches.map(files, fn {path, app} ->
       with {:error, flaw} <- pack_file(path, app, keep), do: {:error, problem(path, flaw)}
     end)
   end
@@ -52,15 +59,44 @@ defmodule Hotpush.Scanner.Portable do
     end
   end
 
-  defp look(path, keep) do
-    with {:ok, content} <- Source.read(path) do
+  # {where from, {:ok, identity} | {:error, flaw}, what the manifest remembers of it}
+  defp look(path, keep, manifest) do
+    with {:ok, stat} <- Source.stat(path),
+         :error <- known(path, stat, manifest),
+         {:ok, content, {stat, read_at}} <- Source.read_at(path, stat) do
       case Identity.of_bytes(content, keep) do
-        {:ok, identity, _chunks} -> {:read, {:ok, Map.put(identity, :size, byte_size(content))}}
-        {:error, flaw} -> {:read, {:error, flaw}}
+        {:ok, identity, _chunks} ->
+          record = if Manifest.settled?(stat, read_at), do: {stat, identity, ""}
+          {:read, sized(identity, stat), record}
+
+        {:error, flaw} ->
+          {:read, {:error, flaw}, nil}
       end
     else
-      {:error, flaw} -> {:nowhere, {:error, flaw}}
+      {:error, flaw} -> {:nowhere, {:error, flaw}, nil}
+      known -> known
     end
+  end
+
+  defp known(path, stat, manifest) do
+    with {:ok, identity, digest} <- Manifest.find(manifest, path, stat),
+         do: {:manifest, sized(identity, stat), {stat, identity, digest}}
+  end
+
+  defp sized(identity, {size, _mtime, _ctime, _inode}), do: {:ok, Map.put(identity, :size, size)}
+
+  defp remember(_seen, _manifest, nil, _keep), do: :ok
+
+  defp remember(seen, manifest, file, keep) do
+    now = for {_dir, path, {_, _, record}} <- seen, record != nil, into: %{}, do: {path, record}
+    if now != manifest, do: Manifest.save(now, file, keep)
+  end
+
+  defp count(seen, from), do: Enum.count(seen, fn {_, _, {source, _, _}} -> source == from end)
+
+  defp later(entry, keep, file) do
+    {rest_md5, entry} = Map.pop!(entry, :rest_md5)
+    Map.put(entry, :digest, {:later, rest_md5, keep, file})
   end
 
   # The first folder wins. A bad file in an overlay still hides the file that it replaces, which is known
@@ -68,7 +104,7 @@ defmodule Hotpush.Scanner.Portable do
   defp choose(seen, overlay, missing) do
     {entries, problems, _winners, _hidden} =
       Enum.reduce(seen, {[], missing, %{}, MapSet.new()}, fn
-        {dir, path, {_source, result}}, {entries, problems, winners, hidden} = acc ->
+        {dir, path, {_source, result, _record}}, {entries, problems, winners, hidden} = acc ->
           name = Path.basename(path)
 
           with false <- name in hidden,
@@ -107,10 +143,11 @@ defmodule Hotpush.Scanner.Portable do
   defp pack_file(path, app, keep) do
     with {:ok, content} <- Source.read(path),
          {:ok, identity, chunks} <- Identity.of_bytes(content, keep),
-         {:ok, stamp} <- stamp(app, identity.digest),
+         digest = Identity.digest(chunks, keep),
+         {:ok, stamp} <- stamp(app, digest),
          :ok <- check_name(path, identity) do
       beam = chunks |> stamped(stamp, keep) |> Beam.build() |> Gzip.deflate()
-      {:ok, identity |> Map.take([:module, :md5, :digest]) |> Map.put(:beam, beam)}
+      {:ok, %{module: identity.module, md5: identity.md5, digest: digest, beam: beam}}
     end
   end
 
@@ -135,12 +172,6 @@ defmodule Hotpush.Scanner.Portable do
   end
 
   defp stamp(_app, _digest), do: {:error, {:wrong_name, "the application's name is too long"}}
-
-  defp parallel(items, fun) do
-    items
-    |> Task.async_stream(fun, ordered: true, timeout: :infinity)
-    |> Enum.map(fn {:ok, result} -> result end)
-  end
 
   defp problem(path, {kind, detail}), do: problem(path, {kind, nil, detail})
 

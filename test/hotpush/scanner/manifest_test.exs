@@ -5,30 +5,48 @@ defmodule Hotpush.Scanner.ManifestTest do
   """
   use ExUnit.Case, async: true
 
-  alias Hotpush.Scanner.Native
+  alias Hotpush.Scanner.Portable.Manifest
+  alias Hotpush.Scanner.{Native, Portable}
+  alias Hotpush.Test.{Digested, Run}
 
-  @moduletag skip: if(not Hotpush.Native.loaded?(), do: "no native library")
+  @scanners if Hotpush.Native.loaded?(), do: [Portable, Native], else: [Portable]
 
   # Files are relied on when they are two seconds old; no one can set back a ctime.
   @settled 2_100
+  @names ~w(Elixir.Enum Elixir.List Elixir.String Elixir.Version)
 
-  setup do
-    root = Path.join(System.tmp_dir!(), "hotpush-manifest-#{System.unique_integer([:positive])}")
-    dir = Path.join(root, "ebin")
-    File.mkdir_p!(dir)
-    on_exit(fn -> File.rm_rf!(root) end)
+  # One folder for each test and scanner, so that one wait is enough.
+  setup_all do
+    root = Run.dir("manifest")
 
-    source = Application.app_dir(:elixir, "ebin")
+    for scanner <- @scanners, place <- ~w(again changed damaged digests hostile) do
+      folder(Path.join([root, inspect(scanner), place]))
+    end
 
-    for name <- ~w(Elixir.Enum Elixir.List Elixir.String Elixir.Version),
-        do: File.cp!(Path.join(source, name <> ".beam"), Path.join(dir, name <> ".beam"))
-
-    File.write!(Path.join(dir, "bad.beam"), "bad")
-    {:ok, dir: dir, manifest: Path.join(root, "some/where/manifest")}
+    Process.sleep(@settled)
+    {:ok, root: root}
   end
 
+  setup %{root: root} = context do
+    top = Path.join([root, inspect(context[:scanner]), context[:place]])
+    {:ok, dir: Path.join(top, "ebin"), manifest: Path.join(top, "some/where/manifest")}
+  end
+
+  defp folder(top) do
+    dir = Path.join(top, "ebin")
+    File.mkdir_p!(dir)
+    source = Application.app_dir(:elixir, "ebin")
+    for name <- @names, do: File.cp!(Path.join(source, name <> ".beam"), beam(dir, name))
+    File.write!(Path.join(dir, "bad.beam"), "bad")
+    dir
+  end
+
+  defp beam(dir, name), do: Path.join(dir, name <> ".beam")
+
   defp counts(scan), do: {scan.read, scan.cached, length(scan.entries), length(scan.problems)}
-  defp answers(scan), do: Map.take(scan, [:entries, :problems])
+
+  # An entry of the portable scanner names the manifest, too.
+  defp answers(scan), do: scan |> Digested.scan() |> Map.take([:entries, :problems])
 
   defp version(path), do: path |> File.stat!() |> Map.take([:inode, :mtime, :ctime, :size])
 
@@ -37,70 +55,161 @@ defmodule Hotpush.Scanner.ManifestTest do
     binary_part(bytes, 0, at) <> part <> binary_part(bytes, rest, byte_size(bytes) - rest)
   end
 
-  test "a second scan reads nothing but what it could not use", ctx do
-    # Too young: not relied on.
-    assert counts(Native.scan([ctx.dir], manifest: ctx.manifest)) == {5, 0, 4, 1}
-    assert counts(Native.scan([ctx.dir], manifest: ctx.manifest)) == {5, 0, 4, 1}
-    refute File.exists?(ctx.manifest)
+  for scanner <- @scanners do
+    @scanner scanner
+    describe inspect(scanner) do
+      @describetag scanner: scanner
 
-    Process.sleep(@settled)
-    first = Native.scan([ctx.dir], manifest: ctx.manifest)
-    assert counts(first) == {5, 0, 4, 1}
-    written = version(ctx.manifest)
-    second = Native.scan([ctx.dir], manifest: ctx.manifest)
-    assert counts(second) == {1, 4, 4, 1}
-    assert answers(second) == answers(first)
-    assert answers(second) == answers(Native.scan([ctx.dir]))
+      @tag place: "again"
+      test "a second scan reads nothing but what it could not use", ctx do
+        young = folder(Path.join(Path.dirname(ctx.dir), "young"))
 
-    # Nothing new, so not written; and nothing is left beside it.
-    assert version(ctx.manifest) == written
-    assert File.ls!(Path.dirname(ctx.manifest)) == ["manifest"]
-  end
+        # Too young: not relied on.
+        assert counts(@scanner.scan([young], manifest: ctx.manifest)) == {5, 0, 4, 1}
+        assert counts(@scanner.scan([young], manifest: ctx.manifest)) == {5, 0, 4, 1}
+        refute File.exists?(ctx.manifest)
 
-  test "a change shows even with the old size and time, and only it is read", ctx do
-    Process.sleep(@settled)
-    Native.scan([ctx.dir], manifest: ctx.manifest)
-    path = Path.join(ctx.dir, "Elixir.Enum.beam")
-    %{mtime: mtime, size: size} = File.stat!(path, time: :posix)
-    content = File.read!(path)
-    {at, 4} = :binary.match(content, "Line")
-    File.write!(path, replace(content, at, "Lin_"))
-    File.touch!(path, mtime)
-    assert %{mtime: ^mtime, size: ^size} = File.stat!(path, time: :posix)
+        first = @scanner.scan([ctx.dir], manifest: ctx.manifest)
+        assert counts(first) == {5, 0, 4, 1}
+        written = version(ctx.manifest)
+        second = @scanner.scan([ctx.dir], manifest: ctx.manifest)
+        assert counts(second) == {1, 4, 4, 1}
 
-    scan = Native.scan([ctx.dir], manifest: ctx.manifest)
-    assert counts(scan) == {2, 3, 4, 1}
-    assert %{line_md5: ""} = Enum.find(scan.entries, &(&1.module == "Elixir.Enum"))
+        # Nothing new, so not written; and nothing is left beside it.
+        assert version(ctx.manifest) == written
+        assert File.ls!(Path.dirname(ctx.manifest)) == ["manifest"]
 
-    File.rm!(path)
-    assert counts(Native.scan([ctx.dir], manifest: ctx.manifest)) == {1, 3, 3, 1}
-  end
-
-  test "one that is damaged, of other chunks, or a folder is as none", ctx do
-    Process.sleep(@settled)
-    wanted = answers(Native.scan([ctx.dir]))
-    Native.scan([ctx.dir], manifest: ctx.manifest)
-    written = File.read!(ctx.manifest)
-    size = byte_size(written)
-
-    damaged =
-      for at <- [0, 15, 20, 48, 60, 110, div(size, 2), size - 1] do
-        replace(written, at, <<Bitwise.bxor(:binary.at(written, at), 1)>>)
+        assert answers(second) == answers(first)
+        assert answers(second) == answers(@scanner.scan([ctx.dir]))
       end
 
-    for content <- ["", "x", binary_part(written, 0, div(size, 2)), written <> "x" | damaged] do
-      File.write!(ctx.manifest, content)
-      scan = Native.scan([ctx.dir], manifest: ctx.manifest)
-      assert counts(scan) == {5, 0, 4, 1}
-      assert answers(scan) == wanted
-      assert File.read!(ctx.manifest) == written
+      @tag place: "changed"
+      test "a change shows even with the old size and time, and only it is read", ctx do
+        @scanner.scan([ctx.dir], manifest: ctx.manifest)
+        path = beam(ctx.dir, "Elixir.Enum")
+        %{mtime: mtime, size: size} = File.stat!(path, time: :posix)
+        content = File.read!(path)
+        {at, 4} = :binary.match(content, "Line")
+        File.write!(path, replace(content, at, "Lin_"))
+        File.touch!(path, mtime)
+        assert %{mtime: ^mtime, size: ^size} = File.stat!(path, time: :posix)
+
+        scan = @scanner.scan([ctx.dir], manifest: ctx.manifest)
+        assert counts(scan) == {2, 3, 4, 1}
+        assert %{line_md5: ""} = Enum.find(scan.entries, &(&1.module == "Elixir.Enum"))
+
+        File.rm!(path)
+        assert counts(@scanner.scan([ctx.dir], manifest: ctx.manifest)) == {1, 3, 3, 1}
+      end
+
+      @tag place: "damaged"
+      test "one that is damaged, of other chunks, or a folder is as none", ctx do
+        wanted = answers(@scanner.scan([ctx.dir]))
+        @scanner.scan([ctx.dir], manifest: ctx.manifest)
+        written = File.read!(ctx.manifest)
+        size = byte_size(written)
+
+        damaged =
+          for at <- [0, 15, 20, 48, 60, 110, div(size, 2), size - 1] do
+            replace(written, at, <<Bitwise.bxor(:binary.at(written, at), 1)>>)
+          end
+
+        for content <- ["", "x", binary_part(written, 0, div(size, 2)), written <> "x" | damaged] do
+          File.write!(ctx.manifest, content)
+          scan = @scanner.scan([ctx.dir], manifest: ctx.manifest)
+          assert counts(scan) == {5, 0, 4, 1}
+          assert File.read!(ctx.manifest) == written
+          if content == "x", do: assert(answers(scan) == wanted)
+          File.write!(ctx.manifest, written)
+        end
+
+        assert counts(@scanner.scan([ctx.dir], manifest: ctx.manifest, keep: ["Docs"])) ==
+                 {5, 0, 4, 1}
+
+        File.rm!(ctx.manifest)
+        File.mkdir_p!(Path.join(ctx.manifest, "in the way"))
+        assert counts(@scanner.scan([ctx.dir], manifest: ctx.manifest)) == {5, 0, 4, 1}
+        assert File.ls!(Path.dirname(ctx.manifest)) == ["manifest"]
+      end
+    end
+  end
+
+  @tag scanner: Portable, place: "digests"
+  test "the portable one computes a digest only where there is a stamp, and once", ctx do
+    scan = fn -> Portable.scan([ctx.dir], manifest: ctx.manifest) end
+    entries = scan.().entries
+    [enum, list | _] = entries
+    packed = for {:ok, packed} <- Portable.pack([{enum.path, "elixir"}]), do: packed.digest
+
+    digests = fn ->
+      for {path, {_stat, _identity, digest}} <- Manifest.load(ctx.manifest, []),
+          digest != "",
+          do: {path, digest}
     end
 
-    assert counts(Native.scan([ctx.dir], manifest: ctx.manifest, keep: ["Docs"])) == {5, 0, 4, 1}
+    plain = for entry <- entries, do: {entry.module, entry.md5, "", ""}
+    assert Portable.diff(entries, plain).changed == []
+    assert digests.() == []
 
-    File.rm!(ctx.manifest)
-    File.mkdir_p!(Path.join(ctx.manifest, "in the way"))
-    assert counts(Native.scan([ctx.dir], manifest: ctx.manifest)) == {5, 0, 4, 1}
-    assert File.ls!(Path.dirname(ctx.manifest)) == ["manifest"]
+    # The code is another: no digest would change that.
+    other = :binary.copy("x", 32)
+    answers = [{enum.module, enum.md5, hd(packed), ""}, {list.module, other, other, ""} | plain]
+    assert Portable.diff(entries, answers).changed == [{list.module, :code}]
+    assert digests.() == [{enum.path, hd(packed)}]
+
+    # Known from now on; and a scan keeps it.
+    written = version(ctx.manifest)
+    assert counts(scan.()) == {1, 4, 4, 1}
+    assert Portable.diff(scan.().entries, answers).changed == [{list.module, :code}]
+    assert version(ctx.manifest) == written
+
+    # What changed since the scan differs from any stamp, as does what is gone.
+    File.write!(enum.path, File.read!(list.path))
+    assert {enum.module, :lines} in Portable.diff(entries, answers).changed
+    File.rm!(enum.path)
+    assert {enum.module, :lines} in Portable.diff(entries, answers).changed
+  end
+
+  @tag scanner: Portable, place: "hostile"
+  test "the portable one checks each field, whatever the MD5 says", ctx do
+    Portable.scan([ctx.dir], manifest: ctx.manifest)
+    <<mark::binary-size(16), _md5::binary-size(16), body::binary>> = File.read!(ctx.manifest)
+    {[], [{path, stat, identity, ""} = record | rest]} = :erlang.binary_to_term(body)
+    assert map_size(Manifest.load(ctx.manifest, [])) == 4
+    bytes = &:erlang.term_to_binary/1
+
+    for body <-
+          [
+            "",
+            "no term",
+            bytes.({[], [record | :improper]}),
+            bytes.({[], %{}}),
+            bytes.({[], {record}}),
+            :erlang.term_to_binary({[], [record | rest]}, compressed: 9),
+            <<131, 104, 2, 106, 108, 0xFFFFFFFF::32>>,
+            <<131, 119, 20, "hotpush_never_seen_1">>
+          ] ++
+            for(
+              bad <- [
+                {path, stat, identity},
+                {:path, stat, identity, ""},
+                {path, {1, 2, 3}, identity, ""},
+                {path, put_elem(stat, 0, 1.5), identity, ""},
+                {path, stat, put_elem(identity, 0, :module), ""},
+                {path, stat, put_elem(identity, 0, <<255>>), ""},
+                {path, stat, put_elem(identity, 1, "short"), ""},
+                {path, stat, put_elem(identity, 3, "short"), ""},
+                {path, stat, identity, "short"},
+                {path, stat, identity, nil},
+                nil
+              ],
+              do: bytes.({[], [record, bad]})
+            ) do
+      File.write!(ctx.manifest, [mark, :erlang.md5(body), body])
+      assert Manifest.load(ctx.manifest, []) == %{}
+      assert counts(Portable.scan([ctx.dir], manifest: ctx.manifest)) == {5, 0, 4, 1}
+    end
+
+    assert_raise ArgumentError, fn -> String.to_existing_atom("hotpush_never_seen" <> "_1") end
   end
 end

@@ -6,6 +6,7 @@ defmodule Hotpush.Scanner.PackTest do
 
   alias Hotpush.Scanner.{Native, Portable}
   alias Hotpush.Scanner.Portable.Beam
+  alias Hotpush.Test.Digested
 
   @scanners if Hotpush.Native.loaded?(), do: [Portable, Native], else: [Portable]
 
@@ -45,7 +46,7 @@ defmodule Hotpush.Scanner.PackTest do
     describe inspect(scanner) do
       test "what it packs loads, and says where it is from", ctx do
         %{module: module, path: path} = ctx
-        %{entries: [entry]} = @scanner.scan([ctx.dir], [])
+        %{entries: [entry]} = Digested.scan(@scanner.scan([ctx.dir], []))
         [{:ok, packed}] = @scanner.pack([{path, "my_app"}], [])
         assert packed.module == Atom.to_string(module)
         assert {packed.md5, packed.digest} == {entry.md5, entry.digest}
@@ -72,7 +73,10 @@ defmodule Hotpush.Scanner.PackTest do
         # Packed again it is the same but for the stamp: so is its digest.
         target = Path.join(ctx.dir, "packed/#{module}.beam")
         File.write!(target, packed.beam)
-        assert %{entries: [again], problems: []} = @scanner.scan([Path.dirname(target)], [])
+
+        assert %{entries: [again], problems: []} =
+                 Digested.scan(@scanner.scan([Path.dirname(target)], []))
+
         place = [:dir, :path, :size]
         assert Map.drop(again, place) == Map.drop(entry, place)
         assert [{:ok, twice}] = @scanner.pack([{target, "my_app"}], [])
@@ -88,7 +92,10 @@ defmodule Hotpush.Scanner.PackTest do
         assert more_ids -- plain_ids == ["Dbgi"]
         assert plain_ids -- ["CInf" | Hotpush.Scanner.Layout.digest_chunks()] == []
         assert plain.digest != more.digest
-        assert %{entries: [%{digest: digest}]} = @scanner.scan([ctx.dir], keep: ["Dbgi"])
+
+        assert %{entries: [%{digest: digest}]} =
+                 Digested.scan(@scanner.scan([ctx.dir], keep: ["Dbgi"]))
+
         assert digest == more.digest
       end
 

@@ -14,10 +14,13 @@ defmodule Hotpush.Scanner.Portable.Identity do
           md5: binary(),
           bare_md5: binary(),
           line_md5: binary(),
-          digest: binary()
+          rest_md5: binary()
         }
 
-  @doc "The chunks of a file's content, compressed or not, and its identity."
+  @doc """
+  The chunks of a file's content, compressed or not, and its identity. `rest_md5` is of the chunks
+  that travel and that the module's MD5 does not cover.
+  """
   @spec of_bytes(binary(), [String.t()]) ::
           {:ok, t(), [Beam.chunk()]} | {:error, {atom(), String.t()}}
   def of_bytes(bytes, keep) do
@@ -32,22 +35,27 @@ defmodule Hotpush.Scanner.Portable.Identity do
   @spec kept_ids([String.t()]) :: [String.t()]
   def kept_ids(keep), do: (Layout.digest_chunks() ++ keep) -- ["CInf"]
 
+  @doc "The content digest, over all that would travel. It takes longer than all the rest."
+  @spec digest([Beam.chunk()], [String.t()]) :: <<_::256>>
+  def digest(chunks, keep), do: Blake3.hash(written(chunks, kept_ids(keep)))
+
   defp identity(module, chunks, kept) do
     bare = for id <- @md5_chunks, {^id, data} <- chunks, do: significant(id, data)
+    bare = :erlang.md5_update(:erlang.md5_init(), bare)
     meta = for {"Meta", data} <- chunks, do: data
 
     %{
-      module: module,
-      md5: :erlang.md5([bare, meta]),
-      bare_md5: :erlang.md5(bare),
+      # A part of the content would keep the whole of it in memory.
+      module: :binary.copy(module),
+      md5: :erlang.md5_final(:erlang.md5_update(bare, meta)),
+      bare_md5: :erlang.md5_final(bare),
       line_md5: line_md5(List.keyfind(chunks, "Line", 0)),
-      digest: digest(chunks, kept)
+      rest_md5: :erlang.md5(written(chunks, kept -- ["Meta" | @md5_chunks]))
     }
   end
 
-  defp digest(chunks, kept) do
-    Blake3.hash(for {id, data} <- chunks, id in kept, do: [id, <<byte_size(data)::32>>, data])
-  end
+  defp written(chunks, ids),
+    do: for({id, data} <- chunks, id in ids, do: [id, <<byte_size(data)::32>>, data])
 
   defp line_md5(nil), do: ""
   defp line_md5({_id, data}), do: :erlang.md5(data)

@@ -28,22 +28,36 @@ defmodule Hotpush.Scanner.Portable.Source do
   defp no_list(posix) when posix in @missing, do: {:missing_folder, posix, describe(posix)}
   defp no_list(posix), do: {:unreadable, posix, describe(posix)}
 
+  @typedoc "What changes when the content does; the times in seconds."
+  @type stat ::
+          {size :: integer(), mtime :: integer(), ctime :: integer(), inode :: integer()}
+
+  @typep reader :: (String.t(), size :: integer() -> {:ok, binary()} | {:error, term()})
+
   @doc "The content of a file that stayed the same around the reading, tried twice."
-  @spec read(String.t(), (String.t() -> {:ok, binary()} | {:error, term()})) ::
-          {:ok, binary()} | {:error, flaw()}
-  def read(path, reader \\ &:file.read_file/1) do
-    with {:ok, before} <- stat(path), do: read(path, reader, before, 2)
+  @spec read(String.t(), reader()) :: {:ok, binary()} | {:error, flaw()}
+  def read(path, reader \\ &whole/2) do
+    with {:ok, before} <- stat(path),
+         {:ok, content, _moment} <- read_at(path, before, reader),
+         do: {:ok, content}
   end
+
+  @doc "The same, given a stat of before; with the stat and the second of the reading."
+  @spec read_at(String.t(), stat(), reader()) ::
+          {:ok, binary(), {stat(), integer()}} | {:error, flaw()}
+  def read_at(path, before, reader \\ &whole/2), do: read(path, reader, before, 2)
 
   defp read(_path, _reader, _before, 0),
     do: {:error, {:changed_while_reading, "changed twice"}}
 
   defp read(path, reader, before, times) do
+    read_at = System.os_time(:second)
+
     with :ok <- small_enough(before),
-         {:ok, content} <- content(reader.(path)),
+         {:ok, content} <- content(reader.(path, elem(before, 0))),
          {:ok, later} <- stat(path) do
       if later == before,
-        do: {:ok, content},
+        do: {:ok, content, {before, read_at}},
         else: read(path, reader, later, times - 1)
     end
   end
@@ -52,9 +66,19 @@ defmodule Hotpush.Scanner.Portable.Source do
   defp content({:error, :enoent}), do: {:error, vanished()}
   defp content({:error, reason}), do: {:error, unreadable(reason)}
 
-  # Only a regular file is one: anything else could block, or never end.
-  defp stat(path) do
-    case File.stat(path, time: :posix) do
+  # Raw: otherwise, one process of the VM reads all files, one after the other.
+  defp whole(path, size) do
+    with {:ok, file} <- :file.open(path, [:raw, :binary, :read]) do
+      content = :file.read(file, size)
+      :ok = :file.close(file)
+      if content == :eof, do: {:ok, ""}, else: content
+    end
+  end
+
+  @doc "Stats what the path leads to. Only a regular file is one: others could block, or never end."
+  @spec stat(String.t()) :: {:ok, stat()} | {:error, flaw()}
+  def stat(path) do
+    case info(:file.read_file_info(path, [:raw, time: :posix])) do
       {:ok, %File.Stat{type: :regular} = stat} ->
         {:ok, {stat.size, stat.mtime, stat.ctime, stat.inode}}
 
@@ -62,9 +86,12 @@ defmodule Hotpush.Scanner.Portable.Source do
         {:error, {:unreadable, "not a regular file"}}
 
       {:error, reason} ->
-        {:error, no_stat(reason, File.lstat(path))}
+        {:error, no_stat(reason, info(:file.read_link_info(path, [:raw])))}
     end
   end
+
+  defp info({:ok, record}), do: {:ok, File.Stat.from_record(record)}
+  defp info(error), do: error
 
   defp no_stat(reason, {:ok, %File.Stat{type: :symlink}}) when reason != :eacces,
     do: {:dangling_link, reason, describe(reason)}
