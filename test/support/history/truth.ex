@@ -76,12 +76,12 @@ defmodule Hotpush.Test.History.Truth do
   defp loaded?(device, module), do: Device.call(device, :erlang, :module_loaded, [module])
 
   defp fault(device, module, beam) do
-    {:ok, identity, _chunks} = Identity.of_bytes(beam, [])
+    {:ok, identity, chunks} = Identity.of_bytes(beam, [])
 
     cond do
       not loaded?(device, module) -> [{:code, module, "is not there"}]
       info(device, module, :md5) not in md5s(beam) -> [{:code, module, "runs other code"}]
-      lines?(device, module, identity) -> []
+      lines?(device, module, identity, chunks) -> []
       true -> [{:lines, module, "has other line numbers"}]
     end
   end
@@ -96,10 +96,10 @@ defmodule Hotpush.Test.History.Truth do
     do: Device.call(device, :erlang, :get_module_info, [module, key])
 
   # The stamp describes what was last pushed; a module that was never pushed is the firmware's.
-  defp lines?(device, module, identity) do
+  defp lines?(device, module, identity, chunks) do
     case List.keyfind(info(device, module, :compile), :hotpush, 0) do
       {:hotpush, {_app, digest}} ->
-        digest == identity.digest
+        digest == Identity.digest(chunks, [])
 
       nil ->
         {^module, firmware, _} = Device.call(device, :code, :get_object_code, [module])
