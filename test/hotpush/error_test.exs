@@ -64,7 +64,8 @@ defmodule Hotpush.ErrorTest do
     written =
       for {stage, reason} <- written ++ device ++ scan ++ top, reason != nil, do: {stage, reason}
 
-    assert Enum.sort(Enum.uniq(documented)) == Enum.sort(Enum.uniq(written))
+    {documented, written} = {Enum.uniq(documented), Enum.uniq(written)}
+    assert {documented -- written, written -- documented} == {[], []}
   end
 
   defp reasons(file),

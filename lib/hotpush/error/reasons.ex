@@ -119,7 +119,8 @@ defmodule Hotpush.Error.Reasons do
     * `{:name_taken, modules}`, `{:nif_loaded, modules}`, `{:not_loadable, errors}` - these modules
       cannot be loaded, or should not
     * `{:held, holders}`, `{:lived_by, living}` - processes need the code that would go
-    * `{:busy, who, seconds}`, `{:unready, ms}`, `:silent` - the device is not ready
+    * `{:busy, who, seconds}`, `{:unready, ms}`, `:silent`, `:changed` - the device is not ready, or no
+      longer
 
   ## :ask, :stage and :load
 
