@@ -100,7 +100,9 @@ to_load(Modules) -> [{M, file_of(M, App), Beam} || {M, App, Beam} <- Modules].
 %% monotonic time is not.
 finish({note, Note}, Error, Given) ->
     Put = fun() ->
-        catch application:set_env(hotpush_note, last_push, {Note, erlang:monotonic_time(second)})
+        try application:set_env(hotpush_note, last_push, {Note, erlang:monotonic_time(second)})
+        catch _:_ -> none
+        end
     end,
     {note, case Error =:= none andalso within(Given, Put) of ok -> noted; _ -> none end};
 finish({Kind, Modules}, _, _) ->

@@ -84,16 +84,16 @@ defmodule Hotpush.DiskTest do
       :erlang.binary_to_term(body)
     end
 
-    {1, %{} = files} = remembered.()
+    {2, %{} = files, %{} = parts} = remembered.()
     [{key, [_ | _] = list} | _] = Map.to_list(files)
     # 100 MB of nothing; and files that are none.
     bomb = :erlang.term_to_binary(<<0::800_000_000>>, [:compressed])
-    wrong = :erlang.term_to_binary({1, %{key => [{"Desk", 1, 2} | list]}})
+    wrong = :erlang.term_to_binary({2, %{key => [{"Desk", 1, 2} | list]}, parts})
 
     for body <- [bomb, wrong] do
       File.write!(path, [:erlang.md5(body), body])
       again(project, device)
-      assert remembered.() == {1, files}
+      assert remembered.() == {2, files, parts}
     end
   end
 end

@@ -51,7 +51,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     # No node yet. The tunnel to epmd stands from now on, so that one can register.
     assert {:error, error} = Tunnel.open(phone.serial)
     assert {:adb_no_node, _} = error.reason
-    assert Error.message(error) =~ "the tunnel to epmd is open now"
+    assert Error.message(error) =~ "The tunnel to epmd is open now"
     assert [reverse] = reverses(phone)
     assert reverse =~ "tcp:4369 tcp:4369"
 
