@@ -92,6 +92,7 @@ defmodule Hotpush.Bench.Scan do
     charlists = Enum.map(paths, &String.to_charlist/1)
     cpus = System.schedulers_online()
     Native.scan(dirs, manifest: manifest)
+    Portable.scan(dirs, manifest: manifest <> ".portable")
     check(dirs, manifest, charlists)
 
     cases =
@@ -100,6 +101,7 @@ defmodule Hotpush.Bench.Scan do
         native: fn -> Native.scan(dirs) end,
         native_warm: fn -> Native.scan(dirs, manifest: manifest) end,
         portable: fn -> Portable.scan(dirs) end,
+        portable_warm: fn -> Portable.scan(dirs, manifest: manifest <> ".portable") end,
         walk_elixir: fn -> Enum.each(dirs, &walk/1) end
       ] ++
         for n <- Enum.uniq([cpus, 2 * cpus, 4 * cpus, 8 * cpus]) do
@@ -140,7 +142,7 @@ defmodule Hotpush.Bench.Scan do
   defp walk_rust(dirs) do
     manifest = Path.expand("../native/Cargo.toml", __DIR__)
     build = ~w(build --quiet --release --locked -p hotpush_core --example walk --manifest-path)
-    target = Path.join(System.tmp_dir!(), "hotpush-bench-target")
+    target = Path.join(System.tmp_dir!(), "hotpush-bench-target-#{System.pid()}")
 
     with cargo when is_binary(cargo) <- System.find_executable("cargo"),
          {_, 0} <- System.cmd(cargo, build ++ [manifest, "--target-dir", target]) do
@@ -158,6 +160,8 @@ defmodule Hotpush.Bench.Scan do
     else
       _ -> nil
     end
+  after
+    File.rm_rf!(Path.join(System.tmp_dir!(), "hotpush-bench-target-#{System.pid()}"))
   end
 
   # In a fresh process, so that no measure pays for the garbage of another.
