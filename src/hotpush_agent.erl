@@ -100,7 +100,14 @@ to_load(Modules) -> [{M, file_of(M, App), Beam} || {M, App, Beam} <- Modules].
 %% monotonic time is not.
 finish({note, Note}, Error, Given) ->
     Put = fun() ->
-        try application:set_env(hotpush_note, last_push, {Note, erlang:monotonic_time(second)})
+        try
+            case Note of
+                <<>> ->
+                    application:unset_env(hotpush_note, last_push);
+                _ ->
+                    At = erlang:monotonic_time(second),
+                    application:set_env(hotpush_note, last_push, {Note, At})
+            end
         catch _:_ -> none
         end
     end,

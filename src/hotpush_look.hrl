@@ -24,13 +24,18 @@
                               io_lib:format("~tw", [Name__]);
                           _ ->
                               %% It is in the dictionary, which OTP before 27 copies as a whole.
-                              {F1__, F2__, F3__} = case process_info(P, total_heap_size) of
-                                  {_, Words__} when Words__ < 1000000 ->
+                              {F1__, F2__, F3__} = case
+                                  [process_info(P, K__) || K__ <- [initial_call, total_heap_size,
+                                                                   current_function]]
+                              of
+                                  [{_, {proc_lib, _, _}}, {_, Words__}, _] when Words__ < 1000000 ->
                                       proc_lib:translate_initial_call(P);
+                                  [{_, {erlang, apply, 2}}, _, {_, {_, _, _} = Current__}] ->
+                                      Current__;
+                                  [{_, Initial__}, _, _] ->
+                                      Initial__;
                                   _ ->
-                                      proplists:get_value(
-                                          initial_call, [process_info(P, initial_call)],
-                                          {ended, unknown, 0})
+                                      {ended, unknown, 0}
                               end,
                               io_lib:format("~tw:~tw/~w", [F1__, F2__, F3__])
                       end),

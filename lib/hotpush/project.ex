@@ -244,6 +244,8 @@ defmodule Hotpush.Project do
   # and Elixir's. A child of an umbrella does not know its siblings.
   defp known_apps(own) do
     if match?([_], Workspace.settings_dirs()) do
+      # Its own, also where the config says to push another one only.
+      own = List.wrap(Mix.Project.config()[:app]) ++ own
       names = own ++ Map.keys(Mix.Project.apps_paths() || %{}) ++ Mix.Project.deps_apps()
       Enum.map(names, &to_string/1) ++ Platform.names()
     end

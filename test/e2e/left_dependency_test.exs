@@ -27,6 +27,11 @@ defmodule Hotpush.LeftDependencyTest do
 
     Project.write(project, "mix.exs", both)
 
+    # What is not chosen is not gone.
+    Project.write(project, "hotpush.toml", "app = \"drawer\"\n")
+    refute push!(project, hd(devices), ["--dry-run"]) =~ "no longer has"
+    Project.delete(project, "hotpush.toml")
+
     for device <- devices do
       assert deployed(push!(project, device)) == ["Elixir.Handle"]
       assert Device.eval(device, "Handle.hi()") == :one

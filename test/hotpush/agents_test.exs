@@ -49,7 +49,7 @@ defmodule Hotpush.AgentsTest do
     sizes = Map.new(Agents.stage(), fn {module, packed} -> {module, byte_size(packed)} end)
 
     for {module, most} <- [
-          hotpush_agent: 5_600,
+          hotpush_agent: 5_800,
           hotpush_on_load: 3_000,
           hotpush_lives: 5_000,
           hotpush_remove: 1_300,

@@ -75,6 +75,14 @@ defmodule Hotpush.ConnectionTest do
     refute inspect(target(device.node, :wrong_secret, state_dir)) =~ "wrong_secret"
   end
 
+  test "the node's name has another host part", %{state_dir: state_dir} do
+    device = Device.start(erlang_only: true)
+    other = device.node |> to_string() |> String.replace("127.0.0.1", "localhost")
+    assert {:error, error} = open(String.to_atom(other), state_dir, device.cookie)
+    assert error.reason == {:other_name, to_string(device.node)}
+    assert Error.message(error) =~ "#{other} answers, but its name is #{device.node}."
+  end
+
   # A cut is none of the cookie's doing, wherever it is, and though it comes again each time.
   test "the link is cut in the handshake", %{state_dir: state_dir} do
     device = Device.start(erlang_only: true, link: 0)

@@ -115,6 +115,19 @@ defmodule Hotpush.NoteTest do
       assert noted(device) == :undefined
     end
 
+    test "a push without a note takes that of an earlier push away", context do
+      %{bench: bench, device: device} = context
+      Workbench.write(bench, source(2))
+      assert %{status: :done} = Workbench.push(bench, device, who: "ada@host")
+      Workbench.write(bench, source(3))
+      again = Workbench.push(bench, device, who: "bob@host", note?: false)
+      assert %{status: :done, round_trips: 2} = again
+      assert text(again) =~ "was last pushed by ada@host"
+      assert noted(device) == :undefined
+      Workbench.write(bench, source(4))
+      refute bench |> Workbench.push(device, who: "eve@host") |> text() =~ "last pushed"
+    end
+
     test "its age is the device's own, whatever its clock says", context do
       %{bench: bench, device: device} = context
       note = %LastPush{by: "ada@host", project: "desk 0.1.0", build: "0123abcd", folder: "f"}

@@ -103,7 +103,10 @@ defmodule Hotpush.PlanTest do
              last.(plan(mine.("2", "one"), device, :all, %Config{who: "b@h"}))
 
     assert %{steps: [], notices: []} = plan(mine.("1", "two"), device, :all, config)
-    assert [%Load{}] = plan(mine.("2", "one"), device, :all, %{config | note?: false}).steps
+    # Without one, that of an earlier push is taken away.
+    without = %{config | note?: false}
+    assert [%Load{}, %Note{note: nil}] = plan(mine.("2", "one"), device, :all, without).steps
+    assert [%Load{}] = plan(mine.("2", "one"), %{device | last_push: nil}, :all, without).steps
   end
 
   test "changed, new and gone" do

@@ -15,6 +15,7 @@ defmodule Hotpush.PurgeTest do
       end
       loop(version)
     end
+    def loop_again, do: loop(:v0)
     def make_fun, do: fn -> :v0 end
   end
   """
@@ -63,6 +64,19 @@ defmodule Hotpush.PurgeTest do
     assert {:killed, [{text, "looper", "Elixir.Desk.Loop"}]} in third.notices
     refute Device.call(device, Process, :alive?, [pid])
     assert Workbench.push(bench, device).round_trips == 1
+  end
+
+  test "one without a name goes by the function that it is in", context do
+    %{bench: bench, device: device} = context
+    pid = Device.call(device, :erlang, :spawn, [Desk.Loop, :loop, [:v0]])
+    text = device |> Device.call(:erlang, :pid_to_list, [pid]) |> to_string()
+    other = Device.eval(device, "inspect(spawn(&Desk.Loop.loop_again/0))")
+    "#PID" <> other = other
+    version(bench, 1)
+    %{notices: notices} = Workbench.push(bench, device)
+    {:still_running, holders} = List.keyfind(notices, :still_running, 0)
+    assert {text, "'Elixir.Desk.Loop':loop/1", "Elixir.Desk.Loop"} in holders
+    assert {other, "'Elixir.Desk.Loop':loop/1", "Elixir.Desk.Loop"} in holders
   end
 
   test "kill spares whoever is not in the way", %{bench: bench, device: device} do

@@ -79,6 +79,7 @@ defmodule Hotpush.Error.Reasons do
 
     * `{:no_epmd, host, port, reason}`, `{:not_registered, host, names}`,
       `{:port_closed, host, port, reason}` - nothing answers
+    * `{:other_name, name}` - a node of another full name answers
     * `:handshake_refused`, `:handshake_broken` - most likely the cookie; a link that broke
     * `:no_home`, `{:name_domain, kind}`, `{:not_started, reason}` - distribution cannot be started
       here

@@ -60,7 +60,7 @@ defmodule Hotpush.Config.Toml.Template do
       "\n",
       @cookie,
       "\n",
-      "# Each device has a name, for --node NAME, and one of ssh, node and adb.\n",
+      "# Each device has a name, for --device NAME, and one of ssh, node and adb.\n",
       if(devices == [], do: @example, else: ""),
       if(Enum.all?(devices, &own?/1), do: "", else: @strangers),
       Enum.map(devices, &["\n", device(&1)]),

@@ -59,6 +59,11 @@ defmodule Hotpush.Error.Prose.Connect do
       "(The node may also have another host name than the one used here: see the device's log.)"
   end
 
+  def sentence(node, {:other_name, name}) do
+    "#{node} answers, but its name is #{Text.name(name)}. " <>
+      "Use the node's exact name, with the host part that it was started with."
+  end
+
   def sentence(node, :handshake_broken) do
     "#{node} answers, but the connection broke before it was complete. " <>
       "Is the network reliable? Is the device still starting? Run the command again."

@@ -1,7 +1,7 @@
 defmodule Hotpush.Plan.Step.Note do
   @moduledoc """
   Notes on the device who pushed last, together with steps that change something. `note: false` in
-  the Mix config leaves it out. Pure.
+  the Mix config leaves it out, and takes away the note of an earlier push. Pure.
   """
 
   @behaviour Hotpush.Plan.Step
@@ -14,7 +14,9 @@ defmodule Hotpush.Plan.Step.Note do
 
   @impl true
   def plan(_input, []), do: nil
-  def plan(%{config: %{note?: false}}, _steps), do: nil
+  # The note of another push would no longer be true.
+  def plan(%{config: %{note?: false}, device: %{last_push: nil}}, _steps), do: nil
+  def plan(%{config: %{note?: false}}, _steps), do: %__MODULE__{}
 
   def plan(%{config: config, inventory: inventory}, _steps),
     do: %__MODULE__{note: LastPush.new(config, inventory)}
@@ -42,12 +44,15 @@ defmodule Hotpush.Plan.Step.Note do
   def files(_step), do: []
 
   @impl true
+  def pack(%{note: nil}, _packed), do: {:note, ""}
   def pack(%{note: note}, _packed), do: {:note, LastPush.encode(note)}
 
   @impl true
   def agents(_note), do: []
 
   @impl true
+  def observe(%{note: nil}, %{last_push: last}), do: if(last == nil, do: :noted, else: :none)
+
   def observe(%{note: note}, %{last_push: last}),
     do: if(last != nil and %{last | seconds: 0} == note, do: :noted, else: :none)
 

@@ -34,11 +34,22 @@ defmodule Hotpush.Transport.Dist.Diagnosis do
       otherwise ->
         otherwise
 
+      name = other_name(node, address, port, timeout) ->
+        Error.new(:connect, node, {:other_name, name})
+
       refuses?(node, {host, address, port}, timeout) ->
         Error.new(:connect, node, :handshake_refused)
 
       true ->
         Error.new(:connect, node, :handshake_broken)
+    end
+  end
+
+  # A node only takes a connection for its exact name.
+  defp other_name(node, address, port, timeout) do
+    case not Tls.used?() and Greeting.name(address, port, timeout) do
+      {:ok, other} when other != node -> to_string(other)
+      _ -> nil
     end
   end
 
