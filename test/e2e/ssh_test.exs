@@ -252,6 +252,9 @@ defmodule Hotpush.SshTest do
         Process.sleep(:infinity)
         """)
 
+      # It has to be compiled there first.
+      held_by = fn -> Device.call(device.device, Process, :whereis, [:hotpush_transaction]) end
+      Until.until("the name to be held", fn -> held_by.() == holder end)
       Project.edit(project, "lib/loop.ex", ~r/def v, do: (\d)/, "def v, do: 1\\1")
       Link.reset(device.link)
       args = ["--wait", "100", "--json", "-", "--quiet"]
