@@ -5,7 +5,7 @@ defmodule Hotpush.Project.LastBuild do
   the file only costs a little time.
   """
 
-  alias Hotpush.{Config, Project}
+  alias Hotpush.{Config, Project, StateFile}
   alias Hotpush.Project.App
   alias Hotpush.Protocol.SafeTerm
 
@@ -26,8 +26,7 @@ defmodule Hotpush.Project.LastBuild do
   @doc "The project with what is kept: the names of its applications, and the other modules to ask for."
   @spec read(Path.t(), Path.t()) :: Project.t() | nil
   def read(path, state_dir) do
-    with {:ok, <<sum::binary-16, body::binary>>} <- bytes(path),
-         true <- :erlang.md5(body) == sum,
+    with {:ok, body} <- StateFile.read(path, @most),
          {:ok, {@version, [_ | _] = apps, modules}} <- SafeTerm.decode(body),
          true <- Enum.all?(apps, &match?({<<_, _::binary>>, flag} when is_boolean(flag), &1)),
          true <- is_list(modules) and Enum.all?(modules, &is_binary/1) do
@@ -42,8 +41,6 @@ defmodule Hotpush.Project.LastBuild do
     end
   end
 
-  defp bytes(path), do: File.open(path, [:read, :binary], &IO.binread(&1, @most))
-
   @doc "Writes the file if it has changed. If it cannot be written, the build does not fail."
   @spec keep(Project.t(), Path.t()) :: :ok
   def keep(%Project{} = project, path) do
@@ -53,17 +50,7 @@ defmodule Hotpush.Project.LastBuild do
 
     modules = Enum.map(project.protocols ++ project.taken, &to_string/1)
     body = :erlang.term_to_binary({@version, apps, modules})
-    bytes = :erlang.md5(body) <> body
-    if bytes(path) != {:ok, bytes}, do: write(path, bytes)
+    if StateFile.read(path, @most) != {:ok, body}, do: StateFile.write(path, body)
     :ok
-  end
-
-  defp write(path, bytes) do
-    beside = "#{path}.#{System.unique_integer([:positive])}.#{System.pid()}"
-    File.mkdir_p(Path.dirname(path))
-
-    with :ok <- File.write(beside, bytes), {:error, _} <- File.rename(beside, path) do
-      File.rm(beside)
-    end
   end
 end

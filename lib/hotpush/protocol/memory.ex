@@ -10,6 +10,7 @@ defmodule Hotpush.Protocol.Memory do
   """
 
   alias Hotpush.Protocol.{Answer, Device, Parts, SafeTerm}
+  alias Hotpush.StateFile
 
   @version 2
   # How much of a file is read, which is compressed.
@@ -25,8 +26,7 @@ defmodule Hotpush.Protocol.Memory do
   @doc "What is remembered of a device."
   @spec recall(Path.t(), String.t()) :: t()
   def recall(state_dir, name) do
-    with {:ok, <<sum::binary-16, body::binary>>} <- read(path(state_dir, name)),
-         true <- :erlang.md5(body) == sum,
+    with {:ok, body} <- StateFile.read(path(state_dir, name), @most),
          {:ok, {@version, files, parts}} when is_map(files) and is_map(parts) <-
            SafeTerm.decode(body),
          true <- Enum.all?(files, &remembered?/1) and Enum.all?(parts, &Answer.part?/1) do
@@ -43,8 +43,6 @@ defmodule Hotpush.Protocol.Memory do
     %__MODULE__{files: Map.new(files), parts: device.parts}
   end
 
-  defp read(path), do: File.open(path, [:read, :binary], &IO.binread(&1, @most))
-
   defp remembered?({{app, print}, list}), do: Answer.files?({app, print, list})
   defp remembered?(_), do: false
 
@@ -55,16 +53,7 @@ defmodule Hotpush.Protocol.Memory do
 
     if now != before do
       body = :erlang.term_to_binary({@version, now.files, now.parts}, [:compressed])
-      path = path(state_dir, name)
-      beside = path <> ".#{System.unique_integer([:positive])}"
-      File.mkdir_p(Path.dirname(path))
-
-      with :ok <- File.write(beside, [:erlang.md5(body), body]),
-           :ok <- File.rename(beside, path) do
-        :ok
-      else
-        _ -> File.rm(beside)
-      end
+      StateFile.write(path(state_dir, name), body)
     end
 
     :ok

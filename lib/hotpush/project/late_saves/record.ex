@@ -56,15 +56,8 @@ defmodule Hotpush.Project.LateSaves.Record do
   @doc "Writes the record to another file, and renames it. If that fails, there is no record."
   @spec write(t(), Path.t()) :: :ok
   def write(record, file) do
-    File.mkdir_p(Path.dirname(file))
-    beside = "#{file}.#{System.pid()}"
-
-    with :ok <- File.write(beside, :erlang.term_to_binary(record)),
-         :ok <- File.rename(beside, file) do
-      :ok
-    else
-      _ -> File.rm(file)
-    end
+    with {:error, _reason} <- Hotpush.StateFile.replace(file, :erlang.term_to_binary(record)),
+         do: File.rm(file)
 
     :ok
   end

@@ -9,6 +9,7 @@ defmodule Hotpush.Scanner.Portable.Manifest do
   """
 
   alias Hotpush.Scanner.Portable.{Identity, Source}
+  alias Hotpush.StateFile
 
   @mark "hotpush scan p01"
   @max_bytes 16 * 1024 * 1024
@@ -110,21 +111,7 @@ defmodule Hotpush.Scanner.Portable.Manifest do
       end
 
     body = :erlang.term_to_binary({keep, records})
-    replace(path, [@mark, :erlang.md5(body), body])
-  end
-
-  # Another scan may read or write it at the same time.
-  defp replace(path, content) do
-    beside = "#{path}.#{System.pid()}.#{System.unique_integer([:positive])}"
-
-    with :ok <- File.mkdir_p(Path.dirname(path)),
-         :ok <- File.write(beside, content),
-         :ok <- File.rename(beside, path) do
-      :ok
-    else
-      _ ->
-        _ = File.rm(beside)
-        :ok
-    end
+    _ = StateFile.replace(path, [@mark, :erlang.md5(body), body])
+    :ok
   end
 end
