@@ -326,8 +326,8 @@ defmodule Hotpush.Push.Visit do
 
   # This does not ask for line tables.
   defp asked_again(visit, session) do
-    %{apps: apps, protocols: protocols, state_dir: state_dir} = visit.project
-    remembered = Memory.recall(state_dir, session.target.name)
+    %{apps: apps, protocols: protocols} = visit.project
+    remembered = recall(visit.project, session.target)
     Session.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
   end
 

@@ -1,13 +1,12 @@
 defmodule Hotpush.Error.Prose.Scan do
   @moduledoc "The sentences for a file of the build, or a folder, that cannot be used."
 
+  alias Hotpush.Text
+
   @doc "The sentence."
   @spec sentence(term(), term()) :: String.t()
-  def sentence(build, {:more_problems, 1}),
-    do: "#{build}: 1 more file cannot be used. Run mix compile --force."
-
   def sentence(build, {:more_problems, count}) when is_integer(count),
-    do: "#{build}: #{count} more files cannot be used. Run mix compile --force."
+    do: "#{build}: #{Text.count(count, "more file")} cannot be used. Run mix compile --force."
 
   def sentence(path, {kind, ""}), do: "#{path}: #{problem(kind)}. Run mix compile --force."
 
