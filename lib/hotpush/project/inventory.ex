@@ -120,12 +120,6 @@ defmodule Hotpush.Project.Inventory do
     Base.encode16(digest, case: :lower)
   end
 
-  @doc "The consolidated protocols that belong to Elixir itself."
-  @spec elixir_protocols(t()) :: [Beam.t()]
-  def elixir_protocols(inventory) do
-    for {_, %Beam{kind: :elixir} = beam} <- inventory.beams, do: beam
-  end
-
   @doc """
   Adds the implementations that the consolidated protocols among these modules know. They are read from
   their files, since the last consolidation may have known more, or fewer, than the build has.
