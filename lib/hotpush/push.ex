@@ -26,6 +26,7 @@ defmodule Hotpush.Push do
     {state_dir, last_build} = Turn.take(:build, fn -> last_build(config) end)
     targets = Targets.list(config, state_dir)
     progress = Progress.start(config)
+    Targets.start_soon(targets)
     builder = Builder.start(config, scanner, options[:scope])
 
     # The devices are reached, and asked, while the project is compiled.
@@ -42,6 +43,7 @@ defmodule Hotpush.Push do
     after
       Fleet.stop(fleet)
       Builder.stop(builder)
+      Targets.give_up()
       Progress.stop(progress)
     end
   end

@@ -9,6 +9,7 @@ defmodule Hotpush.Project.Workspace do
   alias Hotpush.Project.{Consolidation, LateSaves}
   alias Hotpush.Project.LateSaves.Record
   alias Hotpush.Transport.ChildEnv.Withheld
+  alias Hotpush.Transport.Dist.Owner
 
   @doc "Whether there is a project at all."
   @spec check() :: :ok | {:error, Error.t()}
@@ -83,7 +84,7 @@ defmodule Hotpush.Project.Workspace do
       ["compile", "compile.all", "compile.protocols"] ++ Enum.map(compilers, &"compile.#{&1}")
 
     Enum.each(names, &Mix.Task.reenable/1)
-    Mix.Task.run("compile", [])
+    Owner.settled(fn -> Mix.Task.run("compile", []) end)
     now = LateSaves.record(shown)
     if now == record, do: :ok, else: Record.write(now, record())
   rescue

@@ -2,6 +2,8 @@ defmodule Hotpush.Transport.Dist.Owner do
   @moduledoc """
   Counts the users of the node that this VM became, and of its connections. The first user starts the
   node, and it stops after the last one has ended in any way. What was there before Hotpush stays.
+
+  The node neither starts nor stops while a project is being compiled, see `settled/1`.
   """
 
   use GenServer
@@ -11,8 +13,9 @@ defmodule Hotpush.Transport.Dist.Owner do
   alias Hotpush.Transport.Dist.Host
 
   # `ours` is the node started here; `users` are processes; `links` has, for each node at the other end,
-  # its holds, `%{hold => process}`; `monitors` are by process.
-  defstruct [:ours, users: MapSet.new(), links: %{}, monitors: %{}]
+  # its holds, `%{hold => process}`; `monitors` are by process. `settled` are the processes that need the
+  # node to be as it is, and `starts` wait for them.
+  defstruct [:ours, users: MapSet.new(), links: %{}, monitors: %{}, settled: [], starts: []]
 
   @doc "Starts it."
   @spec start_link(term()) :: GenServer.on_start()
@@ -21,6 +24,32 @@ defmodule Hotpush.Transport.Dist.Owner do
   @doc "Makes this VM a node in the name domain of `node`, until the caller is done with it."
   @spec start(node(), Path.t()) :: :ok | {:error, Error.t()}
   def start(node, state_dir), do: ask({:start, node, state_dir})
+
+  @doc """
+  The same as `start/2`, but does not wait until this VM is a node, and ignores errors: whoever uses the
+  node starts it again. A call of `settled/1` that begins later waits.
+  """
+  @spec start_soon(node(), Path.t()) :: :ok
+  def start_soon(node, state_dir),
+    do: GenServer.cast(__MODULE__, {:start_soon, self(), node, state_dir})
+
+  @doc """
+  Calls `fun`, which compiles. Until it returns, this VM neither becomes a node nor stops being one.
+
+  Elixir's compiler writes pids into the code that it makes, as `:erlang.term_to_binary/1` does. If the
+  VM gets another name before it reads them, its own pids are those of a node that does not exist, and the
+  compilation fails (`no connection to nonode@nohost`).
+  """
+  @spec settled((() -> result)) :: result when result: term()
+  def settled(fun) do
+    ask(:settle)
+
+    try do
+      fun.()
+    after
+      ask(:unsettle)
+    end
+  end
 
   @doc "The caller is done with the node. The last one takes it down, if it was started here."
   @spec finish() :: :ok
@@ -48,7 +77,7 @@ defmodule Hotpush.Transport.Dist.Owner do
   def init(_) do
     Process.flag(:trap_exit, true)
     before = Backup.get(__MODULE__, %__MODULE__{})
-    {:ok, watch(%{before | monitors: %{}}, Map.keys(before.monitors))}
+    {:ok, watch(%{before | monitors: %{}, starts: []}, Map.keys(before.monitors))}
   end
 
   @impl true
@@ -59,17 +88,19 @@ defmodule Hotpush.Transport.Dist.Owner do
   end
 
   @impl true
-  def handle_call({:start, node, state_dir}, {pid, _}, state) do
-    # This is not needed for a process that has ended in the meantime.
-    case if(Process.alive?(pid), do: started(state, node, state_dir), else: {:ok, state}) do
-      {:ok, state} ->
-        {:reply, :ok, kept(watch(%{state | users: MapSet.put(state.users, pid)}, [pid]))}
-
-      {:error, error} ->
-        {:reply, {:error, error}, state}
+  def handle_call({:start, node, state_dir}, {pid, _} = from, state) do
+    if state.settled == [] or Node.alive?() do
+      {answer, state} = use_node(state, pid, node, state_dir)
+      {:reply, answer, state}
+    else
+      {:noreply, %{state | starts: state.starts ++ [{from, node, state_dir}]}}
     end
   end
 
+  def handle_call(:settle, {pid, _}, state),
+    do: {:reply, :ok, kept(watch(%{state | settled: [pid | state.settled]}, [pid]))}
+
+  def handle_call(:unsettle, {pid, _}, state), do: {:reply, :ok, unsettle(state, pid)}
   def handle_call(:finish, {pid, _}, state), do: {:reply, :ok, state |> drop(pid) |> rest()}
   def handle_call(:stay, _from, state), do: {:reply, :ok, kept(%{state | ours: nil})}
 
@@ -89,15 +120,47 @@ defmodule Hotpush.Transport.Dist.Owner do
   end
 
   @impl true
+  def handle_cast({:start_soon, pid, node, state_dir}, %{settled: []} = state) do
+    {_answer, state} = use_node(state, pid, node, state_dir)
+    {:noreply, state}
+  end
+
+  def handle_cast({:start_soon, _pid, _node, _state_dir}, state), do: {:noreply, state}
+
+  @impl true
   def handle_info({:DOWN, _monitor, :process, pid, _reason}, state) do
     holds = for {node, link} <- state.links, {hold, ^pid} <- link.holds, do: {node, hold}
     state = Enum.reduce(holds, state, fn {node, hold}, state -> left(state, node, hold) end)
     user? = pid in state.users
-    state = drop(state, pid)
+    state = state |> drop(pid) |> unsettle(pid)
     {:noreply, if(user?, do: rest(state), else: kept(state))}
   end
 
   def handle_info(_message, state), do: {:noreply, state}
+
+  # This is not needed for a process that has ended in the meantime.
+  defp use_node(state, pid, node, state_dir) do
+    case if(Process.alive?(pid), do: started(state, node, state_dir), else: {:ok, state}) do
+      {:ok, state} -> {:ok, kept(watch(%{state | users: MapSet.put(state.users, pid)}, [pid]))}
+      {:error, error} -> {{:error, error}, state}
+    end
+  end
+
+  # The last one lets those start that waited, and ends a node that nobody uses any more.
+  defp unsettle(%{settled: []} = state, _pid), do: state
+
+  defp unsettle(state, pid) do
+    case List.delete(state.settled, pid) do
+      [] -> Enum.reduce(state.starts, rest(%{state | settled: [], starts: []}), &start_waiting/2)
+      settled -> kept(%{state | settled: settled})
+    end
+  end
+
+  defp start_waiting({{pid, _} = from, node, state_dir}, state) do
+    {answer, state} = use_node(state, pid, node, state_dir)
+    GenServer.reply(from, answer)
+    state
+  end
 
   defp started(state, node, state_dir) do
     if Node.alive?() do
@@ -118,7 +181,8 @@ defmodule Hotpush.Transport.Dist.Owner do
   # Processes that are no longer users and hold no link.
   defp kept(state) do
     holding = for {_node, link} <- state.links, {_hold, pid} <- link.holds, do: pid
-    {monitors, done} = Map.split(state.monitors, holding ++ MapSet.to_list(state.users))
+    needed = holding ++ MapSet.to_list(state.users) ++ state.settled
+    {monitors, done} = Map.split(state.monitors, needed)
     for {_pid, monitor} <- done, do: Process.demonitor(monitor, [:flush])
     Backup.put(__MODULE__, %{state | monitors: monitors})
   end
@@ -129,7 +193,7 @@ defmodule Hotpush.Transport.Dist.Owner do
   defp rest(state) do
     state = %{state | users: MapSet.filter(state.users, &Process.alive?/1)}
 
-    if MapSet.size(state.users) == 0 do
+    if MapSet.size(state.users) == 0 and state.settled == [] do
       stop(state.ours, node())
       kept(%{state | ours: nil})
     else
