@@ -72,6 +72,13 @@ defmodule Hotpush.NamingTest do
     lost = %{@here | host: "kichten"}
     assert said(target, "kichten", {:unresolved, lost}) =~ ~r/ Did you mean kitchen\?\z/
     refute said(target, "kichten", {:no_answer, lost}) =~ "kitchen"
+    # With --ssh, also a nickname itself is a host.
+    for name <- ["kichten", "kitchen", "root@kitchen"] do
+      {:ok, [target]} = Selection.targets([{:ssh, name}], settings)
+      lost = %{@here | host: "kitchen"}
+      assert said(target, name, {:unresolved, lost}) =~ "Did you mean --device kitchen?"
+    end
+
     {:ok, [target]} = Selection.targets([{:host, "example.org"}], settings)
     refute said(target, "example.org", {:unresolved, lost}) =~ "Did you mean"
   end

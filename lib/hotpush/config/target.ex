@@ -24,7 +24,7 @@ defmodule Hotpush.Config.Target do
     * `:cookie_error` - why the cookie that it needs is missing; the device is then not visited
     * `:host_keys` - the only public keys that its host may have, as `TYPE BASE64`, if they were
       confirmed; otherwise the developer's known hosts decide
-    * `:similar` - nicknames that are similar to its host's name
+    * `:similar` - what may have been meant instead of its host's name: the similar nicknames, as you type them
     * `:transport` - the module that reaches it; `nil` until a run
     * `:state_dir` - where a transport may keep small things; `nil` until a run
     * `:guides` - the path to Hotpush's guides from the project

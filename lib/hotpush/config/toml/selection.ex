@@ -6,7 +6,7 @@ defmodule Hotpush.Config.Toml.Selection do
   device that is selected twice counts once.
   """
 
-  alias Hotpush.Error
+  alias Hotpush.{Error, Text}
   alias Hotpush.Config.{Target, Toml}
   alias Hotpush.Plan.ModuleFilter
 
@@ -107,11 +107,12 @@ defmodule Hotpush.Config.Toml.Selection do
     {:error, Error.new(:usage, name, {:no_such_name, ModuleFilter.near(name, names), names})}
   end
 
-  defp meant({:ssh, host}, settings), do: known(Target.ssh(host), settings)
+  defp meant({:ssh, host}, settings),
+    do: Target.ssh(host) |> known(settings) |> similar(settings, "--device ")
 
   defp meant({:host, name}, settings) do
     case nicknamed(name, settings) do
-      nil -> Target.ssh(name) |> known(settings) |> similar(settings)
+      nil -> Target.ssh(name) |> known(settings) |> similar(settings, "")
       target -> {:ok, [target]}
     end
   end
@@ -145,14 +146,17 @@ defmodule Hotpush.Config.Toml.Selection do
   defp known({:ok, target}, nil), do: {:ok, [target]}
   defp known(error, _settings), do: error
 
-  # If it does not resolve, the user may have meant one of these.
+  # If it does not resolve, the user may have meant one of these. With --ssh, a nickname is a host too.
   defp similar(
          {:ok, [%{nickname: nil, way: {:ssh, %{host: host}}} = target]},
-         %Toml{} = settings
-       ),
-       do: {:ok, [%{target | similar: ModuleFilter.near(host, nicknames(settings))}]}
+         %Toml{} = settings,
+         option
+       ) do
+    names = ModuleFilter.near(host, nicknames(settings))
+    {:ok, [%{target | similar: for(name <- names, do: option <> Text.word(name))}]}
+  end
 
-  defp similar(result, _settings), do: result
+  defp similar(result, _settings, _option), do: result
 
   # Its node is reached only through its tunnel.
   defp through_adb(_node, nil), do: nil

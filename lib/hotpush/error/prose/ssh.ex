@@ -20,7 +20,7 @@ defmodule Hotpush.Error.Prose.Ssh do
   end
 
   defp because(name, {:unresolved, ssh, similar}),
-    do: because(name, {:unresolved, ssh}) <> " Did you mean #{Hotpush.Text.names(similar)}?"
+    do: because(name, {:unresolved, ssh}) <> " Did you mean #{Enum.join(similar, ", ")}?"
 
   defp because(name, {:unresolved, ssh}) when is_map(ssh) do
     "#{name} does not resolve: this computer knows no such host. Is the device on this network? " <>
