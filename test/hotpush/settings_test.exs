@@ -266,13 +266,13 @@ defmodule Hotpush.SettingsTest do
         assert message =~ ~r/hotpush.toml:1:14: the environment variable IT is not set/
         # Not every task has it.
         refute message =~ "--cookie"
-        # It costs only the device that needs it.
+        # It costs only the device that needs it, whose failure has its name.
         {:ok, config} = config(dir, [], env)
 
         assert [%{name: "a", cookie_error: %Error{} = error}, %{name: "b", cookie_error: nil}] =
                  Hotpush.Transport.Targets.list(config, "state")
 
-        assert Error.message(error) == message
+        assert Error.message(error) == "a: " <> message
       end
 
       # Where it is not needed it is not asked for.

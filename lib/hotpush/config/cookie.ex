@@ -31,16 +31,24 @@ defmodule Hotpush.Config.Cookie do
          do: {:ok, targets, %{value: cookie, error: nil}}
   end
 
-  @doc "Why the cookie that a device needs is missing; `nil` if it is there, or if the device needs none."
+  @doc """
+  Why the cookie that a device needs is missing, with the device's name; `nil` if it is there, or if the
+  device needs none.
+  """
   @spec missing(Target.t(), Config.t()) :: Error.t() | nil
-  def missing(%Target{way: {:ssh, _}}, _config), do: nil
-  def missing(%Target{cookie: nil, cookie_error: nil}, config), do: config.cookie_error
-  def missing(target, _config), do: target.cookie_error
+  def missing(target, config) do
+    with %Error{} = error <- lacks(target, config),
+         do: %{error | called: "#{target.name}: #{error.subject}"}
+  end
+
+  defp lacks(%Target{way: {:ssh, _}}, _config), do: nil
+  defp lacks(%Target{cookie: nil, cookie_error: nil}, config), do: config.cookie_error
+  defp lacks(target, _config), do: target.cookie_error
 
   @doc "The first error, if no device has its cookie or needs none."
   @spec some(Config.t()) :: :ok | {:error, Error.t()}
   def some(%{targets: targets} = config) do
-    missing = for target <- targets, error = missing(target, config), do: error
+    missing = for target <- targets, error = lacks(target, config), do: error
 
     if missing != [] and length(missing) == length(targets),
       do: {:error, hd(missing)},
