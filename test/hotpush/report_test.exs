@@ -90,7 +90,7 @@ defmodule Hotpush.ReportTest do
              "Would delete p from a@b",
              "note: a@b does not have the application fresh: its modules would be loaded, " <> _,
              "note: --purge kill would end on a@b: <0.1.0> looper (m)",
-             "0 of 9 modules differ, 2 to remove, on a@b: nothing was changed there (--dry-run)"
+             "2 modules to remove on a@b: nothing was changed there (--dry-run)"
            ] = text(lines(planned))
 
     assert Document.of(report(planned)) =~ ~S("kind":"would_kill")
@@ -100,9 +100,11 @@ defmodule Hotpush.ReportTest do
     assert verbose =~ "1 of 9 modules differs on a@b"
   end
 
-  test "only what was removed was not loaded" do
+  test "if modules were only removed, the summary counts those" do
     done = outcome(status: :done, plan: plan([], ["o"]), checked: 9, ms: %{load: 1.0})
-    assert List.last(text(lines(done))) =~ "0 of 9 modules differed, 1 removed, on a@b: done in 1"
+    assert List.last(text(lines(done))) =~ "1 module removed on a@b: done in 1"
+    failed = [status: :failed, plan: plan([], ["o", "p"]), deleted: ["o"]]
+    assert List.last(text(lines(outcome(failed)))) == "a@b still has 1 of the 2 modules to remove"
   end
 
   test "a refused push says why; what would have been done, where that was asked for" do

@@ -103,6 +103,11 @@ defmodule Hotpush.Report.Lines do
     [{:error, "It is unknown whether #{count} took effect on #{name}"}]
   end
 
+  defp summed(%Result{plan: %{load: [], remove: remove}} = outcome, name) do
+    still = length(remove) - length(outcome.deleted)
+    [{:error, "#{name} still has #{still} of the #{length(remove)} modules to remove"}]
+  end
+
   defp summed(outcome, name) do
     runs = length(outcome.loaded) + length(outcome.added)
     [{:error, "#{name} now runs #{runs} of the #{length(outcome.plan.load)} modules to load"}]

@@ -117,6 +117,8 @@ defmodule Hotpush.Plan.Step.Load do
     do: for(action <- modules, do: "#{action.module}: #{@reasons[action.reason]}")
 
   @impl true
+  def summary(%{modules: []}, _result), do: {[], nil}
+
   def summary(%{modules: modules}, %{status: status, checked: checked}) do
     planned? = status == :planned
     {forced, other} = Enum.split_with(modules, &(&1.reason == :forced))

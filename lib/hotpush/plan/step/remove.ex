@@ -93,7 +93,10 @@ defmodule Hotpush.Plan.Step.Remove do
 
   def summary(%{modules: modules}, result) do
     verb = if result.status == :planned, do: "to remove", else: "removed"
-    {["#{length(modules)} #{verb}"], nil}
+    count = length(modules)
+    # Without modules before it, it says what it counts.
+    count = if result.plan.load == [], do: Text.count(count, "module"), else: "#{count}"
+    {["#{count} #{verb}"], nil}
   end
 
   @impl true
