@@ -1,7 +1,7 @@
 defmodule Hotpush.StateFile do
   @moduledoc """
-  Files that Hotpush keeps between runs. Other runs may read and write them at the same time, and losing
-  one only costs time.
+  Reads and writes the files that Hotpush keeps between runs. Other runs may read and write them at the
+  same time.
   """
 
   @doc "The content of a file that `write/2` wrote, if it is at most `most` bytes and undamaged."
@@ -20,13 +20,18 @@ defmodule Hotpush.StateFile do
   @spec write(Path.t(), binary()) :: :ok | {:error, File.posix()}
   def write(path, body), do: replace(path, [:erlang.md5(body), body])
 
-  @doc "Writes another file beside this one, and renames it. If that fails, nothing of it stays."
-  @spec replace(Path.t(), iodata()) :: :ok | {:error, File.posix()}
-  def replace(path, content) do
+  @doc """
+  Writes another file beside this one, and renames it: a reader sees the old content or the new one. If
+  that fails, nothing of it stays. With a `mode`, the file has it before anything is written to it.
+  """
+  @spec replace(Path.t(), iodata(), non_neg_integer() | nil) :: :ok | {:error, File.posix()}
+  def replace(path, content, mode \\ nil) do
     beside = "#{path}.#{System.pid()}.#{System.unique_integer([:positive])}"
+    # It may be there from a run that was killed and had the same process id.
+    _ = File.rm(beside)
 
     with :ok <- File.mkdir_p(Path.dirname(path)),
-         :ok <- File.write(beside, content),
+         :ok <- create(beside, content, mode),
          :ok <- File.rename(beside, path) do
       :ok
     else
@@ -34,5 +39,17 @@ defmodule Hotpush.StateFile do
         _ = File.rm(beside)
         {:error, reason}
     end
+  end
+
+  @doc "Writes a new file. If something has this name, also a link, that is an error (`:eexist`)."
+  @spec create(Path.t(), iodata(), non_neg_integer() | nil) :: :ok | {:error, File.posix()}
+  def create(path, content, mode \\ nil) do
+    written =
+      File.open(path, [:write, :exclusive, :raw], fn file ->
+        with :ok <- if(mode, do: File.chmod(path, mode), else: :ok),
+             do: :file.write(file, content)
+      end)
+
+    with {:ok, result} <- written, do: result
   end
 end

@@ -14,7 +14,7 @@ defmodule Hotpush.Discovery.Confirmed do
   import Bitwise
 
   alias Hotpush.Discovery.HostKey
-  alias Hotpush.Error
+  alias Hotpush.{Error, StateFile}
 
   defstruct [:path, lines: []]
 
@@ -115,22 +115,12 @@ defmodule Hotpush.Discovery.Confirmed do
 
   defp write(%{path: nil} = confirmed), do: {:ok, confirmed}
 
-  # Written to another file and renamed, so a reader sees the old or the new one. The mode is set before
-  # anything is written.
   defp write(%{path: path} = confirmed) do
-    beside = "#{path}.#{System.pid()}"
     text = Enum.map([[@header] | confirmed.lines], &[Enum.intersperse(&1, " "), ?\n])
 
-    with :ok <- File.mkdir_p(Path.dirname(path)),
-         :ok <- File.write(beside, ""),
-         :ok <- File.chmod(beside, 0o600),
-         :ok <- File.write(beside, text),
-         :ok <- File.rename(beside, path) do
-      {:ok, confirmed}
-    else
-      {:error, reason} ->
-        File.rm(beside)
-        {:error, Error.new(:discover, path, {:not_written, reason})}
+    case StateFile.replace(path, text, 0o600) do
+      :ok -> {:ok, confirmed}
+      {:error, reason} -> {:error, Error.new(:discover, path, {:not_written, reason})}
     end
   end
 end

@@ -4,6 +4,10 @@ defmodule Hotpush.Config.Toml.Writer do
   not written through a link.
   """
 
+  alias Hotpush.StateFile
+
+  @mode 0o600
+
   @doc "Whether something has this name. A link counts, wherever it leads."
   @spec there?(Path.t()) :: boolean()
   def there?(path), do: match?({:ok, _}, File.lstat(path))
@@ -14,27 +18,6 @@ defmodule Hotpush.Config.Toml.Writer do
   """
   @spec write(Path.t(), iodata(), boolean()) :: :ok | {:error, File.posix()}
   def write(path, text, replace?)
-  def write(path, text, false), do: create(path, text)
-
-  def write(path, text, true) do
-    new = path <> ".new"
-    _ = File.rm(new)
-
-    with :ok <- create(new, text),
-         {:error, reason} <- File.rename(new, path) do
-      _ = File.rm(new)
-      {:error, reason}
-    end
-  end
-
-  # The mode is set before anything is written.
-  defp create(path, text) do
-    with {:ok, :ok} <- File.open(path, [:write, :exclusive], fn _ -> File.chmod(path, 0o600) end),
-         :ok <- File.write(path, text) do
-      :ok
-    else
-      {:ok, error} -> error
-      error -> error
-    end
-  end
+  def write(path, text, false), do: StateFile.create(path, text, @mode)
+  def write(path, text, true), do: StateFile.replace(path, text, @mode)
 end
