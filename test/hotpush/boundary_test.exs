@@ -89,9 +89,9 @@ defmodule Hotpush.BoundaryTest do
   defp pairs(calls),
     do: for({module, list} <- calls, {called, _, _} <- list, do: {module, called})
 
-  test "Mix is asked by what is in lib/mix, Project and Workspace alone", %{calls: calls} do
+  test "only lib/mix, MixFile, Workspace and CLI call Mix", %{calls: calls} do
     allowed = fn module ->
-      module in [Hotpush.Project, Hotpush.Project.Workspace, Hotpush.CLI] or
+      module in [Hotpush.Project.MixFile, Hotpush.Project.Workspace, Hotpush.CLI] or
         inspect(module) =~ ~r/^Mix\.Tasks\./
     end
 

@@ -1,7 +1,7 @@
 defmodule Hotpush.Project.Workspace do
   @moduledoc """
   The Mix project as a place to work in: its surroundings, and its compilation. `Hotpush.Project` has
-  its contents.
+  its contents, and `Hotpush.Project.MixFile` what `mix.exs` says.
   """
 
   alias Hotpush.{Config, Error, Turn}
