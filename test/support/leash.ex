@@ -57,7 +57,9 @@ defmodule Hotpush.Test.Leash do
     end
   end
 
-  defp env_chars(env) do
+  @doc "The form in which `Port.open/2` takes environment variables; `nil` unsets one."
+  @spec env_chars([{String.t(), String.t() | nil}]) :: [{charlist(), charlist() | false}]
+  def env_chars(env) do
     for {name, value} <- env do
       {String.to_charlist(name), if(value, do: String.to_charlist(value), else: false)}
     end

@@ -2,7 +2,7 @@ defmodule Hotpush.Test.Project do
   @moduledoc "Generated Mix projects that use hotpush as a user does."
 
   alias Hotpush.Test.{Run, Until}
-  alias Hotpush.Test.Project.{Command, Source, Template}
+  alias Hotpush.Test.Project.{Command, Session, Source, Template}
 
   defstruct [:app, :dir, :home]
 
@@ -97,25 +97,31 @@ defmodule Hotpush.Test.Project do
     later(path, source)
   end
 
-  # Mix tells a change of equal size by its second, so a test, being quicker than a
-  # person, saves in a second after that of the last compilation.
+  # Mix does not see a change of equal size in the second of the last compilation, and a test is quicker
+  # than a person: this compilation was a second earlier.
   defp later(path, source) do
     if File.exists?(path) do
-      last = newest(path)
-      Until.until("the next second", fn -> System.os_time(:second) > last end, 3_000)
+      manifests = manifests(path)
+      if Path.extname(path) in [".erl", ".hrl"], do: wait([path | manifests])
+      now = System.os_time(:second)
+      for file <- manifests, mtime(file) >= now, do: File.touch!(file, now - 1)
     end
 
     File.write!(path, source)
   end
 
-  defp newest(path) do
-    dirs = path |> Path.split() |> Enum.scan(&Path.join(&2, &1))
-
-    manifests =
-      Enum.flat_map(dirs, &Path.wildcard(&1 <> "/_build/*/lib/*/.mix/*", match_dot: true))
-
-    Enum.max(for file <- [path | manifests], do: File.stat!(file, time: :posix).mtime)
+  # Erlang's compiler compares the source with its beam, which is in no manifest.
+  defp wait(files) do
+    last = Enum.max(Enum.map(files, &mtime/1))
+    Until.until("the next second", fn -> System.os_time(:second) > last end, 3_000)
   end
+
+  defp manifests(path) do
+    dirs = path |> Path.split() |> Enum.scan(&Path.join(&2, &1))
+    Enum.flat_map(dirs, &Path.wildcard(&1 <> "/_build/*/lib/*/.mix/*", match_dot: true))
+  end
+
+  defp mtime(file), do: File.stat!(file, time: :posix).mtime
 
   @doc """
   Runs the real `mix` in the project, with MIX_ENV=dev. Answers the whole output
@@ -126,6 +132,18 @@ defmodule Hotpush.Test.Project do
   @spec mix(t, [String.t()], %{String.t() => String.t()}) :: {String.t(), non_neg_integer}
   def mix(project, args, env \\ %{}) do
     Command.mix(project.dir, project.home, args, Enum.to_list(env))
+  end
+
+  @doc """
+  The same as `mix/3`, in a VM that stays, or `:none`: see `Hotpush.Test.Project.Session`.
+  HOTPUSH_TEST_SESSIONS=off leaves it out.
+  """
+  @spec mix_in_session(t, [String.t()], %{String.t() => String.t()}) ::
+          {String.t(), non_neg_integer} | :none
+  def mix_in_session(project, args, env) do
+    if System.get_env("HOTPUSH_TEST_SESSIONS") == "off",
+      do: :none,
+      else: Session.run(project.dir, project.home, args, Enum.to_list(env))
   end
 
   @doc "As `mix/3`; raises with the output unless it exits with 0."

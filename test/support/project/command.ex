@@ -73,7 +73,9 @@ defmodule Hotpush.Test.Project.Command do
     System.cmd(sh, args, [cd: dir, env: environment(home) ++ env] ++ options)
   end
 
-  defp environment(home) do
+  @doc "The environment of a command whose HOME is `home`, as changes to that of this VM."
+  @spec environment(Path.t()) :: [{String.t(), String.t() | nil}]
+  def environment(home) do
     Run.clean_env() ++
       [
         {"HOME", home},
