@@ -38,6 +38,7 @@ defmodule Hotpush.Plan do
   @typedoc "What else to report: why loaded code is not yet in effect, which processes end, and so on."
   @type notice ::
           {:new_app, String.t()}
+          | {:start_not_run, [String.t()]}
           | {:stale_dev, String.t(), [String.t()]}
           | {:still_running, [{String.t(), String.t(), String.t()}]}
           | {:killed, [{String.t(), String.t(), String.t()}]}

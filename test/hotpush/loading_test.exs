@@ -196,6 +196,33 @@ defmodule Hotpush.LoadingTest do
     again(bench, device)
   end
 
+  test "an application's start/2 does not run again, and the push says so" do
+    source = fn children ->
+      """
+      defmodule Desk.Application do
+        use Application
+        def start(_type, _args), do: Supervisor.start_link(#{children}, strategy: :one_for_one, name: Desk.Top)
+      end
+      """
+    end
+
+    bench = Workbench.new(:desk, source.("[]"))
+    device = Workbench.device(bench, mode: :embedded)
+    Workbench.write(bench, source.("[{Agent, fn -> 0 end}]"))
+    outcome = Workbench.push(bench, device)
+    assert outcome.notices == [{:start_not_run, ["Elixir.Desk.Application"]}]
+
+    assert Hotpush.Report.Lines.notice(hd(outcome.notices), outcome) =~
+             "Elixir.Desk.Application changed, but #{device.node} does not run start/2 again: "
+
+    children = fn -> Device.call(device, Supervisor, :count_children, [Desk.Top]).active end
+    assert children.() == 0
+    again(bench, device)
+    :ok = Device.call(device, Application, :stop, [:desk])
+    :ok = Device.call(device, Application, :start, [:desk])
+    assert children.() == 1
+  end
+
   test "a protocol loses nothing by a type whose implementation never got into the firmware" do
     # As consolidation writes it, where a dependency with `runtime: false` implements the protocol.
     source = fn answer ->

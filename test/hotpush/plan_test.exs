@@ -109,6 +109,23 @@ defmodule Hotpush.PlanTest do
     assert [%Load{}] = plan(mine.("2", "one"), %{device | last_push: nil}, :all, without).steps
   end
 
+  test "the callback module of a running application that changes is noted, once" do
+    mine = [{"Elixir.A", :desk, :own, "2"}, {"Elixir.B", :desk, :own, "2"}]
+    inventory = inventory(mine)
+    inventory = %{inventory | apps: Enum.map(inventory.apps, &%{&1 | mod: A})}
+    device = device([{"Elixir.A", :desk, "1"}, {"Elixir.B", :desk, "1"}])
+    assert plan(inventory, device).notices == [{:start_not_run, ["Elixir.A"]}]
+
+    for device <- [
+          # It is not running.
+          put_in(device.apps["desk"].running?, false),
+          # Only B differs; with --all, A is loaded, but has not changed.
+          device([{"Elixir.A", :desk, "2"}, {"Elixir.B", :desk, "1"}])
+        ],
+        config <- [%Config{}, %Config{all?: true}],
+        do: assert(plan(inventory, device, :all, config).notices == [])
+  end
+
   test "changed, new and gone" do
     mine = [{"a", :own, :own, "2"}, {"b", :own, :own, "1"}, {"c", :lib, :dep, "1"}]
     theirs = [{"a", :own, "1"}, {"c", :lib, "1"}, {"d", :lib, "1"}, {"e", :stranger, "1"}]

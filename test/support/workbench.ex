@@ -70,10 +70,17 @@ defmodule Hotpush.Test.Workbench do
 
   defp describe(bench) do
     keys = [vsn: ~c"0.1.0", modules: modules(bench), applications: [:kernel, :stdlib, :elixir]]
-    term = {:application, bench.app, keys ++ [registered: [], description: ~c""]}
+    keys = keys ++ callback(bench) ++ [registered: [], description: ~c""]
+    term = {:application, bench.app, keys}
     text = :unicode.characters_to_binary(:io_lib.format("%% coding: utf-8~n~tp.~n", [term]))
     File.write!(Path.join(bench.ebin, "#{bench.app}.app"), text)
     bench
+  end
+
+  # As in mix.exs of most projects: Desk.Application, if there is one.
+  defp callback(bench) do
+    mod = Module.concat([Macro.camelize(to_string(bench.app)), "Application"])
+    if mod in modules(bench), do: [mod: {mod, []}], else: []
   end
 
   defp modules(bench) do
@@ -166,11 +173,15 @@ defmodule Hotpush.Test.Workbench do
     Fleet.run(visit, targets, barriers: barriers)
   end
 
+  defp keys(bench) do
+    {:ok, [{:application, _app, keys}]} = :file.consult(Path.join(bench.ebin, "#{bench.app}.app"))
+
+    keys
+  end
+
   defp project(bench) do
     %Project{
-      apps: [
-        %Project.App{name: bench.app, kind: :own, ebin: bench.ebin, modules: modules(bench)}
-      ],
+      apps: [Project.App.new(bench.app, :own, bench.ebin, keys(bench))],
       state_dir: bench.state_dir,
       target: :host
     }

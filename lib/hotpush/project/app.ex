@@ -5,16 +5,17 @@ defmodule Hotpush.Project.App do
   `:kind` is `:own` (of this project), `:dep` (a runtime dependency) or `:dev` (only in development
   firmware: a dependency with an `only:` without `:prod`, or one that only such dependencies need).
   `:editable?` says that its sources are edited in place: an own application, a path dependency, a
-  sibling in the umbrella.
+  sibling in the umbrella. `:mod` is its callback module, whose `start/2` starts it.
   """
 
-  defstruct [:name, :kind, :ebin, :vsn, editable?: false, modules: [], needs: []]
+  defstruct [:name, :kind, :ebin, :vsn, :mod, editable?: false, modules: [], needs: []]
 
   @type t :: %__MODULE__{
           name: atom(),
           kind: :own | :dep | :dev,
           ebin: Path.t(),
           vsn: String.t() | nil,
+          mod: module() | nil,
           editable?: boolean(),
           modules: [module()],
           needs: [atom()]
@@ -28,10 +29,14 @@ defmodule Hotpush.Project.App do
       kind: kind,
       ebin: ebin,
       vsn: to_string(keys[:vsn]),
+      mod: callback(keys[:mod]),
       modules: keys[:modules] || [],
       needs: needs(keys)
     }
   end
+
+  defp callback({module, _argument}) when is_atom(module), do: module
+  defp callback(_none), do: nil
 
   @doc "The applications that one needs, by the keys of its .app file."
   @spec needs(keyword()) :: [atom()]

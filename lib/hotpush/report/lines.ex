@@ -165,6 +165,11 @@ defmodule Hotpush.Report.Lines do
       "but the device does not start it before the next firmware"
   end
 
+  defp notice({:start_not_run, modules}, name, _are) do
+    "note: #{Enum.join(modules, ", ")} changed, but #{name} does not run start/2 again: children that " <>
+      "it adds or changes start with the next firmware, or when you restart the application there"
+  end
+
   defp notice({:stale_dev, app, modules}, name, _are) do
     {differ, them} = if match?([_], modules), do: {"differs", "it"}, else: {"differ", "them"}
 

@@ -24,7 +24,7 @@ defmodule Hotpush.Plan.Step.Load do
   def plan(%{comparison: %{load: actions}}, _steps), do: %__MODULE__{modules: actions}
 
   @impl true
-  def notices(%{comparison: comparison, device: device}, _steps) do
+  def notices(%{comparison: comparison, device: device, inventory: inventory}, _steps) do
     new_apps =
       for app <- comparison.load |> Enum.map(&to_string(&1.app)) |> Enum.uniq(),
           app != "elixir",
@@ -37,8 +37,19 @@ defmodule Hotpush.Plan.Step.Load do
 
     new_apps ++
       stale ++
+      named(:start_not_run, callbacks(comparison.load, inventory.apps, device)) ++
       named(:nif_skipped, Enum.map(comparison.skipped, & &1.module)) ++
       named(:target_kept, comparison.kept |> Enum.map(& &1.module) |> Enum.sort())
+  end
+
+  # The callback modules of running applications, if their code changes.
+  defp callbacks(load, apps, device) do
+    changed = for %{reason: reason, module: name} <- load, reason in [:code, :new], do: name
+
+    for %{mod: mod, name: name} <- apps,
+        match?(%{running?: true}, device.apps[to_string(name)]),
+        to_string(mod) in changed,
+        do: to_string(mod)
   end
 
   defp named(_kind, []), do: []
