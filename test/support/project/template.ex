@@ -1,10 +1,10 @@
 defmodule Hotpush.Test.Project.Template do
   @moduledoc """
-  hotpush, compiled once per run as a dependency, and copied into each generated
+  hotpush, compiled once as a dependency, and copied into each generated
   project. Mix checks the copy against the sources, as for its own builds.
   """
 
-  alias Hotpush.Test.Run
+  alias Hotpush.Test.{Run, Until}
   alias Hotpush.Test.Project.{Command, Source}
 
   @doc """
@@ -44,21 +44,34 @@ defmodule Hotpush.Test.Project.Template do
 
   defp replace(other, _from, _to), do: other
 
+  # Two VMs that run tests side by side may share one: HOTPUSH_TEST_TEMPLATE is its folder, which the first
+  # of them makes. It is at the same depth as the projects, since the link to hotpush's priv is relative.
   defp built do
     with nil <- :persistent_term.get(__MODULE__, nil) do
-      # At the same depth as the projects, since the link to hotpush's priv is relative.
-      dir = Path.join(Run.dir("template"), "app")
-      home = Path.join(dir, "home")
-      File.mkdir_p!(home)
-      spec = [app: :template, deps: [Source.hotpush_dep()]]
-      File.write!(Path.join(dir, "mix.exs"), Source.app(spec))
+      shared = System.get_env("HOTPUSH_TEST_TEMPLATE")
+      dir = Path.join(shared || Run.dir("template"), "app")
+      done = Path.join(dir, "done")
+      if shared, do: File.mkdir_p!(shared)
 
-      case Command.mix(dir, home, ["compile"], []) do
-        {_output, 0} -> :persistent_term.put(__MODULE__, dir)
-        {output, _status} -> raise "hotpush does not compile as a dependency:\n" <> output
+      case File.mkdir(dir) do
+        :ok -> build(dir) && File.touch!(done)
+        {:error, :eexist} -> Until.until("the template", fn -> File.exists?(done) end, 110_000)
       end
 
+      :persistent_term.put(__MODULE__, dir)
       dir
+    end
+  end
+
+  defp build(dir) do
+    home = Path.join(dir, "home")
+    File.mkdir_p!(home)
+    spec = [app: :template, deps: [Source.hotpush_dep()]]
+    File.write!(Path.join(dir, "mix.exs"), Source.app(spec))
+
+    case Command.mix(dir, home, ["compile"], []) do
+      {_output, 0} -> true
+      {output, _status} -> raise "hotpush does not compile as a dependency:\n" <> output
     end
   end
 end
