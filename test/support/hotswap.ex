@@ -36,28 +36,11 @@ defmodule Hotpush.Test.Hotswap do
   print(term(document))
   """
 
-  # These measure since the VM's start, read what an earlier command has left, or write where a session
-  # does not look.
-  @apart ~w(--verbose --json --no-compile)
-
-  @doc """
-  Runs it for a device. Returns the output, including standard error, and the exit status.
-
-  Without `env`, it may run in a VM that stays: see `Hotpush.Test.Project.Session`.
-  """
+  @doc "Runs it for a device. Returns the output, including standard error, and the exit status."
   @spec push(Project.t(), device, [String.t()], map) :: {String.t(), non_neg_integer}
   def push(project, device, args \\ [], env \\ %{}) do
     {name, named, environment, secrets} = reach(device)
-    args = named ++ [name | args]
-
-    with true <- env == %{} and not Enum.any?(args, &(&1 in @apart)),
-         {output, status} <-
-           Project.mix_in_session(project, ["upload.hotswap" | args], environment) do
-      decent(output, secrets)
-      {output, status}
-    else
-      _ -> run(project, args, Map.merge(environment, env), secrets)
-    end
+    run(project, named ++ [name | args], Map.merge(environment, env), secrets)
   end
 
   defp reach(%Device{} = device) do
@@ -89,10 +72,24 @@ defmodule Hotpush.Test.Hotswap do
     output
   end
 
-  @doc "Runs it with only `args`. Fails if the output has one of the `secrets`, or a stack trace."
+  # A session would tell other times, or leave out what Mix does when it starts.
+  @apart ~w(--verbose --json --no-compile --discover)
+
+  # Variables that are read when the command runs, not when Mix starts.
+  @read_late ~w(HOTPUSH_COOKIE PATH)
+
+  @doc """
+  Runs it with only `args`. Fails if the output has one of the `secrets`, or a stack trace.
+
+  It may run in a VM that stays, see `Hotpush.Test.Project.Session`.
+  """
   @spec run(Project.t(), [String.t()], map, [String.t()]) :: {String.t(), non_neg_integer}
   def run(project, args, env \\ %{}, secrets \\ []) do
-    {output, status} = Project.mix(project, ["upload.hotswap" | args], env)
+    command = ["upload.hotswap" | args]
+    late? = Enum.all?(Map.keys(env), &(&1 in @read_late)) and not Enum.any?(args, &(&1 in @apart))
+
+    ran = if late?, do: Project.mix_in_session(project, command, env), else: :none
+    {output, status} = if ran == :none, do: Project.mix(project, command, env), else: ran
     decent(output, secrets)
     {output, status}
   end
