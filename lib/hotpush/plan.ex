@@ -82,7 +82,7 @@ defmodule Hotpush.Plan do
         notices: Steps.notices(input, plan.steps) ++ would_kill(plan, device, config)
     }
 
-    %{plan | refusals: Refusals.of(name, plan, inventory, device, config, host)}
+    %{plan | refusals: Refusals.of(name, plan, input, host)}
   end
 
   @doc "A plan of these steps."

@@ -7,6 +7,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Plan.BuildTarget,
     Hotpush.Plan.Comparison,
     Hotpush.Plan.LineTables,
+    Hotpush.Plan.Protocols,
     Hotpush.Plan.Refusals,
     Hotpush.Plan.Removals,
     Hotpush.Plan.Steps,

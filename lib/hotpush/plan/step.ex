@@ -41,11 +41,23 @@ defmodule Hotpush.Plan.Step do
   @typedoc "What a step adds to the lists of a `Hotpush.Report.Result`."
   @type outcome :: %{optional(atom()) => list()}
 
+  @typedoc """
+  Reasons to refuse a push, as in `Hotpush.Error.Reasons` for `:refusal`. `--force` overrides those that
+  are `:forcible`, and not those that are `:firm`.
+  """
+  @type refusals :: %{firm: [term()], forcible: [term()]}
+
   @doc "The step of this kind that the plan needs after these steps, or `nil`."
   @callback plan(input(), [t()]) :: t() | nil
 
   @doc "Notices about a plan of these steps, even if none of them is of this kind."
   @callback notices(input(), [t()]) :: [Plan.notice()]
+
+  @doc """
+  Why to refuse this step. `removes` are the modules that no longer exist after all steps of the plan.
+  `Hotpush.Plan.Refusals` has what concerns the device as a whole.
+  """
+  @callback refusals(t(), input(), removes :: [String.t()]) :: refusals()
 
   @doc "How many things it changes on the device. A step that changes nothing accompanies others."
   @callback changes(t()) :: non_neg_integer()

@@ -23,6 +23,16 @@ defmodule Hotpush.Plan.Steps do
   def notices(input, steps),
     do: Enum.flat_map(@kinds, fn {_, kind} -> kind.notices(input, steps) end)
 
+  @doc "Why to refuse these steps."
+  @spec refusals(Step.input(), [Step.t()]) :: Step.refusals()
+  def refusals(input, steps) do
+    removes = removes(steps)
+
+    for %kind{} = step <- steps, reduce: %{firm: [], forcible: []} do
+      refusals -> join(refusals, kind.refusals(step, input, removes))
+    end
+  end
+
   @doc "How many things they change on the device."
   @spec changes([Step.t()]) :: non_neg_integer()
   def changes(steps), do: steps |> Enum.map(&kind(&1).changes(&1)) |> Enum.sum()

@@ -3,7 +3,7 @@ defmodule Hotpush.Plan.Step.Load do
 
   @behaviour Hotpush.Plan.Step
 
-  alias Hotpush.Plan.{Action, Step}
+  alias Hotpush.Plan.{Action, Protocols, Step}
   alias Hotpush.Protocol.Device
   alias Hotpush.Text
 
@@ -54,6 +54,24 @@ defmodule Hotpush.Plan.Step.Load do
 
   defp named(_kind, []), do: []
   defp named(kind, modules), do: [{kind, modules}]
+
+  @impl true
+  def refusals(%{modules: load}, %{inventory: inventory, device: device}, removed) do
+    %{
+      firm: Protocols.plain(load, inventory, device),
+      forcible:
+        named(:name_taken, for(action <- load, taken?(action, device), do: action.module)) ++
+          Protocols.loses(load, removed, inventory, device) ++
+          Protocols.gains(load, removed, inventory, device) ++
+          named(:nif_loaded, for(a <- load, a.module in device.nifs, do: a.module))
+    }
+  end
+
+  # The device was asked by name about modules outside of the project's applications. If it has one, it
+  # belongs to Elixir or OTP, and everything there uses it. A project replaces only their consolidated
+  # protocols.
+  defp taken?(%{beam: %{kind: kind}, module: name}, device),
+    do: kind != :elixir and match?(%{app: ""}, device.modules[name])
 
   @impl true
   def changes(%{modules: modules}), do: length(modules)

@@ -32,6 +32,9 @@ defmodule Hotpush.Plan.Step.Note do
   end
 
   @impl true
+  def refusals(_step, _input, _removes), do: %{firm: [], forcible: []}
+
+  @impl true
   def changes(_step), do: 0
 
   @impl true

@@ -27,6 +27,9 @@ defmodule Hotpush.Plan.Step.Remove do
     do: Removals.notices(inventory, device, scope)
 
   @impl true
+  def refusals(_step, _input, _removes), do: %{firm: [], forcible: []}
+
+  @impl true
   def changes(%{modules: modules}), do: length(modules)
 
   @impl true
