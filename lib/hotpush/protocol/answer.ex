@@ -1,17 +1,18 @@
 defmodule Hotpush.Protocol.Answer do
   @moduledoc """
   The schema of what a device may answer: every field, its form and its bounds. Pure.
+  `Hotpush.Protocol.Schema` checks an answer against it.
 
   An answer that does not match is rejected, so no other module gets a value that it does not expect,
   whatever a device says. `src/hotpush_question.erl` and `src/hotpush_agent.erl` say what the fields
   mean.
   """
 
-  # Far more than any project has, and not too many for this host.
-  @modules 50_000
-  # The joined names of one application.
-  @joined 2 * 1024 * 1024
-  @text 1_000
+  import Hotpush.Protocol.Schema, only: [fits?: 2]
+  alias Hotpush.Protocol.Schema
+
+  @modules Schema.items()
+  @joined Schema.joined()
   @cut 7
 
   @holder {:tuple, [:text, :text, :text]}
@@ -51,22 +52,20 @@ defmodule Hotpush.Protocol.Answer do
            {:tuple, [{:exactly, :facts}, {:map, @facts}]},
            {:tuple, [{:exactly, :impls}, @impls]}
          ]}
-  @parts {:list, {:any_of, [:integer, {:tuple, [:print, @part]}]}}
+  @told {:tuple, [{:size, @cut}, @part]}
 
   @ask {:map,
-        Map.merge(@facts, %{
+        %{
           boot: {:tuple, [:text, :integer]},
-          cut: :integer,
-          apps: {:list, @app},
-          pushed: {:list, @shown},
+          cut: {:exactly, @cut},
+          parts: {:list, {:any_of, [:integer, @told]}},
           files:
             {:list,
              {:tuple, [:name_or_none, {:bytes, 16}, {:any_of, [{:exactly, :known}, @files]}]}},
-          impls: @impls,
           fingerprint: {:bytes, 16},
           old: {:list, @holder},
           last_push: {:any_of, [{:exactly, :none}, {:tuple, [{:bytes, 1_000}, :integer]}]}
-        })}
+        }}
 
   @identity {:any_of,
              [
@@ -136,19 +135,19 @@ defmodule Hotpush.Protocol.Answer do
   @spec cut() :: pos_integer()
   def cut, do: @cut
 
-  @doc "Whether these are the parts of a description: see `Hotpush.Protocol.Parts`."
-  @spec parts?(term()) :: boolean()
-  def parts?(term), do: fits?(term, @parts)
+  @doc "Whether this answers `Hotpush.Protocol.Question.ask/6`: see `Hotpush.Protocol.Parts`."
+  @spec ask?(term()) :: boolean()
+  def ask?(term), do: fits?(term, @ask)
 
   @doc "Whether these are a part of a description and its print, as a device once answered them."
   @spec part?(term()) :: boolean()
-  def part?(term), do: fits?(term, {:tuple, [:print, @part]})
+  def part?(term), do: fits?(term, @told)
 
-  @doc "Whether this answers `Hotpush.Protocol.Question.ask/6`, with its parts put together."
-  @spec ask?(term()) :: boolean()
-  def ask?(term) do
-    fits?(term, @ask) and term.cut == @cut and count(term) <= @modules
-  end
+  @doc """
+  Whether a description, put together from parts that fit, has no more modules than a project can have.
+  """
+  @spec bounded?(map()) :: boolean()
+  def bounded?(description), do: count(description) <= @modules
 
   @doc """
   Whether these are an application, the fingerprint of its files on a device, and the files, as a
@@ -200,63 +199,4 @@ defmodule Hotpush.Protocol.Answer do
   @doc "Whether this answers `Hotpush.Protocol.Question.settle/2`."
   @spec settled?(term()) :: boolean()
   def settled?(term), do: term in [:over, :busy]
-
-  defp fits?(term, {:exactly, value}), do: term === value
-  defp fits?(term, {:any_of, shapes}), do: Enum.any?(shapes, &fits?(term, &1))
-  defp fits?(term, {:bytes, most}), do: is_binary(term) and byte_size(term) <= most
-  defp fits?(term, :print), do: is_binary(term) and byte_size(term) == @cut
-  defp fits?(term, :atom), do: is_atom(term)
-  defp fits?(term, :boolean), do: is_boolean(term)
-  # A time in nanoseconds, at most.
-  defp fits?(term, :integer), do: is_integer(term) and abs(term) < 0x8000000000000000
-
-  defp fits?(term, :text),
-    do: is_binary(term) and byte_size(term) <= @text and String.valid?(term)
-
-  defp fits?(term, :name_or_none), do: term == "" or fits?(term, :name)
-  defp fits?(term, :version), do: fits?(term, :text) and term =~ ~r/\A\d+(\.|\z|-)/
-
-  # As long as a name in a beam's atom table can be.
-  defp fits?(term, :name) do
-    is_binary(term) and byte_size(term) in 1..255 and String.valid?(term) and
-      :binary.match(term, <<0>>) == :nomatch
-  end
-
-  defp fits?("", :names), do: true
-
-  defp fits?(term, :names) do
-    # None of them is empty, so the size bounds the count.
-    is_binary(term) and byte_size(term) <= @joined and String.valid?(term) and
-      :binary.match(term, <<0, 0>>) == :nomatch and :binary.first(term) != 0 and
-      :binary.last(term) != 0 and
-      term |> :binary.split(<<0>>, [:global]) |> Enum.all?(&fits?(&1, :name))
-  end
-
-  defp fits?(term, {:tuple, shapes}) do
-    is_tuple(term) and tuple_size(term) == length(shapes) and
-      term
-      |> Tuple.to_list()
-      |> Enum.zip(shapes)
-      |> Enum.all?(fn {t, shape} -> fits?(t, shape) end)
-  end
-
-  defp fits?(term, {:list, shape}), do: all?(term, shape, @modules)
-
-  defp fits?(term, {:map, fields}) do
-    is_map(term) and map_size(term) == map_size(fields) and
-      Enum.all?(fields, fn {key, shape} ->
-        case term do
-          %{^key => value} -> fits?(value, shape)
-          _ -> false
-        end
-      end)
-  end
-
-  # A proper list, and no longer than that.
-  defp all?([], _shape, _left), do: true
-
-  defp all?([term | rest], shape, left) when left > 0,
-    do: fits?(term, shape) and all?(rest, shape, left - 1)
-
-  defp all?(_term, _shape, _left), do: false
 end

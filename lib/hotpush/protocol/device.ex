@@ -58,8 +58,9 @@ defmodule Hotpush.Protocol.Device do
   def decode(binary, remembered) do
     with true <- is_binary(binary),
          {:ok, answer} <- SafeTerm.decode(binary),
-         {:ok, answer, parts} <- Parts.read(answer, remembered.parts),
          true <- Answer.ask?(answer),
+         {:ok, answer, parts} <- Parts.read(answer, remembered.parts),
+         true <- Answer.bounded?(answer),
          {:ok, files} <- files(answer.files, remembered.files),
          true <- paired?(answer.pushed ++ Enum.map(answer.apps, &elem(&1, 4)), answer.cut) do
       {:ok, %{build(answer, files) | parts: parts}}

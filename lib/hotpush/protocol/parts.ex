@@ -8,8 +8,6 @@ defmodule Hotpush.Protocol.Parts do
   host remembers.
   """
 
-  alias Hotpush.Protocol.Answer
-
   @typedoc "Parts by print."
   @type t :: %{binary() => {:facts | :impls | :app | :pushed, term()}}
 
@@ -20,9 +18,9 @@ defmodule Hotpush.Protocol.Parts do
   defp prints(parts), do: parts |> Map.keys() |> Enum.sort()
 
   @doc """
-  Puts the parts of an answer together. Returns the description, in the form of
-  `Hotpush.Protocol.Answer.ask?/1`, and its parts, to be remembered. `remembered` are the parts that
-  the question named.
+  Puts the parts of an answer together: those in the answer, which has been checked with
+  `Hotpush.Protocol.Answer.ask?/1`, and those of `remembered`, which the question named. Returns the
+  description and its parts, to be remembered.
 
       iex> facts = %{otp: "25", erts: "13.0", elixir: "1.14.0", arch: "x86_64", mode: :embedded}
       iex> facts = Map.merge(facts, %{target: :none, firmware: :none, platform: :none})
@@ -37,14 +35,14 @@ defmodule Hotpush.Protocol.Parts do
       iex> read.([told, 2])
       :error
   """
-  @spec read(term(), t()) :: {:ok, map(), t()} | :error
+  @spec read(map(), t()) :: {:ok, map(), t()} | :error
   def read(%{parts: parts} = answer, remembered) do
     places = remembered |> prints() |> Enum.with_index(1) |> Map.new(fn {p, at} -> {at, p} end)
 
-    with true <- Answer.parts?(parts),
-         told = Enum.map(parts, &told(&1, places, remembered)),
-         # Each part may appear only once, which bounds the answer by what is remembered.
-         true <- :error not in told and length(Enum.uniq_by(told, &elem(&1, 0))) == length(told),
+    told = Enum.map(parts, &told(&1, places, remembered))
+
+    # Each part may appear only once, which bounds the answer by what is remembered.
+    with true <- :error not in told and length(Enum.uniq_by(told, &elem(&1, 0))) == length(told),
          [{:facts, facts}] <- of(told, :facts),
          [{:impls, impls}] <- of(told, :impls) do
       {:ok,
@@ -60,8 +58,6 @@ defmodule Hotpush.Protocol.Parts do
       _ -> :error
     end
   end
-
-  def read(_answer, _remembered), do: :error
 
   defp told({print, part}, _places, _remembered), do: {print, part}
 
