@@ -3,7 +3,7 @@
 %% code. Hence one clause per function, no local calls, and only calls of kernel and stdlib.
 -module(hotpush_question).
 
--export([ask/6, transact/4, settle/2]).
+-export([ask/6, transact/3, settle/2]).
 
 -include("hotpush_look.hrl").
 
@@ -142,11 +142,11 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
     end,
     %% Modules that came with an earlier push are in no .app file, but have a stamp.
     Others = maps:keys(maps:without(Listed, Loaded)),
-    Pushed = [M || {M, Compile} <- lists:zip(Others, Info(Others, compile)),
-                   {hotpush, {_, _}} <- Compile],
+    {Pushed, From} = lists:unzip(
+        [{M, App} || {M, Compile} <- lists:zip(Others, Info(Others, compile)),
+                     {hotpush, {App, _}} <- Compile]),
     %% Other applications: those that run, or are in the firmware.
-    Brought = [App || {_, Compile} <- lists:zip(Others, Info(Others, compile)),
-                      {hotpush, {App, _}} <- Compile, is_list(code:lib_dir(App))],
+    Brought = [App || App <- From, is_list(code:lib_dir(App))],
     Further = lists:usort(
         maps:keys(Running) ++ [App || {App, _, _} <- application:loaded_applications()] ++ Brought),
     Ours = Pushed ++ lists:filter(fun erlang:module_loaded/1, Listed),
@@ -219,14 +219,16 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
         [{compressed, 9}]).
 
 %% @doc Loads the agent's modules, calls Function of the first one, and removes all of them, whatever
-%% happened.
+%% happened. The modules and the function's argument come as one external term, since they are smaller if
+%% they are compressed together.
 %%
 %% The registered name is the lock: two pushes to one device would remove each other's agent. Who holds
 %% it, and since when, is in the holder's dictionary. The group leader is the device's own, since code
 %% that starts here outlives the visit.
--spec transact([{module(), binary()}, ...], atom(), term(), binary()) -> term().
-transact(Agents, Function, Given, Who) ->
+-spec transact(binary(), atom(), binary()) -> term().
+transact(Packed, Function, Who) ->
     Me = self(),
+    {Agents, Given} = binary_to_term(Packed),
     %% A host without a pid here names one by its text.
     Argument = case Given of
         {[_ | _] = Pid, Tag} -> {list_to_pid(Pid), Tag};

@@ -61,6 +61,7 @@ defmodule Hotpush.Push do
       last_build: last_build,
       inventory: fn -> Builder.inventory(builder) end,
       pack: &Builder.pack(builder, &1),
+      shared: &Builder.shared(builder, &1, &2),
       progress: &step(config, progress, &1)
     }
 

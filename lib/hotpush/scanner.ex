@@ -77,7 +77,7 @@ defmodule Hotpush.Scanner do
           unchanged: non_neg_integer()
         }
 
-  @typedoc "A module that is ready to travel: stripped, stamped, gzipped."
+  @typedoc "A module that is ready to travel: stripped and stamped."
   @type packed :: %{
           module: String.t(),
           beam: binary(),

@@ -6,7 +6,7 @@ defmodule Hotpush.LastingTest do
   use ExUnit.Case, async: false
 
   alias Hotpush.Error
-  alias Hotpush.Protocol.{Agents, Question, Session}
+  alias Hotpush.Protocol.{Agents, Question, Requests, Session}
   alias Hotpush.Test.{Device, Link, Run, Soak, SshDevice, Until, Workbench}
   alias Hotpush.Transport.Dist
 
@@ -40,7 +40,7 @@ defmodule Hotpush.LastingTest do
     {device, session}
   end
 
-  defp ask(session), do: Session.ask(session, [:desk], [:desk], [], %Hotpush.Protocol.Memory{})
+  defp ask(session), do: Requests.ask(session, [:desk], [:desk], [], %Hotpush.Protocol.Memory{})
 
   test "a visit that runs out of time ends, and another one follows in the same session" do
     for way <- [:dist, :ssh] do

@@ -3,8 +3,7 @@ defmodule Hotpush.StagingTest do
   use ExUnit.Case, async: false
 
   alias Hotpush.Error
-  alias Hotpush.Protocol.{Question, Session}
-  alias Hotpush.Protocol.Agents
+  alias Hotpush.Protocol.{Agents, Bundle, Question, Session}
   alias Hotpush.Test.{Device, Link, SshDevice, Until, Workbench}
 
   # Big enough to be staged: incompressible text in each module.
@@ -77,7 +76,7 @@ defmodule Hotpush.StagingTest do
         question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
         {:ok, conversation} = target.transport.start(session.conn, question, 5_000)
         {:ok, :ready} = target.transport.receive(conversation, 5_000)
-        target.transport.send(conversation, {:chunk, :load, [{Desk.M1, :desk, "half a beam"}]})
+        target.transport.send(conversation, {:chunk, :load, bundle("half a beam")})
         {:ok, {:staged, 1}} = target.transport.receive(conversation, 5_000)
         send(me, :staged)
         Process.sleep(:infinity)
@@ -181,6 +180,8 @@ defmodule Hotpush.StagingTest do
     assert Error.message(refused) =~ "porch received nothing from this computer for 5 s"
   end
 
+  defp bundle(content), do: Bundle.pack([{"Elixir.Desk.M1", :desk, content}])
+
   # One module in one chunk, larger than the pieces that it is sent in.
   defp staged(target, ssh, beam) do
     open = fn -> Session.open(target, 20_000) end
@@ -189,10 +190,10 @@ defmodule Hotpush.StagingTest do
     question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
     {:ok, conversation} = target.transport.start(session.conn, question, 20_000)
     {:ok, :ready} = target.transport.receive(conversation, 20_000)
-    <<first::binary-size(100), last::binary>> = beam
+    <<first::binary-size(100), last::binary>> = bundle(beam)
     target.transport.send(conversation, {:piece, first})
     {:ok, {:staged, 0}} = target.transport.receive(conversation, 20_000)
-    target.transport.send(conversation, {:chunk, :load, [{"Elixir.Desk.M1", :desk, last}]})
+    target.transport.send(conversation, {:chunk, :load, last})
     {:ok, {:staged, 1}} = target.transport.receive(conversation, 20_000)
     {session, conversation}
   end

@@ -6,7 +6,7 @@ defmodule Hotpush.Test.Soak do
   `bin/soak` makes many; the suite makes a few.
   """
 
-  alias Hotpush.Protocol.{Agents, Question, Session}
+  alias Hotpush.Protocol.{Agents, Question, Requests, Session}
   alias Hotpush.Test.{Device, SshDevice, Until, Workbench}
   alias Hotpush.Transport
 
@@ -85,7 +85,7 @@ defmodule Hotpush.Test.Soak do
     session = Session.renewed(soak.session, 20_000)
 
     {:ok, %{apps: %{"desk" => _}}, _} =
-      Session.ask(session, [:desk], [:desk], [], %Hotpush.Protocol.Memory{})
+      Requests.ask(session, [:desk], [:desk], [], %Hotpush.Protocol.Memory{})
   end
 
   defp converse(soak) do

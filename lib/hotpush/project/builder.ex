@@ -11,6 +11,9 @@ defmodule Hotpush.Project.Builder do
   alias Hotpush.Project.{Inventory, LastBuild, Platform, Workspace}
   alias Hotpush.Push.{Isolation, Stopwatch}
 
+  # Devices of one fleet have few different plans.
+  @shared 4
+
   @typedoc "When the project was compiled, and how long that took, in ms of `Hotpush.Push.Stopwatch`."
   @type built :: %{at: float(), compile: float()}
 
@@ -64,6 +67,19 @@ defmodule Hotpush.Project.Builder do
           {:ok, [{:ok, Scanner.packed()} | {:error, Scanner.problem()}]} | {:error, Error.t()}
   def pack(builder, files), do: GenServer.call(builder, {:pack, files}, :infinity)
 
+  @doc """
+  Returns what `make` returns. What several devices need under the same key is made once, if they need
+  it soon after each other.
+  """
+  @spec shared(pid(), term(), (() -> result)) :: result when result: term()
+  def shared(builder, key, make) do
+    case GenServer.call(builder, {:shared, key, make}, :infinity) do
+      {:ok, made} -> made
+      # It raises here, in the process that it concerns.
+      {:error, _error} -> make.()
+    end
+  end
+
   @doc "Ends it, whatever it does."
   @spec stop(pid()) :: :ok
   def stop(builder), do: Isolation.quit(builder)
@@ -76,7 +92,7 @@ defmodule Hotpush.Project.Builder do
     # Read while the compiler runs, but in another process: the compiler's process receives all messages.
     Isolation.spawn(fn -> send(builder, {:platform, platform()}) end)
     state = %{project: nil, platform: nil, inventory: nil, scanner: scanner}
-    {:ok, Map.merge(state, %{waiting: [], packed: %{}})}
+    {:ok, Map.merge(state, %{waiting: [], packed: %{}, shared: []})}
   end
 
   @impl true
@@ -88,6 +104,22 @@ defmodule Hotpush.Project.Builder do
         all = Map.merge(state.packed, Map.new(Enum.zip(missing, results)))
         packed = Map.filter(all, &match?({_file, {:ok, _}}, &1))
         {:reply, {:ok, Enum.map(files, &all[&1])}, %{state | packed: packed}}
+
+      error ->
+        {:reply, error, state}
+    end
+  end
+
+  def handle_call({:shared, key, make}, _from, %{shared: shared} = state) do
+    made =
+      with nil <- List.keyfind(shared, key, 0),
+           {:ok, made} <- Isolation.caught("the build", make),
+           do: {key, made}
+
+    case made do
+      {^key, value} ->
+        newest = Enum.take([made | List.keydelete(shared, key, 0)], @shared)
+        {:reply, {:ok, value}, %{state | shared: newest}}
 
       error ->
         {:reply, error, state}

@@ -9,11 +9,11 @@ defmodule Hotpush.Protocol.Agents do
   # All chunks that the loader needs.
   @loaded [~c"AtU8", ~c"Code", ~c"StrT", ~c"ImpT", ~c"ExpT", ~c"FunT", ~c"LitT"]
 
-  @typedoc "A module with what the loader needs of it, compressed."
+  @typedoc "A module with what the loader needs of it."
   @type packed :: {module(), binary()}
 
   @doc "The modules that carry out this work, and no others: on a slow link, each kilobyte counts."
-  @spec run(Hotpush.Protocol.Session.work()) :: [packed(), ...]
+  @spec run(Hotpush.Protocol.Requests.work()) :: [packed(), ...]
   def run(%{steps: steps}), do: pack([:hotpush_agent | Steps.agents(steps)])
 
   @doc "The modules for work that comes in chunks: all of them, which is little compared to the chunks."
@@ -32,6 +32,6 @@ defmodule Hotpush.Protocol.Agents do
     {^module, beam, _} = :code.get_object_code(module)
     {:ok, ^module, chunks} = :beam_lib.all_chunks(beam)
     {:ok, small} = :beam_lib.build_module(Enum.filter(chunks, fn {id, _} -> id in @loaded end))
-    :zlib.gzip(small)
+    small
   end
 end

@@ -5,58 +5,68 @@ defmodule Hotpush.Protocol.Chunks do
   """
 
   alias Hotpush.Plan.Step
+  alias Hotpush.Protocol.Bundle
 
-  @chunk 32 * 1024
+  # How much is compressed together: twice as much would save another 2 to 10 percent, but progress is
+  # shown, and the device unpacks, bundle by bundle.
+  @bundle 256 * 1024
+  @message 32 * 1024
 
-  @type message ::
-          {:piece, binary()} | {:chunk, atom(), [{String.t(), atom(), binary()}, ...]}
+  defstruct messages: [], rest: [], modules: 0
 
-  @doc "How many bytes could travel in chunks."
+  @typedoc "The messages in order, the steps without what travels in them, and how many modules do."
+  @type t :: %__MODULE__{
+          messages: [message()],
+          rest: [Step.packed()],
+          modules: non_neg_integer()
+        }
+
+  @typedoc "A part of a bundle. The last part comes as a chunk, which names the step."
+  @type message :: {:piece, binary()} | {:chunk, atom(), binary()}
+
+  @doc "How many bytes could travel in chunks, uncompressed."
   @spec size([Step.packed()]) :: non_neg_integer()
   def size(steps),
-    do: Enum.sum(for {_kind, list} <- lists(steps), {_, _, binary} <- list, do: byte_size(binary))
+    do: Enum.sum(for {_kind, list} <- lists(steps), file <- list, do: content(file))
 
-  @doc "How many modules could travel in chunks."
-  @spec count([Step.packed()]) :: non_neg_integer()
-  def count(steps), do: Enum.sum(for {_kind, list} <- lists(steps), do: length(list))
-
-  @doc """
-  The messages, in order. A module that is larger than a chunk comes in pieces, the last one in the
-  chunk that names it.
-  """
-  @spec messages([Step.packed()]) :: [message()]
-  def messages(steps) do
-    for {kind, list} <- lists(steps),
-        chunk <- chunks(list),
-        message <- pieces(kind, chunk),
-        do: message
+  @doc "Packs the steps."
+  @spec of([Step.packed()]) :: t()
+  def of(steps) do
+    %__MODULE__{
+      messages: Enum.flat_map(lists(steps), &messages/1),
+      rest: for({kind, given} <- steps, do: {kind, if(is_list(given), do: [], else: given)}),
+      modules: Enum.sum(for {_kind, list} <- lists(steps), do: length(list))
+    }
   end
-
-  @doc "The steps without what travelled in chunks."
-  @spec rest([Step.packed()]) :: [Step.packed()]
-  def rest(steps),
-    do: for({kind, given} <- steps, do: {kind, if(is_list(given), do: [], else: given)})
 
   defp lists(steps), do: Enum.filter(steps, fn {_kind, given} -> is_list(given) end)
 
-  defp chunks(list) do
+  defp messages({kind, list}),
+    do: Enum.flat_map(bundles(list), &parts(kind, Bundle.pack(&1)))
+
+  # A module that is larger than a bundle is alone in one.
+  defp bundles(list) do
     Enum.chunk_while(
       list,
       {[], 0},
-      fn {_, _, beam} = module, {chunk, size} ->
-        if size + byte_size(beam) > @chunk and chunk != [],
-          do: {:cont, chunk, {[module], byte_size(beam)}},
-          else: {:cont, {[module | chunk], size + byte_size(beam)}}
+      fn file, {files, size} ->
+        if size + content(file) > @bundle and files != [],
+          do: {:cont, Enum.reverse(files), {[file], content(file)}},
+          else: {:cont, {[file | files], size + content(file)}}
       end,
-      fn {chunk, _} -> {:cont, chunk, nil} end
+      fn
+        {[], 0} -> {:cont, nil}
+        {files, _size} -> {:cont, Enum.reverse(files), nil}
+      end
     )
   end
 
-  # It is alone in its chunk.
-  defp pieces(kind, [{name, app, beam}]) when byte_size(beam) > @chunk do
-    <<piece::binary-size(@chunk), rest::binary>> = beam
-    [{:piece, piece} | pieces(kind, [{name, app, rest}])]
+  defp content({_name, _app, content}), do: byte_size(content)
+
+  defp parts(kind, bundle) when byte_size(bundle) > @message do
+    <<piece::binary-size(@message), rest::binary>> = bundle
+    [{:piece, piece} | parts(kind, rest)]
   end
 
-  defp pieces(kind, chunk), do: [{:chunk, kind, chunk}]
+  defp parts(kind, bundle), do: [{:chunk, kind, bundle}]
 end

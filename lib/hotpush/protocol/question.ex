@@ -42,7 +42,7 @@ defmodule Hotpush.Protocol.Question do
 
   @doc """
   The call that brings the agent's modules (see `Hotpush.Protocol.Agents`) and has the first one
-  work: see `hotpush_question:transact/4`. `who` is shown to others who find the device busy.
+  work: see `hotpush_question:transact/3`. `who` is shown to others who find the device busy.
   """
   @spec transact(
           [Hotpush.Protocol.Agents.packed(), ...],
@@ -51,7 +51,9 @@ defmodule Hotpush.Protocol.Question do
           String.t()
         ) :: t()
   def transact(agents, function, argument, who),
-    do: program(:transact, [agents, function, argument, who])
+    do: program(:transact, [packed({agents, argument}), function, who])
+
+  defp packed(term), do: :erlang.term_to_binary(term, compressed: 9)
 
   @doc "The call that waits until nothing of a broken visit is running: see `hotpush_question:settle/2`."
   @spec settle(charlist() | :none, pos_integer()) :: t()

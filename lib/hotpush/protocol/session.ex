@@ -1,21 +1,15 @@
 defmodule Hotpush.Protocol.Session do
   @moduledoc """
-  The conversation with one device over a transport: ask, stage, commit, leave. Counts round trips.
+  A connection with one device over a transport: its life, its deadline, its round trips.
+  `Hotpush.Protocol.Requests` has what is asked over it.
 
-  Each step may take the time that is left until the visit's deadline. A session may have many visits,
+  Each request may take the time that is left until the visit's deadline. A session may have many visits,
   one after the other, each with its own deadline: see `renewed/2`.
   """
 
   alias Hotpush.Error
   alias Hotpush.Config.Target
-  alias Hotpush.Protocol.{Agents, Answer, Chunks, Device, Memory, Parts, Question, Staging}
-
-  # Above this size, modules travel in chunks, so that the progress line moves and a slow link does not
-  # look like a dead one.
-  @stage_above 256 * 1024
-
-  # How long (ms) a push that is already done may wait for a notice.
-  @notice 5_000
+  alias Hotpush.Protocol.Question
 
   defstruct [:target, :conn, :deadline, :timeout, round_trips: 0, committed?: false, seen: :none]
 
@@ -33,20 +27,6 @@ defmodule Hotpush.Protocol.Session do
           committed?: boolean(),
           seen: :none | {[atom()], binary()}
         }
-
-  @typedoc "Somebody else's push is running: whose, and for how many seconds."
-  @type busy :: {:busy, String.t(), integer()}
-
-  @typedoc "`:who` is shown to others who find the device busy."
-  @type work :: %{
-          steps: [Hotpush.Plan.Step.packed()],
-          purge: :soft | :kill,
-          force: boolean(),
-          who: String.t()
-        }
-
-  @typedoc "What `stage/4` has sent, or keeps for `commit/3`, or why the device refuses it."
-  @type staged :: Staging.t() | work() | {:answer, term()}
 
   @doc "Reaches the device. `timeout` (ms) is for the whole visit, including the connection."
   @spec open(Target.t(), pos_integer()) :: {:ok, t()} | {:error, Error.t()}
@@ -72,129 +52,9 @@ defmodule Hotpush.Protocol.Session do
 
   defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
 
-  @doc "Asks what the device is and runs. `remembered` is from `Hotpush.Protocol.Memory.recall/2`."
-  @spec ask(t(), [atom()], [atom()], [module()], Memory.t()) ::
-          {:ok, Device.t(), t()} | {:error, Error.t(), t()}
-  def ask(session, apps, own, extra, remembered) do
-    names = Map.new(apps, &{to_string(&1), &1})
-    known = for {app, print} <- Map.keys(remembered.files), name = names[app], do: {name, print}
-    question = Question.ask(apps, own, extra, known, Parts.seen(remembered.parts), Answer.cut())
-
-    with {:ok, binary, session} <- call(session, :ask, question) do
-      case Device.decode(binary, remembered) do
-        {:ok, device} ->
-          {:ok, device, %{session | seen: {apps -- [:hotpush], device.fingerprint}}}
-
-        {:error, what} ->
-          {:error, error(session, :ask, {:unreadable, what}), session}
-      end
-    end
-  end
-
-  @doc """
-  Sends the code to the device, which changes nothing there yet.
-
-  A small push is not sent before `commit/3`, so that both take one round trip. A larger one travels in
-  chunks, which takes one round trip, and this does not wait until they arrive. With `apart?`, also a
-  small push travels in chunks, and all of it has arrived when this returns. `progress` is called with
-  `{:sent, modules, of}`.
-  """
-  @spec stage(t(), work(), boolean(), (term() -> any())) ::
-          {:ok, staged(), t()} | {:error, Error.t(), t()}
-  def stage(session, work, apart?, progress) do
-    if apart? or Chunks.size(work.steps) > @stage_above,
-      do: session |> start(work, progress) |> arrived(apart?),
-      else: {:ok, work, session}
-  end
-
-  @doc """
-  Has the device carry out the work, in one round trip.
-
-  If modules lost exports, one more round trip asks who will call them. Without an answer, no process
-  is named.
-  """
-  @spec commit(t(), staged(), work()) :: {:ok, term(), t()} | {:error, Error.t(), t()}
-  def commit(session, staged, %{who: who} = work) do
-    work = Map.merge(work, %{seen: session.seen, patience: patience(session)}) |> Map.delete(:who)
-    session |> committed(staged, work, who) |> checked() |> orphaned(who)
-  end
-
-  # Somebody else's is at work there.
-  defp committed(session, {:answer, answer}, _work, _who), do: {:ok, answer, session}
-
-  defp committed(session, %Staging{} = staging, work, _who) do
-    session = count(%{session | committed?: true})
-
-    case Staging.commit(staging, work, fn -> left(session) end) do
-      {:answer, answer} -> {:ok, answer, session}
-      {:error, failure} -> {:error, error(session, :load, failure), session}
-    end
-  end
-
-  defp committed(session, _work, work, who) do
-    question = Question.transact(Agents.run(work), :run, work, who)
-    call(%{session | committed?: true}, :load, question)
-  end
-
-  defp orphaned({:ok, {:done, %{lost: [_ | _] = lost} = result}, session}, who) do
-    question = Question.transact(Agents.lives(), :orphaned, lost, who)
-
-    case call(session, :ask, question, min(left(session), @notice)) do
-      {:ok, answer, session} ->
-        orphaned = if Answer.orphaned?(answer), do: answer, else: []
-        {:ok, {:done, %{result | orphaned: orphaned}}, session}
-
-      {:error, _error, session} ->
-        {:ok, {:done, result}, session}
-    end
-  end
-
-  defp orphaned(answered, _who), do: answered
-
-  @doc "Asks who needs these modules, as a push that removes them does before it begins."
-  @spec lives(t(), [String.t()], String.t()) ::
-          {:ok, busy() | [Hotpush.Plan.living()], t()} | {:error, Error.t(), t()}
-  def lives(session, names, who) do
-    question = Question.transact(Agents.lives(), :lives, names, who)
-
-    with {:ok, answer, session} <- call(session, :ask, question) do
-      if Answer.lives?(answer),
-        do: {:ok, answer, session},
-        else:
-          {:error, error(session, :ask, {:unreadable, "it is not a list of processes"}), session}
-    end
-  end
-
-  @doc """
-  Waits, after an answer was lost, until nothing of that visit is running. `served_by` is the address of
-  what served it. Returns `{:ok, :busy, session}` if something is still running.
-  """
-  @spec settle(t(), charlist() | :none) ::
-          {:ok, :over | :busy, t()} | {:error, Error.t(), t()}
-  def settle(session, served_by) do
-    # Part of the time is for the question after this.
-    with {:ok, answer, session} <-
-           call(session, :load, Question.settle(served_by, div(left(session), 2))) do
-      if Answer.settled?(answer),
-        do: {:ok, answer, session},
-        else:
-          {:error, error(session, :load, {:unreadable, "it is not the state of a transaction"}),
-           session}
-    end
-  end
-
   @doc "The address on the device of what serves the visit."
   @spec served_by(t()) :: charlist() | :none
   def served_by(session), do: session.target.transport.served_by(session.conn)
-
-  defp checked({:ok, answer, session}) do
-    if Answer.load?(answer),
-      do: {:ok, answer, session},
-      else:
-        {:error, error(session, :load, {:unreadable, "it is not a report of the push"}), session}
-  end
-
-  defp checked(failed), do: failed
 
   @doc "Bytes sent and received so far."
   @spec bytes(t()) :: {non_neg_integer(), non_neg_integer()}
@@ -204,44 +64,35 @@ defmodule Hotpush.Protocol.Session do
   @spec close(t()) :: :ok
   def close(session), do: session.target.transport.close(session.conn)
 
-  defp start(session, %{steps: steps, who: who}, progress) do
-    %{target: %{transport: transport}, conn: conn} = session
+  @doc """
+  Asks a question, in one round trip, within `ms` or the time that is left. An error belongs to `stage`.
+  """
+  @spec call(t(), atom(), Question.t(), timeout()) ::
+          {:ok, term(), t()} | {:error, Error.t(), t()}
+  def call(session, stage, question, ms \\ :infinity) do
+    ms = min(ms, left(session))
 
-    transport
-    |> Staging.start(conn, steps, who, fn -> left(session) end, progress)
-    |> staged(count(session))
-  end
-
-  # Waits until all of it has arrived, if asked to.
-  defp arrived({:ok, %Staging{} = staging, session}, true),
-    do: staging |> Staging.arrive(fn -> left(session) end) |> staged(count(session))
-
-  defp arrived(started, _apart?), do: started
-
-  defp staged({:ok, staging}, session), do: {:ok, staging, session}
-  defp staged({:answer, _} = answer, session), do: {:ok, answer, session}
-  defp staged({:error, failure}, session), do: {:error, error(session, :stage, failure), session}
-
-  defp call(session, stage, question), do: call(session, stage, question, left(session))
-
-  defp call(session, stage, question, ms) do
     case session.target.transport.call(session.conn, question, ms) do
       {:ok, answer} -> {:ok, answer, count(session)}
       {:error, failure} -> {:error, error(session, stage, failure), count(session)}
     end
   end
 
-  defp count(session), do: %{session | round_trips: session.round_trips + 1}
+  @doc "Counts a round trip."
+  @spec count(t()) :: t()
+  def count(session), do: %{session | round_trips: session.round_trips + 1}
 
-  defp left(session), do: max(session.deadline - System.monotonic_time(:millisecond), 0)
+  @doc "The time (ms) that is left until the deadline."
+  @spec left(t()) :: non_neg_integer()
+  def left(session), do: max(session.deadline - System.monotonic_time(:millisecond), 0)
 
-  # How long the device may work, so that its answer still arrives: it may need an eighth more to put
-  # modules back.
-  defp patience(session), do: div(left(session) * 3, 4)
-
-  # The message names the time that the user set for the whole visit, not what was left of it.
-  defp error(session, stage, {:timeout, _left}),
+  @doc """
+  The error for a failure of the transport. A timeout names the time that the user set for the whole
+  visit, not what was left of it.
+  """
+  @spec error(t(), atom(), term()) :: Error.t()
+  def error(session, stage, {:timeout, _left}),
     do: Error.new(stage, session.target.name, {:timeout, session.timeout})
 
-  defp error(session, stage, failure), do: Error.new(stage, session.target.name, failure)
+  def error(session, stage, failure), do: Error.new(stage, session.target.name, failure)
 end

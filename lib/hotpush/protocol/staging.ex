@@ -19,9 +19,9 @@ defmodule Hotpush.Protocol.Staging do
   `{:answer, _}` is the answer of a device that refuses. `progress` is called with
   `{:sent, modules, of}`.
   """
-  @spec start(module(), Transport.conn(), [Hotpush.Plan.Step.packed()], String.t(), left(), fun()) ::
+  @spec start(module(), Transport.conn(), (() -> Chunks.t()), String.t(), left(), fun()) ::
           {:ok, t()} | {:answer, term()} | {:error, Transport.failure()}
-  def start(transport, conn, steps, who, left, progress) do
+  def start(transport, conn, chunks, who, left, progress) do
     question = &Question.transact(Agents.stage(), :stage, {&1, &2}, who)
 
     with {:ok, conversation} <- transport.start(conn, question, left.()) do
@@ -29,8 +29,9 @@ defmodule Hotpush.Protocol.Staging do
 
       case transport.receive(conversation, left.()) do
         {:ok, :ready} ->
-          Enum.each(Chunks.messages(steps), &transport.send(conversation, &1))
-          {:ok, %{staging | steps: Chunks.rest(steps), of: Chunks.count(steps)}}
+          %Chunks{messages: messages, rest: steps, modules: of} = chunks.()
+          Enum.each(messages, &transport.send(conversation, &1))
+          {:ok, %{staging | steps: steps, of: of}}
 
         other ->
           ended(staging, other)
@@ -40,37 +41,25 @@ defmodule Hotpush.Protocol.Staging do
 
   @doc "Waits until all of it has arrived, which takes one round trip."
   @spec arrive(t(), left()) :: {:ok, t()} | {:answer, term()} | {:error, Transport.failure()}
-  def arrive(%__MODULE__{sent: of, of: of} = staging, _left), do: {:ok, staging}
-
-  def arrive(staging, left) do
-    case next(staging, left) do
-      {:staged, staging} -> arrive(staging, left)
-      other -> ended(staging, other)
-    end
-  end
+  def arrive(staging, left), do: follow(staging, left, :arrived)
 
   @doc "Has the device carry out the work, whose modules it has, in one round trip."
   @spec commit(t(), map(), left()) :: {:answer, term()} | {:error, Transport.failure()}
   def commit(staging, work, left) do
     staging.transport.send(staging.conversation, {:commit, %{work | steps: staging.steps}})
-    answer(staging, left)
+    follow(staging, left, :answered)
   end
 
-  defp answer(staging, left) do
-    case next(staging, left) do
-      {:staged, staging} -> answer(staging, left)
-      other -> ended(staging, other)
-    end
-  end
+  defp follow(%__MODULE__{sent: of, of: of} = staging, _left, :arrived), do: {:ok, staging}
 
-  defp next(%{sent: sent, of: of} = staging, left) do
+  defp follow(%__MODULE__{sent: sent, of: of} = staging, left, until) do
     case staging.transport.receive(staging.conversation, left.()) do
       {:ok, {:staged, count}} when count in 0..of//1 and sent + count <= of ->
         staging.progress.({:sent, sent + count, of})
-        {:staged, %{staging | sent: sent + count}}
+        follow(%{staging | sent: sent + count}, left, until)
 
       other ->
-        other
+        ended(staging, other)
     end
   end
 

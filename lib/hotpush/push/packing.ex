@@ -1,9 +1,9 @@
 defmodule Hotpush.Push.Packing do
   @moduledoc "Packs what a plan sends to a device."
 
-  alias Hotpush.{Config, Error, Plan, Scanner}
+  alias Hotpush.{Error, Plan, Scanner}
   alias Hotpush.Plan.Steps
-  alias Hotpush.Protocol.Session
+  alias Hotpush.Protocol.{Chunks, Requests}
   alias Hotpush.Push.Visit
   alias Hotpush.Scanner.Problems
 
@@ -46,10 +46,13 @@ defmodule Hotpush.Push.Packing do
   defp rewritten(_files, _packed, _problems), do: []
 
   @doc "What the device has to do."
-  @spec work(Config.t(), Plan.t(), packed()) :: Session.work()
-  def work(config, plan, packed) do
+  @spec work(Visit.t(), Plan.t(), packed()) :: Requests.work()
+  def work(%{config: config} = visit, plan, packed) do
+    steps = Steps.pack(plan.steps, packed)
+
     %{
-      steps: Steps.pack(plan.steps, packed),
+      steps: steps,
+      chunks: fn -> visit.shared.(steps, fn -> Chunks.of(steps) end) end,
       purge: config.purge,
       force: config.force?,
       who: config.who

@@ -6,7 +6,7 @@ defmodule Hotpush.Push.Recovery do
 
   alias Hotpush.Error
   alias Hotpush.Config.Target
-  alias Hotpush.Protocol.{Device, Session}
+  alias Hotpush.Protocol.{Device, Requests, Session}
 
   # A dropped Wi-Fi connection comes back within seconds, and so does a device that was too slow. If the
   # user set a shorter timeout, this does not take longer either.
@@ -53,7 +53,7 @@ defmodule Hotpush.Push.Recovery do
   end
 
   defp settled({_, served_by, ask}, session) do
-    case Session.settle(session, served_by) do
+    case Requests.settle(session, served_by) do
       {:ok, :over, session} ->
         asked(ask.(session))
 

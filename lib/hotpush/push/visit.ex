@@ -20,7 +20,7 @@ defmodule Hotpush.Push.Visit do
   alias Hotpush.{Config, Error, Plan, Project}
   alias Hotpush.Plan.ModuleFilter
   alias Hotpush.Project.Inventory
-  alias Hotpush.Protocol.Session
+  alias Hotpush.Protocol.{Requests, Session}
   alias Hotpush.Push.{Opening, Packing, Recovery, Stopwatch}
   alias Hotpush.Report.Result
   alias Hotpush.Config.Target
@@ -31,14 +31,16 @@ defmodule Hotpush.Push.Visit do
   @phases [:ask, :plan, :stage, :commit, :read_back]
 
   defstruct [:config, :project, :build, :inventory, :scanner, :pack, :last_build] ++
-              [progress: &Function.identity/1, reach: &Function.identity/1, apart?: false] ++
+              [progress: &Function.identity/1, reach: &Function.identity/1] ++
+              [shared: &__MODULE__.unshared/2, apart?: false] ++
               [:target, :session, :result, :scanned, :diff, :packed, :work, :staged, :answer] ++
               [early: nil, again?: false, over?: false]
 
   @typedoc """
   What all visits of a run share: `:build` is a function that waits until the project is compiled,
   where the `:project` is not known yet; `:inventory`, one that waits for the scan; `:pack`, one that
-  packs modules, where what several devices need is to be packed once; `:last_build`, what the last
+  packs modules, where what several devices need is to be packed once; `:shared`, one that returns what
+  another visit has made under the same key, or else makes it; `:last_build`, what the last
   build says of the project (see `Hotpush.Project.LastBuild`); `:reach` is called with the
   name of each phase before it, and returns when the phase may begin; `:apart?` stages apart from
   committing, also what is small.
@@ -56,6 +58,7 @@ defmodule Hotpush.Push.Visit do
           inventory: (() -> {:ok, Inventory.t(), ModuleFilter.t()} | {:error, Error.t()}),
           scanner: module(),
           pack: ([{Path.t(), String.t()}] -> {:ok, list()} | {:error, Error.t()}) | nil,
+          shared: (term(), (() -> term()) -> term()),
           last_build: Project.t() | nil,
           progress: (term() -> any()),
           reach: (atom() -> any()),
@@ -66,13 +69,16 @@ defmodule Hotpush.Push.Visit do
           scanned: {Inventory.t(), ModuleFilter.t()} | nil,
           diff: Hotpush.Scanner.diff() | nil,
           packed: Packing.packed() | nil,
-          work: Session.work() | nil,
-          staged: Session.staged() | nil,
+          work: Requests.work() | nil,
+          staged: Requests.staged() | nil,
           answer: term(),
           early: map() | nil,
           again?: boolean(),
           over?: boolean()
         }
+
+  @doc false
+  def unshared(_key, make), do: make.()
 
   @doc "Visits a device."
   @spec run(t(), Target.t()) :: Result.t()
@@ -147,7 +153,7 @@ defmodule Hotpush.Push.Visit do
   defp phase(:stage, %{result: %{plan: plan}} = visit) do
     case Packing.run(visit, plan) do
       {:ok, packed} ->
-        work = Packing.work(visit.config, plan, packed)
+        work = Packing.work(visit, plan, packed)
         visit.progress.({:loading, visit.target.name, Steps.progress(plan.steps)})
         staged(%{visit | packed: packed, work: work})
 
@@ -157,7 +163,7 @@ defmodule Hotpush.Push.Visit do
   end
 
   defp phase(:commit, visit) do
-    case timed(fn -> Session.commit(visit.session, visit.staged, visit.work) end) do
+    case timed(fn -> Requests.commit(visit.session, visit.staged, visit.work) end) do
       # The device no longer runs what the plan was made for, so the plan is made again, once.
       {{:ok, {:refused, :changed}, session}, ms} when not visit.again? ->
         visit = add_ms(%{visit | session: session, again?: true}, :send, ms)
@@ -222,7 +228,7 @@ defmodule Hotpush.Push.Visit do
   defp ask(visit, project, session, {apps, lines, extra}, remembered) do
     visit.progress.({:asking, session.target.name})
 
-    case Session.ask(session, apps, lines, extra, remembered) do
+    case Requests.ask(session, apps, lines, extra, remembered) do
       {:ok, device, session} ->
         Memory.remember(project.state_dir, session.target.name, remembered, device)
         {{:ok, device}, session}
@@ -265,7 +271,7 @@ defmodule Hotpush.Push.Visit do
   end
 
   defp lived_by(visit, names) do
-    case timed(fn -> Session.lives(visit.session, names, visit.config.who) end) do
+    case timed(fn -> Requests.lives(visit.session, names, visit.config.who) end) do
       {{:ok, living, session}, ms} ->
         result = Result.lived_by(visit.result, living)
         add_ms(%{visit | session: session, result: result}, :ask, ms)
@@ -278,7 +284,7 @@ defmodule Hotpush.Push.Visit do
   defp host, do: %{otp: to_string(:erlang.system_info(:otp_release)), elixir: System.version()}
 
   defp staged(visit) do
-    stage = fn -> Session.stage(visit.session, visit.work, visit.apart?, visit.progress) end
+    stage = fn -> Requests.stage(visit.session, visit.work, visit.apart?, visit.progress) end
 
     case timed(stage) do
       {{:ok, staged, session}, ms} ->
@@ -328,7 +334,7 @@ defmodule Hotpush.Push.Visit do
   defp asked_again(visit, session) do
     %{apps: apps, protocols: protocols} = visit.project
     remembered = recall(visit.project, session.target)
-    Session.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
+    Requests.ask(session, Enum.map(apps, & &1.name), [], protocols, remembered)
   end
 
   defp over(visit), do: %{visit | over?: true}

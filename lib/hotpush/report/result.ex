@@ -132,7 +132,7 @@ defmodule Hotpush.Report.Result do
   end
 
   @doc "Adds a device's answer about the removals of a dry run: who needs the modules."
-  @spec lived_by(t(), Hotpush.Protocol.Session.busy() | [Plan.living()]) :: t()
+  @spec lived_by(t(), Hotpush.Protocol.Requests.busy() | [Plan.living()]) :: t()
   def lived_by(outcome, []), do: outcome
   def lived_by(outcome, {:busy, _who, _seconds} = busy), do: refused(outcome, busy)
   def lived_by(outcome, living), do: refused(outcome, {:lived_by, living})

@@ -28,7 +28,7 @@ defmodule Hotpush.Scanner.Behaviour do
   @callback diff([Scanner.entry()], [Scanner.answer()]) :: Scanner.diff()
 
   @doc """
-  Strips, stamps and gzips files, in the order given. `app` goes into the stamp.
+  Strips and stamps files, in the order given. `app` goes into the stamp.
 
   Option: `:keep`, as for `c:scan/2`.
   """

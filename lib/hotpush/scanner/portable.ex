@@ -8,7 +8,7 @@ defmodule Hotpush.Scanner.Portable do
 
   alias Hotpush.Scanner.Layout
   alias Hotpush.Scanner
-  alias Hotpush.Scanner.Portable.{Batches, Beam, Diff, Digests, Gzip, Identity, Manifest, Source}
+  alias Hotpush.Scanner.Portable.{Batches, Beam, Diff, Digests, Identity, Manifest, Source}
 
   @impl true
   @spec scan([Path.t()], keyword()) :: Scanner.scan()
@@ -146,7 +146,7 @@ defmodule Hotpush.Scanner.Portable do
          digest = Identity.digest(chunks, keep),
          {:ok, stamp} <- stamp(app, digest),
          :ok <- check_name(path, identity) do
-      beam = chunks |> stamped(stamp, keep) |> Beam.build() |> Gzip.deflate()
+      beam = chunks |> stamped(stamp, keep) |> Beam.build()
       {:ok, %{module: identity.module, md5: identity.md5, digest: digest, beam: beam}}
     end
   end

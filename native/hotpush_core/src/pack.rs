@@ -1,4 +1,4 @@
-//! Prepares a module for travel: stripped, stamped, compressed.
+//! Prepares a module for travel: stripped and stamped. It is compressed with others, when it is sent.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::beam::{Beam, Chunk};
 use crate::digest::Kept;
-use crate::gzip::{deflate, inflate};
+use crate::gzip::inflate;
 use crate::identity::Identity;
 use crate::pool;
 use crate::problem::{Flaw, Kind, Problem};
@@ -18,7 +18,7 @@ use crate::scan::check_name;
 pub struct Packed {
     /// Of the very bytes that were packed.
     pub identity: Identity,
-    /// A compressed beam.
+    /// An uncompressed beam.
     pub beam: Vec<u8>,
 }
 
@@ -46,7 +46,7 @@ pub fn pack_bytes(bytes: &[u8], app: &str, kept: &Kept) -> Result<Packed, Flaw> 
     let beam = Beam::parse(&plain)?;
     let identity = Identity::of(&beam, kept)?;
     let stamp = stamp(app, &identity.digest)?;
-    let beam = deflate(&rebuild(&beam, kept, &stamp))?;
+    let beam = rebuild(&beam, kept, &stamp);
     Ok(Packed { identity, beam })
 }
 

@@ -1,6 +1,6 @@
 defmodule Hotpush.Scanner.Portable.Gzip do
   @moduledoc """
-  Compression, with a limit on the decompressed size.
+  Decompression, with a limit on the decompressed size.
   """
 
   # The limit of a beam's size, compressed or not.
@@ -19,10 +19,6 @@ defmodule Hotpush.Scanner.Portable.Gzip do
   def inflate(bytes) when byte_size(bytes) > @max_bytes, do: too_large()
   def inflate(<<0x1F, 0x8B, _::binary>> = bytes), do: gunzip(bytes)
   def inflate(bytes), do: {:ok, bytes}
-
-  @doc "Compresses."
-  @spec deflate(binary()) :: binary()
-  def deflate(bytes), do: :zlib.gzip(bytes)
 
   defp gunzip(bytes) do
     z = :zlib.open()
