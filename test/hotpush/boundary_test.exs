@@ -16,6 +16,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Plan.Step.Remove,
     Hotpush.Report,
     Hotpush.Report.Lines,
+    Hotpush.Report.Notices,
     Hotpush.Report.Document,
     Hotpush.Error,
     Hotpush.Error.Prose,

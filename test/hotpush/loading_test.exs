@@ -212,7 +212,7 @@ defmodule Hotpush.LoadingTest do
     outcome = Workbench.push(bench, device)
     assert outcome.notices == [{:start_not_run, ["Elixir.Desk.Application"]}]
 
-    assert Hotpush.Report.Lines.notice(hd(outcome.notices), outcome) =~
+    assert Hotpush.Report.Notices.sentence(hd(outcome.notices), outcome) =~
              "Elixir.Desk.Application changed, but #{device.node} does not run start/2 again: "
 
     children = fn -> Device.call(device, Supervisor, :count_children, [Desk.Top]).active end

@@ -4,7 +4,7 @@ defmodule Hotpush.Push.Preparation do
   alias Hotpush.Config.Target
   alias Hotpush.Discovery.Names
   alias Hotpush.{Error, Turn}
-  alias Hotpush.Push.Engine
+  alias Hotpush.Push.Engine.Preparer
 
   # How long to ask the network for names.
   @search_ms 2_000
@@ -25,6 +25,6 @@ defmodule Hotpush.Push.Preparation do
   @spec again(Target.t()) :: {:ok, Target.t()} | {:error, Error.t()}
   def again(target) do
     if target.node, do: Names.lend(Names.hosts([target]), @search_ms)
-    Turn.take(:prepare, fn -> Engine.prepare(target) end)
+    Turn.take(:prepare, fn -> Preparer.prepare(target) end)
   end
 end

@@ -2,11 +2,10 @@ defmodule Hotpush.Report.Document do
   @moduledoc "A report as the JSON document of `--json`. Its schema is `priv/report.schema.json`. Pure."
 
   alias Hotpush.{Error, Plan, Report}
-  alias Hotpush.Report.{JSON, Result}
+  alias Hotpush.Report.{JSON, Notices, Result}
   alias Hotpush.Error.Prose
   alias Hotpush.Plan.Steps
   alias Hotpush.Protocol.LastPush
-  alias Hotpush.Report.Lines
 
   @version 2
 
@@ -90,7 +89,7 @@ defmodule Hotpush.Report.Document do
   defp subject(subject), do: to_string(subject)
 
   defp notice(notice, outcome),
-    do: [kind: elem(notice, 0), message: Lines.notice(notice, outcome)]
+    do: [kind: elem(notice, 0), message: Notices.sentence(notice, outcome)]
 
   defp milliseconds(ms) do
     for key <- [:start, :compile, :scan, :connect, :ask, :send, :load, :rest] do

@@ -6,9 +6,7 @@ defmodule Hotpush.Report.Lines do
 
   alias Hotpush.{Error, Plan, Report, Text}
   alias Hotpush.Plan.Steps
-  alias Hotpush.Protocol.LastPush
-  alias Hotpush.Report.Result
-  alias Hotpush.Error.Prose.Phrases
+  alias Hotpush.Report.{Notices, Result}
 
   @type line :: {:good | :info | :error, String.t()}
 
@@ -71,7 +69,7 @@ defmodule Hotpush.Report.Lines do
   defp notices(outcome, report) do
     for notice <- outcome.notices,
         report.verbosity == :verbose or elem(notice, 0) != :purged,
-        do: {:info, notice(notice, outcome)}
+        do: {:info, Notices.sentence(notice, outcome)}
   end
 
   defp summary(%Result{plan: nil}, _name), do: []
@@ -154,97 +152,4 @@ defmodule Hotpush.Report.Lines do
     (report.dry_run? or report.verbosity == :verbose) and
       not Enum.any?(outcome.refusals, &match?({:other_project, _, _}, &1.reason))
   end
-
-  @doc "A notice of an outcome, as a sentence."
-  @spec notice(Hotpush.Plan.notice(), Result.t()) :: String.t()
-  def notice(notice, %Result{status: status, target: target}),
-    do: notice(notice, target.name, if(status == :planned, do: "would be", else: "are"))
-
-  defp notice({:new_app, app}, name, are) do
-    "note: #{name} does not have the application #{app}: its modules #{are} loaded, " <>
-      "but the device does not start it before the next firmware"
-  end
-
-  defp notice({:start_not_run, modules}, name, _are) do
-    "note: #{Enum.join(modules, ", ")} changed, but #{name} does not run start/2 again: children that " <>
-      "it adds or changes start with the next firmware, or when you restart the application there"
-  end
-
-  defp notice({:stale_dev, app, modules}, name, _are) do
-    {differ, them} = if match?([_], modules), do: {"differs", "it"}, else: {"differ", "them"}
-
-    "note: on #{name}, #{Text.count(length(modules), "module")} of the development-only " <>
-      "dependency #{app} #{differ}. Use --app #{app} to push #{them}"
-  end
-
-  defp notice({:still_running, holders}, name, _are) do
-    "note: on #{name}, these processes still run the replaced code: #{Phrases.holders(holders)}. " <>
-      "Each does so until it calls the code by its module's name, or is restarted"
-  end
-
-  defp notice({:orphaned, orphaned}, name, _are) do
-    {shown, more} = Enum.split(orphaned, 10)
-    more = if more == [], do: "", else: " and #{length(more)} more"
-
-    "note: on #{name}, functions that no longer exist will be called: " <>
-      Enum.map_join(shown, "; ", fn {pid, who, module, supervisor, functions} ->
-        "#{Phrases.functions(functions)} by #{Phrases.living([{pid, who, module, supervisor}])}"
-      end) <> more
-  end
-
-  defp notice({:killed, holders}, name, _are),
-    do: "note: --purge kill ended on #{name}: #{Phrases.holders(holders)}"
-
-  defp notice({:would_kill, holders}, name, _are),
-    do: "note: --purge kill would end on #{name}: #{Phrases.holders(holders)}"
-
-  defp notice({:answer_lost, count, purge}, name, _are) do
-    "note: the answer from #{name} was lost. Asked again, it says that #{all(count)}" <>
-      if(purge == :kill, do: "; it is unknown which processes --purge kill ended", else: "")
-  end
-
-  defp notice({:target_kept, modules}, name, _are) do
-    "note: this build is for another target, so #{name} keeps the modules that name its own: " <>
-      Enum.join(modules, ", ")
-  end
-
-  defp notice({:left_apps, apps}, name, _are) do
-    "note: #{name} still has #{Enum.join(apps, ", ")}, which this project no longer has: " <>
-      "only new firmware removes an application"
-  end
-
-  defp notice({:restored, modules}, name, _are) do
-    "note: #{name} runs its own #{Enum.join(modules, ", ")} again"
-  end
-
-  defp notice({:nif_skipped, modules}, name, _are) do
-    "note: --all left out modules that do not differ and have native code loaded on " <>
-      "#{name}: #{Enum.join(modules, ", ")}"
-  end
-
-  defp notice({:stays, modules}, name, _are) do
-    "note: #{name} keeps the new code of " <>
-      Enum.map_join(modules, ", ", fn {module, reason} ->
-        "#{module} (#{String.trim(Phrases.load_reason(reason), ".")})"
-      end) <> ", although the push failed"
-  end
-
-  defp notice({:last_push, last, same_person?}, name, _are) do
-    from = if same_person?, do: " from another folder", else: ""
-    what = "#{Text.quoted(last.project)}, build #{Text.name(last.build)}"
-    "note: #{name} was last pushed by #{LastPush.text(last)}#{from} (#{what})"
-  end
-
-  defp notice({:not_noted, _}, name, _are),
-    do: "note: #{name} did not record who pushed last"
-
-  defp notice({:purged, modules}, name, _are) do
-    "note: #{name} dropped the version before last of #{Enum.join(modules, ", ")}: an anonymous " <>
-      "function of that version, if something still holds one, raises BadFunctionError when it " <>
-      "is called (&Mod.fun/1 does not)"
-  end
-
-  defp all(0), do: "all modules to remove are gone"
-  defp all(1), do: "it runs the module that was sent"
-  defp all(count), do: "it runs all #{count} modules that were sent"
 end
