@@ -71,18 +71,18 @@ defmodule Hotpush.NoteTest do
       assert %{round_trips: 1, notices: []} = push.(bob)
       Workbench.write(bench, source(4))
       dry = push.([dry_run?: true] ++ bob)
-      assert text(dry) =~ ~r/was last pushed by ada@host \d+ seconds? ago \("desk", build \w{8}\)/
+      assert text(dry) =~ ~r/was last pushed by ada@host \d+ seconds? ago \("desk 0.1.0", build \w{8}\)/
       assert noted(device) == {:ok, note}
 
       outcome = push.(bob)
       assert %{status: :done, round_trips: 2} = outcome
       assert text(outcome) =~ ~r/was last pushed by ada@host \d+ seconds? ago/
-      assert %{"by" => "ada@host", "project" => "desk"} = json(outcome)["last_push"]
+      assert %{"by" => "ada@host", "project" => "desk 0.1.0"} = json(outcome)["last_push"]
       assert %{"kind" => "last_push"} = hd(json(outcome)["notices"])
 
       # Again: nothing to do, and it is known whose it is.
       assert %{round_trips: 1, notices: [], device: %{last_push: last}} = push.(ada)
-      assert %LastPush{by: "bob@host", project: "desk"} = last
+      assert %LastPush{by: "bob@host", project: "desk 0.1.0"} = last
       assert Device.agents(device) == []
     end
   end
