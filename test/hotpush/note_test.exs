@@ -71,7 +71,10 @@ defmodule Hotpush.NoteTest do
       assert %{round_trips: 1, notices: []} = push.(bob)
       Workbench.write(bench, source(4))
       dry = push.([dry_run?: true] ++ bob)
-      assert text(dry) =~ ~r/was last pushed by ada@host \d+ seconds? ago \("desk 0.1.0", build \w{8}\)/
+
+      assert text(dry) =~
+               ~r/was last pushed by ada@host \d+ seconds? ago \("desk 0.1.0", build \w{8}\)/
+
       assert noted(device) == {:ok, note}
 
       outcome = push.(bob)

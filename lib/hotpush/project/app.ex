@@ -8,7 +8,7 @@ defmodule Hotpush.Project.App do
   sibling in the umbrella. `:mod` is its callback module, whose `start/2` starts it.
   """
 
-  defstruct [:name, :kind, :ebin, :vsn, :mod, editable?: false, modules: [], needs: []]
+  defstruct [:name, :kind, :ebin, :vsn, :mod, editable?: false, modules: []]
 
   @type t :: %__MODULE__{
           name: atom(),
@@ -17,8 +17,7 @@ defmodule Hotpush.Project.App do
           vsn: String.t() | nil,
           mod: module() | nil,
           editable?: boolean(),
-          modules: [module()],
-          needs: [atom()]
+          modules: [module()]
         }
 
   @doc "An application as its .app file describes it. `keys` are those of the file, `ebin` is its folder."
@@ -30,8 +29,7 @@ defmodule Hotpush.Project.App do
       ebin: ebin,
       vsn: to_string(keys[:vsn]),
       mod: callback(keys[:mod]),
-      modules: keys[:modules] || [],
-      needs: needs(keys)
+      modules: keys[:modules] || []
     }
   end
 
