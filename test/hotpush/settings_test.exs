@@ -4,8 +4,9 @@ defmodule Hotpush.SettingsTest do
   """
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error}
+  alias Hotpush.{Config, Error, Report, Text}
   alias Hotpush.Config.{Arguments, Secret, Toml}
+  alias Hotpush.Config.Toml.Selection
   alias Hotpush.Test.Run
 
   # Only the native library reads it.
@@ -46,8 +47,7 @@ defmodule Hotpush.SettingsTest do
   end
 
   defp told(dir, text) do
-    assert {:error, %Error{stage: :usage} = error} = read(dir, text)
-    Error.message(error)
+    message(read(dir, text))
   end
 
   # What mix upload.hotswap makes of it.
@@ -62,7 +62,11 @@ defmodule Hotpush.SettingsTest do
     Enum.map(config.targets, &(&1.nickname || &1.name))
   end
 
-  defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
+  # A mistake of whoever asked: status 2.
+  defp message({:error, %Error{stage: :usage} = error}) do
+    assert Report.exit_status(error) == 2
+    Error.message(error)
+  end
 
   test "a folder without the file", %{dir: dir} do
     assert Toml.read(dir) == {:ok, nil}
@@ -90,6 +94,11 @@ defmodule Hotpush.SettingsTest do
     assert told(dir, "app = 'a'\ncookei = 'sesame'") =~
              ~r/hotpush.toml:2:1: unknown key "cookei" .*\. Did you mean cookie\?\z/
 
+    assert told(dir, "app = \"desk") =~ ~r/hotpush.toml:1:\d+: /
+    escape = told(dir, "[device.\"\\u001b[2J\"]\nssh = 'a'")
+    assert Text.printable(escape) =~ ~r/hotpush.toml:1:9: a device's name/
+    refute escape =~ "\e"
+
     assert told(dir, "[device.a]\nssh = nerves.local") =~
              "hotpush.toml:2:7: text must be in quotes."
 
@@ -115,6 +124,12 @@ defmodule Hotpush.SettingsTest do
   end
 
   test "an application that is not there has its place", %{dir: dir} do
+    write(dir, "app = 'hotpsuh'\n[device.a]\nnode = 'a@b'")
+    assert {:ok, config} = config(dir, ["--no-compile"])
+
+    assert message(Hotpush.Project.load(config)) =~
+             ~r/:1:7: no application of this project is named hotpsuh. Did you mean hotpush\?/
+
     write(dir, "\napp = 'nope'\n[device.a]\nnode = 'a@b'")
     assert {:ok, config} = config(dir, ["--no-compile"])
 
@@ -143,6 +158,19 @@ defmodule Hotpush.SettingsTest do
     write(dir, @whole)
     message = message(Toml.read(dir, false))
     assert message =~ ~r/hotpush.toml was not read, .*HOTPUSH_NATIVE.*rustup.rs.*--force/
+
+    # What stands in it alone cannot be had; the rest can.
+    {:error, unread} = Toml.read(dir, false)
+    assert message(Config.to_push(%Config{unread: unread})) == message
+
+    for asked <- [node: "porch", group: "near", device: "porch"] do
+      message = message(Selection.targets([asked], unread, node: "a@b"))
+      assert message =~ ~r/hotpush.toml, Hotpush needs its native library.*HOTPUSH_NATIVE/
+      assert message =~ "rustup.rs) and run mix deps.compile hotpush --force."
+    end
+
+    for asked <- [[node: "a@b"], [ssh: "c"], [host: "c"], [device: "a@b"], []],
+        do: assert({:ok, [_]} = Selection.targets(asked, unread, node: "a@b"))
   end
 
   test "the nearest of several counts", %{dir: dir} do
@@ -251,6 +279,12 @@ defmodule Hotpush.SettingsTest do
       write(dir, String.replace(@whole, ~s(cookie = "for-all"), ""))
       assert cookies(dir, [], %{}, own) == %{given.(:mix) | "porch" => :"its-own"}
 
+      # For the Mix config's devices, too, the file's counts.
+      write(dir, "cookie_env = 'IT'")
+      it = %{"IT" => "its"}
+      assert %{"" => :its} = cookies(dir, [], it, nodes: [:a@b], cookie: :mix)
+
+      write(dir, String.replace(@whole, ~s(cookie = "for-all"), ""))
       {:ok, config} = config(dir, ["--node", "porch"], %{}, own)
       refute inspect(config) =~ "its-own"
       assert [target] = Hotpush.Transport.Targets.list(config, "state")
