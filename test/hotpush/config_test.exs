@@ -5,7 +5,7 @@ defmodule Hotpush.ConfigTest do
   """
   use ExUnit.Case, async: true
 
-  alias Hotpush.{Config, Error}
+  alias Hotpush.{Config, Error, Report}
   alias Hotpush.Config.{Arguments, Given, Options, Secret, Switch, Switches}
   doctest Hotpush.Config.Address
   doctest Hotpush.Config.Arguments
@@ -34,7 +34,11 @@ defmodule Hotpush.ConfigTest do
 
   defp ways(config), do: Enum.map(config.targets, & &1.way)
 
-  defp message({:error, %Error{stage: :usage} = error}), do: Error.message(error)
+  # A mistake of whoever asked: status 2.
+  defp message({:error, %Error{stage: :usage} = error}) do
+    assert Report.exit_status(error) == 2
+    Error.message(error)
+  end
 
   test "takes the project's config" do
     assert {:ok, config} = build([])
@@ -175,6 +179,21 @@ defmodule Hotpush.ConfigTest do
       assert message(Arguments.parse(task, argv)) =~ ~r/ Did you mean #{says}\?\z/
     end
 
+    for task <- ["hotpush.devices", "hotpush.init"],
+        {argv, says} <- [
+          {["--colour"], "unknown option --colour: \"mix help #{task}\" lists them."},
+          {["kitchen"], "unexpected argument kitchen"},
+          {["--timeout", "soon"], "--timeout takes a number of milliseconds"},
+          {["--timeout", "0"], "--timeout takes a number of milliseconds"}
+        ] do
+      assert message(Arguments.parse(task, argv)) =~ says
+    end
+
+    assert message(Arguments.parse("hotpush.init", ["--force=maybe"])) =~ "--force takes no value"
+
+    assert message(Arguments.parse("hotpush.devices", ["--only", "wifi"])) =~
+             "--only takes mdns or epmd"
+
     # What another task takes is unknown here.
     assert message(Arguments.parse("hotpush.disconnect", ["--force"])) =~ "unknown option --force"
     assert message(Arguments.parse("hotpush.init", ["-h"])) =~ "mix help hotpush.init"
@@ -301,7 +320,11 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--node", "däsk@127.0.0.1"])) =~ "däsk@127.0.0.1 is not a node name"
     assert message(build(["--node"])) =~ "--node takes a node name"
     assert message(build(["--all=maybe"])) =~ "--all takes no value"
-    assert message(build([], %{}, [])) =~ "no device is named"
+
+    assert message(build([], %{}, [])) =~
+             ~r/no device is named. .*mix upload.hotswap nerves.local.*config :hotpush, nodes:.*mix hotpush.init/
+
+    assert message(build(["--json", "--quiet"])) =~ "--json takes a path"
     assert message(build([], %{}, nodes: [])) =~ "no device is named"
     assert message(build([], %{}, nodes: :desk)) =~ "desk is not a node name"
     assert message(build([], %{}, nodes: 42)) =~ "nodes: should be a list of node names"
@@ -323,8 +346,33 @@ defmodule Hotpush.ConfigTest do
       refute message(build(argv)) =~ "sesame"
     end
 
-    long = String.duplicate("sesame", 50)
-    refute message(build(["--cookie", long])) =~ "sesame"
-    assert message(build(["--cookie", long])) =~ "at most 255"
+    refute message(build(["--cookei", "sesame"])) =~ "sesame"
+    of_list = message(build([], %{}, nodes: [:a@b], cookie: ["sesame"]))
+    assert of_list =~ "cookie: should be an atom or a string"
+    refute of_list =~ "sesame"
+
+    assert message(build(["--cookie", String.duplicate("sesame", 50)])) =~ "at most 255"
+
+    for wrong <- [String.duplicate("sesame", 50), "sesamät€"],
+        {argv, env} <- [{["--cookie", wrong], %{}}, {[], %{"HOTPUSH_COOKIE" => wrong}}] do
+      assert {:error, error} = build(argv, env)
+      assert message({:error, error}) =~ "cookie: should be "
+      refute message({:error, error}) =~ "sesam"
+      refute IO.iodata_to_binary(Report.Document.of_error(error)) =~ "sesam"
+    end
+  end
+
+  # What `mix help` prints.
+  test "the manual has every option, and the list of tasks has the task" do
+    manual = Mix.Task.moduledoc(Mix.Tasks.Upload.Hotswap)
+
+    for option <-
+          ~w(--ssh --node --device --group --discover --module --app --all --dry-run --json
+             --no-compile --timeout --wait --purge --force --docs --cookie --verbose --quiet
+             HOTPUSH_COOKIE hotpush.toml),
+        do: assert(manual =~ option)
+
+    assert Mix.Task.shortdoc(Mix.Tasks.Upload.Hotswap) =~ "running devices"
+    assert Mix.Task.get("upload.hotswap") == Mix.Tasks.Upload.Hotswap
   end
 end

@@ -45,7 +45,7 @@ defmodule Hotpush.ConnectionTest do
 
     error = Dist.Diagnosis.of(:"a@127.0.0.1", 2_000, nil, port)
     assert {:no_epmd, "127.0.0.1", ^port, :econnrefused} = error.reason
-    assert Error.message(error) =~ "no epmd answers at 127.0.0.1"
+    assert Error.message(error) =~ "no epmd answers at 127.0.0.1, port #{port}"
   end
 
   test "the node is not registered, and which are", %{state_dir: state_dir} do
