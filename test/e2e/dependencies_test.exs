@@ -8,6 +8,14 @@ defmodule Hotpush.DependenciesTest do
   defp files(name), do: %{"lib/#{Macro.underscore(name)}.ex" => source(name)}
   defp source(name), do: "defmodule #{name} do\n  def hi, do: :one\nend\n"
 
+  # Of the tests that add to it, and take that away again.
+  setup_all do
+    erlang = %{"src/desk_erl.erl" => "-module(desk_erl).\n"}
+    files = files("Desk") |> Map.merge(files("Chair")) |> Map.merge(erlang)
+    project = Project.new(app: :desk, files: files)
+    %{project: project, release: Project.release(project)}
+  end
+
   test "runtime dependencies are pushed, tools never, those for development when asked" do
     project =
       Project.new(
@@ -50,67 +58,75 @@ defmodule Hotpush.DependenciesTest do
     again(project, device)
   end
 
-  for mode <- [:embedded, :interactive] do
-    test "a module named like one of Elixir's or OTP's is refused by name (#{mode})" do
-      project = Project.new(app: :desk, files: files("Desk"))
-      device = Device.start(release: Project.release(project), mode: unquote(mode))
-      md5s = "{DynamicSupervisor.__info__(:md5), :win32reg.module_info(:md5)}"
-      theirs = Device.eval(device, md5s)
+  test "a module named like one of Elixir's or OTP's is refused by name", context do
+    %{project: project, release: release} = context
+    embedded = Device.start(release: release, mode: :embedded)
+    interactive = Device.start(release: release, mode: :interactive, cookie: embedded.cookie)
+    devices = [embedded, interactive]
+    named = for device <- devices, arg <- ["--node", "#{device.node}"], do: arg
+    env = %{"HOTPUSH_COOKIE" => "#{embedded.cookie}"}
+    to_both = &run(project, named ++ ["--no-compile" | &1], env, [env["HOTPUSH_COOKIE"]])
 
-      Project.write(project, "lib/dynamic.ex", source("DynamicSupervisor"))
+    md5s = "{DynamicSupervisor.__info__(:md5), :win32reg.module_info(:md5)}"
+    theirs = Device.eval(embedded, md5s)
 
-      Project.write(
-        project,
-        "src/win32reg.erl",
-        "-module(win32reg).\n-export([hi/0]).\nhi() -> 1.\n"
-      )
+    Project.write(project, "lib/dynamic.ex", source("DynamicSupervisor"))
 
-      # Of an application of OTP that the device does not have: a name like any other.
-      Project.write(project, "src/megaco.erl", "-module(megaco).\n-export([hi/0]).\nhi() -> 1.\n")
-      {_, 0} = Project.mix(project, ["compile"])
+    # megaco is of an application of OTP that the device does not have: a name like any other.
+    for name <- ~w(win32reg megaco) do
+      code = "-module(#{name}).\n-export([hi/0]).\nhi() -> 1.\n"
+      Project.write(project, "src/#{name}.erl", code)
+    end
 
-      for args <- [["--dry-run"], []] do
-        {output, status} = push(project, device, ["--no-compile" | args])
-        assert status == 1, output
+    {_, 0} = Project.mix(project, ["compile"])
 
+    for args <- [["--dry-run"], []] do
+      {output, status} = to_both.(args)
+      assert status == 1, output
+
+      for device <- devices do
         assert output =~
                  "refused: on #{device.node}, Elixir or Erlang/OTP has modules named " <>
                    "Elixir.DynamicSupervisor, win32reg: "
 
         assert output =~ "Nothing was changed on #{device.node}"
       end
+    end
 
-      assert Device.eval(device, md5s) == theirs
+    for device <- devices, do: assert(Device.eval(device, md5s) == theirs)
 
-      # Forced, it is replaced; once the project drops it, the device has its own again.
-      output =
-        push!(project, device, ["--no-compile", "--force", "--module", "DynamicSupervisor"])
+    # Forced, it is replaced; once the project drops it, the device has its own again.
+    {output, 0} = to_both.(["--force", "--module", "DynamicSupervisor"])
+    assert deployed(output) == ["Elixir.DynamicSupervisor", "Elixir.DynamicSupervisor"]
+    for device <- devices, do: assert(Device.eval(device, "DynamicSupervisor.hi()") == :one)
+    Project.delete(project, "lib/dynamic.ex")
+    Project.delete(project, "src/win32reg.erl")
 
-      assert deployed(output) == ["Elixir.DynamicSupervisor"]
-      assert Device.eval(device, "DynamicSupervisor.hi()") == :one
-      Project.delete(project, "lib/dynamic.ex")
-      Project.delete(project, "src/win32reg.erl")
+    for device <- devices do
       output = push!(project, device)
       assert deployed(output) == ["megaco"]
       assert deleted(output) == ["Elixir.DynamicSupervisor"]
       assert output =~ "note: #{device.node} runs its own Elixir.DynamicSupervisor again"
       assert Device.eval(device, md5s) == theirs
       again(project, device)
+    end
 
-      # Mix keeps the beam of the last Erlang file.
-      Project.write(project, "src/desk_erl.erl", "-module(desk_erl).\n")
-      Project.delete(project, "src/megaco.erl")
+    Project.delete(project, "src/megaco.erl")
+
+    for device <- devices do
       assert deleted(push!(project, device)) == ["megaco"]
       again(project, device)
     end
   end
 
-  test "firmware of another environment differs in nothing but what does differ" do
-    project = Project.new(app: :desk, files: files("Desk"))
+  test "firmware of another environment differs in nothing but what does differ", context do
+    project = context.project
     device = Device.start(release: Project.release(project, %{"MIX_ENV" => "prod"}))
     again(project, device)
-    Project.edit(project, "lib/desk.ex", ":one", ":two")
-    assert deployed(push!(project, device)) == ["Elixir.Desk"]
+    Project.edit(project, "lib/chair.ex", ":one", ":two")
+    assert deployed(push!(project, device)) == ["Elixir.Chair"]
+    Project.edit(project, "lib/chair.ex", ":two", ":one")
+    assert deployed(push!(project, device)) == ["Elixir.Chair"]
     again(project, device)
   end
 
@@ -137,8 +153,6 @@ defmodule Hotpush.DependenciesTest do
     Project.prebuild(project, "_build/rpi0_dev")
     release = Project.release(project, target)
     device = Device.start(release: release)
-    again(project, device, [], target)
-
     Project.edit(project, "lib/desk.ex", ":one", ":two")
     Project.delete(project, "lib/chair.ex")
     {output, 1} = push(project, device)
@@ -165,13 +179,13 @@ defmodule Hotpush.DependenciesTest do
 
     output = push!(project, device, [], target)
     assert {deployed(output), deleted(output)} == {[], ["Elixir.Chair"]}
-    again(project, device, [], target)
 
     # One that an earlier version did this to: its firmware's metadata are not fooled.
     [beam] =
       Path.wildcard(Path.join(project.dir, "_build/dev/lib/*/ebin/Elixir.Nerves.Runtime.beam"))
 
-    locked_out = Device.start(release: release, env: [{"FIRMWARE_PLATFORM", "rpi0"}])
+    env = [{"FIRMWARE_PLATFORM", "rpi0"}]
+    locked_out = Device.start(release: release, env: env, cookie: device.cookie)
     loaded = [Nerves.Runtime, ~c"runtime", File.read!(beam)]
     {:module, _} = Device.call(locked_out, :code, :load_binary, loaded)
     assert Device.eval(locked_out, "Nerves.Runtime.mix_target()") == :host
@@ -180,6 +194,8 @@ defmodule Hotpush.DependenciesTest do
     assert output =~ "was built for the target \"rpi0\", but this build is for host"
     assert "Elixir.Nerves.Runtime" in deployed(push!(project, locked_out, [], target))
     assert Device.eval(locked_out, "Nerves.Runtime.mix_target()") == :rpi0
-    again(project, locked_out, [], target)
+
+    assert again(project, locked_out, ["--node", "#{device.node}"], target) =~
+             ~r/^Nothing differs on #{device.node}:/m
   end
 end
