@@ -17,6 +17,12 @@ defmodule Hotpush.DiscoveryGuideTest do
     end
   end
 
+  # Beside the guide's module one that nobody has written.
+  @gone """
+
+  if System.get_env("GONE"), do: config(:hotpush, discovery: [MyApp.Fleet, MyApp.Gone])
+  """
+
   setup_all do
     [module, config] = blocks("elixir")
     [paths] = Regex.run(~r/elixirc_paths: if\(.*\)(?=`)/, @guide)
@@ -30,11 +36,10 @@ defmodule Hotpush.DiscoveryGuideTest do
           "fleet.txt" => "kiosk-17.example 192.0.2.17\n"
         },
         project: paths,
-        config: "import Config\n" <> config
+        config: "import Config\nunless System.get_env(\"BEFORE\") do\n#{config}\nend\n" <> @gone
       )
 
-    Project.mix!(project, ["compile"])
-    %{project: project}
+    %{project: project, release: Project.release(project)}
   end
 
   test "each command works, and the module's devices are listed", %{project: project} do
@@ -46,18 +51,15 @@ defmodule Hotpush.DiscoveryGuideTest do
       expected = if task == "upload.hotswap", do: 2, else: 0
       assert {expected, output} == {status, output}
       assert output =~ "192.0.2.17" or "--only" in command
-    end
 
-    {output, 0} = Project.mix(project, ["hotpush.devices"])
-    assert output =~ ~r/^-  +fleet  +192.0.2.17  +192.0.2.17  /m
+      if command == ["hotpush.devices"],
+        do: assert(output =~ ~r/^-  +fleet  +192.0.2.17  +192.0.2.17  /m)
+    end
   end
 
   test "the module is pushed to no device, and leaves one that a push had brought it to",
-       context do
-    project = %{context.project | dir: Path.join(Run.dir("copy"), "app")}
-    File.cp_r!(context.project.dir, project.dir)
-    config = File.read!(Path.join(project.dir, "config/config.exs"))
-    device = Device.start(release: Project.release(project))
+       %{project: project, release: release} do
+    device = Device.start(release: release)
 
     fleet? = fn ->
       Device.call(device, :erlang, :function_exported, [MyApp.Fleet, :discover, 1])
@@ -77,36 +79,33 @@ defmodule Hotpush.DiscoveryGuideTest do
     assert {2, output} == {status, output}
     assert output =~ "MyApp.Fleet finds devices (config :hotpush, discovery:)"
 
-    # Before it was in the configuration, it was pushed like any other.
-    Project.write(project, "config/config.exs", "import Config\n")
-    assert Hotswap.push!(project, device) =~ "Successfully deployed Elixir.MyApp.Fleet to"
-    Project.write(project, "config/config.exs", config)
+    # Before it was in the configuration, it was pushed like any other. (A variable changes what is
+    # configured, since another file would have all of hotpush compiled again.)
+    output = Hotswap.push!(project, device, [], %{"BEFORE" => "1"})
+    assert output =~ "Successfully deployed Elixir.MyApp.Fleet to"
+    Project.edit(project, "dev/fleet.ex", "fleets.txt", "fleet.txt")
     assert Hotswap.push!(project, device) =~ "Successfully deleted Elixir.MyApp.Fleet"
     refute fleet?.()
     Hotswap.again(project, device)
   end
 
-  test "what is not compiled is said to be that" do
-    files = %{"lib/my_app.ex" => "defmodule MyApp do\nend\n"}
-    config = "import Config\nconfig :hotpush, discovery: [MyApp.Fleet]\n"
-    project = Project.new(app: :my_app, files: files, config: config)
-    command = ["hotpush.devices", "--timeout", "2000"]
-    {output, 2} = Project.mix(project, command)
+  test "a project that is not compiled is said to be that", %{project: project} do
+    build = %{"MIX_BUILD_PATH" => Path.join(project.dir, "_build/empty")}
+    Project.prebuild(project, build["MIX_BUILD_PATH"])
+    {output, 2} = Project.mix(project, ["hotpush.devices", "--timeout", "2000"], build)
     assert output =~ "run mix compile first"
-    Project.mix!(project, ["compile"])
-    {output, 0} = Project.mix(project, command)
-
-    assert output =~
-             "the module MyApp.Fleet is not compiled, so it cannot search: run mix compile"
-
-    Hotswap.decent(output, [])
   end
 
   @tag :jsonschema
-  test "also in the document, and as one error where it fails", %{project: project} do
+  test "without the native library mDNS is said to be missing, and the others go on", context do
     path = Path.join(Run.dir("json"), "devices")
     command = ["hotpush.devices", "--json", path, "--timeout", "2000"]
-    {_, 0} = Project.mix(project, command)
+    {output, 0} = Project.mix(context.project, command, %{"HOTPUSH_NATIVE" => "off"})
+    assert output =~ "mDNS is not available: it needs the native library"
+    assert output =~ ~r/^-  +fleet  +192.0.2.17/m
+    Hotswap.decent(output, [])
+
+    # Also in the document.
     devices = Hotswap.json(path, "devices.schema.json")["devices"]
 
     assert [%{"host" => "kiosk-17.example"} = device] =
@@ -114,22 +113,32 @@ defmodule Hotpush.DiscoveryGuideTest do
 
     assert %{"transport" => "ssh", "state" => "listed", "add" => "[device.device]\nssh = " <> _} =
              device
+  end
 
+  @tag :jsonschema
+  test "a module that fails, one that is not compiled, and confirmations that anybody could write",
+       %{project: project} do
+    confirmed = Path.join(project.home, ".local/state/hotpush/confirmed")
+    File.mkdir_p!(Path.dirname(confirmed))
+    File.write!(confirmed, "hotpush confirmed 1\nssh 192.0.2.17 SHA256:a\n")
+    File.chmod!(confirmed, 0o666)
+    path = Path.join(Run.dir("json"), "devices")
+    command = ["hotpush.devices", "--json", path, "--timeout", "2000"]
     File.rename!(Path.join(project.dir, "fleet.txt"), Path.join(project.dir, "away.txt"))
-    {output, 0} = Project.mix(project, command)
+    {output, 0} = Project.mix(project, command, %{"GONE" => "1"})
     File.rename!(Path.join(project.dir, "away.txt"), Path.join(project.dir, "fleet.txt"))
     assert output =~ ~r/MyApp.Fleet failed: could not read file "fleet.txt"/
+
+    assert output =~
+             "the module MyApp.Gone is not compiled, so it cannot search: run mix compile"
+
+    assert output =~
+             "other users can write to #{confirmed} (mode 666), so no device counts as confirmed"
+
+    File.rm!(confirmed)
     Hotswap.decent(output, [])
     assert [_ | _] = errors = Hotswap.json(path, "devices.schema.json")["errors"]
     assert "raised" in Enum.map(errors, & &1["kind"])
-  end
-
-  test "without the native library mDNS is said to be missing, and the others go on", context do
-    command = ["hotpush.devices", "--timeout", "2000"]
-    {output, 0} = Project.mix(context.project, command, %{"HOTPUSH_NATIVE" => "off"})
-    assert output =~ "mDNS is not available: it needs the native library"
-    assert output =~ ~r/^-  +fleet  +192.0.2.17/m
-    Hotswap.decent(output, [])
   end
 
   test "its links and what it says of the project hold" do

@@ -122,7 +122,7 @@ defmodule Hotpush.MistakesTest do
   end
 
   test "the project is not compiled, and is not to be", %{project: project} do
-    build = %{"MIX_BUILD_PATH" => Path.join(project.home, "build")}
+    build = %{"MIX_BUILD_PATH" => Path.join(project.dir, "_build/empty")}
     Project.prebuild(project, build["MIX_BUILD_PATH"])
     {output, 2} = run(project, ["--node", "nobody@127.0.0.1", "--no-compile"], build)
 
