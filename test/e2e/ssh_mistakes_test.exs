@@ -21,30 +21,30 @@ defmodule Hotpush.SshMistakesTest do
     line
   end
 
-  defp other(project, host, env, args \\ []) do
-    {output, 1} = run(project, [host, "--no-compile" | args], env)
-    [line] = output |> String.trim() |> String.split("\n")
+  # What a command that visits several hosts says of one of them.
+  defp line(output, name) do
+    failed = for line <- String.split(output, "\n"), line =~ ~r/^failed: /, do: line
+    assert [line] = Enum.filter(failed, &(&1 =~ name)), "of #{inspect(name)}:\n#{output}"
     line
   end
 
-  test "the host name does not resolve", %{project: project, device: device} do
-    line = other(project, "me@no-such-host.invalid", SshDevice.env(device))
-    assert line =~ "no-such-host.invalid does not resolve"
-    assert line =~ "use --node me@no-such-host.invalid"
-  end
+  test "of several each says why it is not reached, and costs only itself", context do
+    %{project: project, device: device} = context
+    good = SshDevice.address(device)
+    # 240.0.0.0/4 is reserved (RFC 1112), and no system routes to it; and who listens on port 1?
+    hosts = [good, "me@no-such-host.invalid", "me@127.0.0.1:1", "240.0.0.1"]
 
-  test "the port is closed", %{project: project} do
-    device = SshDevice.start(link: 0)
-    Link.refuse(device.link)
+    # The first of them is another project's.
+    {output, 1} = run(project, hosts ++ ["--timeout", "5000"], SshDevice.env(device))
+    assert output =~ "Successfully connected to #{good}"
+    assert line(output, "no-such-host") =~ "no-such-host.invalid does not resolve"
+    assert line(output, "no-such-host") =~ "use --node me@no-such-host.invalid"
 
-    assert failed(project, device) =~
-             "127.0.0.1:#{device.port} does not accept the connection: the port is closed"
-  end
+    assert line(output, "127.0.0.1:1 ") =~
+             "127.0.0.1:1 does not accept the connection: the port is closed"
 
-  test "there is no route", %{project: project, device: device} do
-    # 240.0.0.0/4 is reserved (RFC 1112), and no system routes to it.
-    line = other(project, "240.0.0.1", SshDevice.env(device), ["--timeout", "2500"])
-    assert line =~ ~r/240.0.0.1 (cannot be reached: there is no route to it|does not answer)/
+    assert line(output, "240.0.0.1") =~
+             ~r/240.0.0.1 (cannot be reached: there is no route to it|does not answer)/
   end
 
   test "it takes the connection and says nothing", %{project: project} do
@@ -60,6 +60,7 @@ defmodule Hotpush.SshMistakesTest do
     line = failed(project, device)
     assert line =~ "has a host key that this computer does not know yet"
     assert line =~ ~s(run "ssh -p #{device.port} root@127.0.0.1" once)
+    refute line =~ "StrictHostKeyChecking"
 
     SshDevice.change_host_key(device)
     line = failed(project, device)
@@ -96,10 +97,6 @@ defmodule Hotpush.SshMistakesTest do
         assert {status, said} == {0, said}
         assert File.read!(device.known_hosts) == "other #{stranger}"
       end
-
-      {output, 1} = run(project, args ++ ["--no-compile"], SshDevice.env(device))
-      assert output =~ "has a host key that this computer does not know yet"
-      refute output =~ "StrictHostKeyChecking"
     end
 
     # Where ssh is set to never ask, the advice has it ask.
@@ -134,22 +131,21 @@ defmodule Hotpush.SshMistakesTest do
       change.(device)
       {output, _} = run(project, [SshDevice.address(device), "--no-compile"], env)
       assert output =~ "Successfully connected to #{SshDevice.address(device)}"
-      assert failed(project, device) =~ "accepts none of this computer's ssh keys"
-
-      assert failed(project, device, [], Map.put(env, "SSH_ASKPASS_REQUIRE", "never")) =~
-               "ssh keys"
     end
 
-    # It is asked for what it can know: not whether to trust a key that nobody knows.
     SshDevice.use_key(device)
+    never = Map.put(env, "SSH_ASKPASS_REQUIRE", "never")
+    assert failed(project, device, [], never) =~ "accepts none of this computer's ssh keys"
+
+    # It is asked for what it can know: not whether to trust a key that nobody knows.
     SshDevice.forget_host_key(device)
     assert failed(project, device, [], env) =~ "does not know yet"
   end
 
-  test "a private key that others may read", %{project: project} do
-    device = SshDevice.start()
+  test "a private key that others may read", %{project: project, device: device} do
     File.chmod!(device.key, 0o644)
     line = failed(project, device)
+    File.chmod!(device.key, 0o600)
     assert line =~ "does not use a private key file that other users can read"
   end
 
@@ -168,91 +164,84 @@ defmodule Hotpush.SshMistakesTest do
     assert line =~ "there is no ssh in this computer's PATH"
   end
 
-  for {exec, said} <- [
-        erlang: "does not answer Elixir expressions, but says: \"**Error**",
-        shell: "does not answer Elixir expressions, but says: \"",
-        # From the line that says what is wrong, not from the end of its stack trace.
-        lfe_like:
-          ~s(but says: "(ErlangError\) Erlang error: {:unbound_symb, \":erl_eval\"}". Does),
-        disabled: "runs no commands over ssh. Set config :nerves_ssh, exec: :elixir"
-      ] do
-    test "a device whose exec is #{exec}", %{project: project} do
-      line = failed(project, SshDevice.start(exec: unquote(exec)))
-      assert line =~ unquote(said)
+  test "devices whose exec is another", %{project: project} do
+    says = [
+      erlang: "does not answer Elixir expressions, but says: \"**Error**",
+      shell: "does not answer Elixir expressions, but says: \"",
+      # From the line that says what is wrong, not from the end of its stack trace.
+      lfe_like: ~s(but says: "(ErlangError\) Erlang error: {:unbound_symb, \":erl_eval\"}". Does),
+      disabled: "runs no commands over ssh. Set config :nerves_ssh, exec: :elixir"
+    ]
+
+    devices = for {exec, _} <- says, do: SshDevice.start(exec: exec)
+    args = Enum.map(devices, &SshDevice.address/1) ++ ["--no-compile"]
+    {output, 1} = run(project, args, SshDevice.env(devices))
+    refute output =~ "Successfully"
+
+    for {device, {_, said}} <- Enum.zip(devices, says) do
+      line = line(output, ":#{device.port}")
+      assert line =~ said
       assert line =~ "exec: :elixir"
     end
   end
 
-  # A program in the place of ssh is the one way to have a device that lies.
-  test "a device that answers with what cannot be read", %{project: project} do
-    for {name, says} <- [
-          pid: frame(self()),
-          atom: "hotpush " <> Base.encode64(<<131, 119, 14, "never_seen_atom">>),
-          bomb: "hotpush " <> Base.encode64(<<131, 80, 0xFFFFFFFF::32, 1, 2, 3>>),
-          strange: frame({:ready, :not_a_pid})
-        ] do
-      bin = liar("#{name}", "echo '#{says}'; sleep 60")
-      line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
-      assert line =~ "sent an answer that cannot be read safely", "#{name}: #{line}"
-    end
+  # A program in the place of ssh is the one way to have devices that lie, each by its name.
+  test "devices that answer with what cannot be read, or that never stop talking", context do
+    lies = [
+      pid: frame(self()),
+      atom: "hotpush " <> Base.encode64(<<131, 119, 14, "never_seen_atom">>),
+      bomb: "hotpush " <> Base.encode64(<<131, 80, 0xFFFFFFFF::32, 1, 2, 3>>),
+      strange: frame({:ready, :not_a_pid})
+    ]
+
+    scripts = for {name, says} <- lies, do: {name, "echo '#{says}'; sleep 60"}
+    talks = {:talker, "while :; do echo 'and another thing'; done"}
+    output = visit_liars(context.project, [talks | scripts])
+
+    for {name, _} <- lies,
+        do: assert(line(output, ~r/\b#{name}\b/) =~ "sent an answer that cannot be read safely")
+
+    assert line(output, "talker") =~
+             "does not answer Elixir expressions, but says: \"and another thing"
   end
 
-  test "a device that says things that nobody asked for is hung up on", %{project: project} do
+  test "devices that say things that nobody asked for are hung up on", %{project: project} do
     ready = frame({:ready, ~c"<0.1.0>"})
 
-    for {name, says} <- [
-          stranger: frame({7, :answer, "x"}),
-          flood: "yes '#{frame({7, :answer, :none})}'",
-          twice: ready,
-          shape: frame({:hello, 1, 2, 3})
-        ] do
-      says = if name == :flood, do: says, else: "echo '#{says}'"
-      bin = liar("after_#{name}", "read -r line; echo '#{ready}'; #{says}; sleep 60")
-      env = %{"PATH" => bin <> ":" <> System.get_env("PATH")}
-      assert {output, 1} = run(project, ["liar", "--no-compile"], env)
-      # The lie may come before the greeting was taken in.
-      assert output =~ ~r/was lost while it was being asked what it runs|cannot be read safely/,
+    lies = [
+      stranger: "echo '#{frame({7, :answer, "x"})}'",
+      flood: "yes '#{frame({7, :answer, :none})}'",
+      twice: "echo '#{ready}'",
+      shape: "echo '#{frame({:hello, 1, 2, 3})}'"
+    ]
+
+    scripts =
+      for {name, lie} <- lies, do: {name, "read -r line; echo '#{ready}'; #{lie}; sleep 60"}
+
+    output = visit_liars(project, scripts)
+
+    # The lie may come before the greeting was taken in.
+    for {name, _} <- lies do
+      line = line(output, ~r/\b#{name}\b/)
+
+      assert line =~ ~r/was lost while it was being asked what it runs|cannot be read safely/,
              "#{name}: #{output}"
     end
 
     no_logs(project)
   end
 
-  test "a device that never stops talking", %{project: project} do
-    bin = liar("talker", "while :; do echo 'and another thing'; done")
-    line = other(project, "liar", %{"PATH" => bin <> ":" <> System.get_env("PATH")})
-    assert line =~ "does not answer Elixir expressions, but says: \"and another thing"
-  end
-
   defp frame(term), do: "hotpush " <> Base.encode64(:erlang.term_to_binary(term))
 
-  defp liar(name, script) do
-    bin = Run.dir("liar_" <> name)
-    File.mkdir_p!(bin)
-    File.write!(Path.join(bin, "ssh"), "#!/bin/sh\n" <> script <> "\n")
+  defp visit_liars(project, scripts) do
+    bin = Run.dir("liars")
+    cases = for {name, script} <- scripts, do: "*' -- #{name} '*) #{script};;\n"
+    File.write!(Path.join(bin, "ssh"), "#!/bin/sh\ncase \"$*\" in\n#{cases}esac\n")
     File.chmod!(Path.join(bin, "ssh"), 0o755)
-    bin
-  end
-
-  test "what could be an option is no host", %{project: project} do
-    assert {output, 2} = run(project, ["--", "-oProxyCommand=touch x"])
-    assert output =~ "\"-oProxyCommand=touch x\" is not a host to reach by ssh"
-    assert {output, 2} = run(project, ["--ssh", "-lroot@x"])
-    assert output =~ "--ssh takes [user@]host[:port]"
-    assert {output, 2} = run(project, ["-v@host"])
-    assert output =~ "unknown option -v"
-  end
-
-  test "one of two that fails costs only itself", %{project: project, device: device} do
-    assert {output, 1} =
-             run(
-               project,
-               [SshDevice.address(device), "no-such-host.invalid"],
-               SshDevice.env(device)
-             )
-
-    assert output =~ "Successfully connected to #{SshDevice.address(device)}"
-    assert output =~ "no-such-host.invalid does not resolve"
+    args = for {name, _} <- scripts, do: to_string(name)
+    env = %{"PATH" => bin <> ":" <> System.get_env("PATH")}
+    {output, 1} = run(project, args ++ ["--no-compile"], env)
+    output
   end
 
   test "a host that is killed leaves neither an ssh here nor a process there", context do

@@ -86,7 +86,12 @@ defmodule Hotpush.ConfigTest do
 
     assert message(build(["--ssh", "-oProxyCommand=x"])) =~ "--ssh takes [user@]host[:port]"
     assert message(build(["--", "-oProxyCommand=x"])) =~ "-oProxyCommand=x is not a host"
-    assert message(build(["a b"])) =~ ~s("a b" is not a host)
+    touch = "-oProxyCommand=touch x"
+    assert message(build(["--", touch])) =~ ~s("#{touch}" is not a host to reach by ssh)
+    assert message(build(["--ssh", "-lroot@x"])) =~ "--ssh takes [user@]host[:port]"
+    form = "it has the form [user@]host[:port]"
+    assert message(build(["a b"])) =~ ~s("a b" is not a host to reach by ssh: #{form})
+    assert message(build(["-v@a"])) =~ "unknown option -v"
     assert message(build(["-x@a"])) =~ "unknown option -x"
     assert message(build(["a:b"])) =~ "a:b is not a host"
   end
