@@ -86,21 +86,17 @@ defmodule Hotpush.JsonTest do
 
   test "a document of a run that failed takes the place of an older one", context do
     %{project: project, device: device, path: path} = context
-    Project.write(project, "lib/desk.ex", @quiet)
-    assert push!(project, device, ["--json", path])
-    assert %{"ok" => true} = json(path)
-
+    File.write!(path, ~S({"ok":true}))
     Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: nobody()\nend\n")
-    {_, output, 1} = push_apart(context, ["--json", path])
+    {output, errors, 1} = push_apart(context, ["--json", path])
 
     assert %{"ok" => false, "devices" => [], "error" => %{"kind" => "compile"} = error} =
              json(path)
 
     assert error["message"] =~ "the project does not compile, so nothing was pushed"
-    assert output =~ error["message"]
-    {output, errors, 1} = push_apart(context, ["--json", "-"])
-    assert %{"ok" => false, "error" => %{"kind" => "compile"}} = document(output)
-    assert errors =~ "lib/desk.ex"
+    assert errors =~ error["message"]
+    assert output <> errors =~ "lib/desk.ex"
+    refute output <> errors =~ ~r/Successfully|\(hotpush /
 
     # What ends the VM ends it before anything could be written.
     File.write!(path, ~S({"ok":true}))
@@ -114,11 +110,9 @@ defmodule Hotpush.JsonTest do
     {output, _, 143} = push_apart(context, ["--json", "-"])
     assert %{"ok" => false, "error" => %{"kind" => "unfinished"}} = document(output)
 
-    for {args, kind} <- [{["--colour"], "unknown_option"}, {["--app", "no"], "no_such_app"}] do
-      File.write!(path, ~S({"ok":true}))
-      {_, 2} = push(project, device, ["--no-compile", "--json", path | args])
-      assert %{"ok" => false, "error" => %{"kind" => ^kind}} = json(path)
-    end
+    File.write!(path, ~S({"ok":true}))
+    {_, 2} = push(project, device, ["--json", path, "--colour"])
+    assert %{"ok" => false, "error" => %{"kind" => "unknown_option"}} = json(path)
 
     Project.write(project, "lib/desk.ex", @quiet)
     push!(project, device)
@@ -126,7 +120,7 @@ defmodule Hotpush.JsonTest do
   end
 
   test "the phases sum to what whoever typed it waited for, dependencies included" do
-    slow = fn n -> "defmodule Slow do\n  Process.sleep(1_500)\n  def v, do: #{n}\nend\n" end
+    slow = fn n -> "defmodule Slow do\n  Process.sleep(700)\n  def v, do: #{n}\nend\n" end
     deps = [{:slow, [], files: %{"lib/slow.ex" => slow.(1)}}]
     files = %{"lib/main.ex" => "defmodule Main do\nend\n"}
     project = Project.new(app: :main, files: files, deps: deps)
@@ -137,7 +131,7 @@ defmodule Hotpush.JsonTest do
     {micros, _} = :timer.tc(fn -> push!(project, device, ["--json", path]) end)
     assert %{"devices" => [%{"loaded" => ["Elixir.Slow"], "ms" => ms}]} = json(path)
     waited = Enum.sum(Map.values(ms))
-    assert waited >= 1_500
+    assert waited >= 700
     assert waited <= micros / 1000
     again(project, device)
   end
@@ -146,11 +140,9 @@ defmodule Hotpush.JsonTest do
     %{project: project, device: device, path: path} = context
     Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: 7\nend\n")
 
-    for bad <- ["/nonexistent/report.json", Path.dirname(path)] do
-      {output, 2} = push(project, device, ["--json", bad])
-      assert output =~ "--json could not write #{bad}: "
-      refute output =~ ~r/Compiling|Successfully/
-    end
+    {output, 2} = push(project, device, ["--json", Path.dirname(path)])
+    assert output =~ "--json could not write #{Path.dirname(path)}: "
+    refute output =~ ~r/Compiling|Successfully/
 
     assert deployed(push!(project, device)) == ["Elixir.Desk"]
     again(project, device)
@@ -177,17 +169,12 @@ defmodule Hotpush.JsonTest do
       assert %{"ok" => true} = document(output, @schema)
       assert errors =~ "looking around"
 
-      for args <- [["--colour"], ["--only", "smoke"]] do
-        File.write!(path, ~S({"ok":true}))
-        {_, errors, 2} = devices(context, args ++ ["--json", path])
-        assert %{"ok" => false, "errors" => [%{"message" => message}]} = json(path, @schema)
-        assert errors =~ message
-        {output, _, 2} = devices(context, args ++ ["--json", "-"])
-        assert %{"ok" => false} = document(output, @schema)
-      end
-
-      {output, errors, 2} = devices(context, ["--json", "/nonexistent/devices.json"])
-      assert {"", true} == {output, errors =~ "--json could not write /nonexistent/devices.json"}
+      File.write!(path, ~S({"ok":true}))
+      {_, errors, 2} = devices(context, ["--colour", "--json", path])
+      assert %{"ok" => false, "errors" => [%{"message" => message}]} = json(path, @schema)
+      assert errors =~ message
+      {output, _, 2} = devices(context, ["--only", "smoke", "--json", "-"])
+      assert %{"ok" => false} = document(output, @schema)
     end
   end
 end

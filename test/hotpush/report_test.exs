@@ -3,6 +3,7 @@ defmodule Hotpush.ReportTest do
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error, Plan, Report}
+  alias Hotpush.CLI.JsonFile
   alias Hotpush.Config.Target
   alias Hotpush.Plan.Step
   alias Hotpush.Report.Result
@@ -271,6 +272,14 @@ defmodule Hotpush.ReportTest do
                {"n", {:not_loaded, :batch}},
                {"o", :still_there}
              ] = Enum.map(outcome.failures, &{&1.subject, &1.reason})
+    end
+  end
+
+  test "a document that cannot be written is said to be that" do
+    for path <- ["/nonexistent/report.json", System.tmp_dir!()] do
+      assert {:error, error} = JsonFile.begin(path, &Document.of_error/1)
+      assert Error.message(error) =~ "--json could not write #{path}: "
+      assert Report.exit_status(error) == 2
     end
   end
 end

@@ -127,7 +127,10 @@ defmodule Hotpush.SettingsTest do
     write(dir, "app = 'hotpsuh'\n[device.a]\nnode = 'a@b'")
     assert {:ok, config} = config(dir, ["--no-compile"])
 
-    assert message(Hotpush.Project.load(config)) =~
+    assert {:error, error} = Hotpush.Project.load(config)
+    assert IO.iodata_to_binary(Report.Document.of_error(error)) =~ ~S("kind":"no_such_app")
+
+    assert message({:error, error}) =~
              ~r/:1:7: no application of this project is named hotpsuh. Did you mean hotpush\?/
 
     write(dir, "\napp = 'nope'\n[device.a]\nnode = 'a@b'")
