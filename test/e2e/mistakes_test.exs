@@ -126,8 +126,7 @@ defmodule Hotpush.MistakesTest do
     Project.prebuild(project, build["MIX_BUILD_PATH"])
     {output, 2} = run(project, ["--node", "nobody@127.0.0.1", "--no-compile"], build)
 
-    assert output =~
-             "#{build["MIX_BUILD_PATH"]} has no compiled code of this project: run mix compile"
+    assert output =~ "_build/empty has no compiled code of this project: run mix compile"
   end
 
   test "hotpush is a development dependency: elsewhere there is no such task", %{project: project} do

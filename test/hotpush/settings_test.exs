@@ -127,10 +127,7 @@ defmodule Hotpush.SettingsTest do
     write(dir, "app = 'hotpsuh'\n[device.a]\nnode = 'a@b'")
     assert {:ok, config} = config(dir, ["--no-compile"])
 
-    assert {:error, error} = Hotpush.Project.load(config)
-    assert IO.iodata_to_binary(Report.Document.of_error(error)) =~ ~S("kind":"no_such_app")
-
-    assert message({:error, error}) =~
+    assert message(Hotpush.Project.load(config)) =~
              ~r/:1:7: no application of this project is named hotpsuh. Did you mean hotpush\?/
 
     write(dir, "\napp = 'nope'\n[device.a]\nnode = 'a@b'")
@@ -139,7 +136,9 @@ defmodule Hotpush.SettingsTest do
     assert message(Hotpush.Project.load(config)) =~
              ~r/hotpush.toml:2:7: no application of this project is named nope\./
 
-    refute message(Hotpush.Project.load(%{config | app_places: %{}})) =~ "hotpush.toml"
+    assert {:error, error} = Hotpush.Project.load(%{config | app_places: %{}})
+    refute message({:error, error}) =~ "hotpush.toml"
+    assert IO.iodata_to_binary(Report.Document.of_error(error)) =~ ~S("kind":"no_such_app")
   end
 
   test "two nicknames for one device", %{dir: dir} do
