@@ -19,7 +19,9 @@ defmodule Hotpush.TlsTest do
     dir = certificates()
     files = %{"lib/vault.ex" => "defmodule Vault do\n  def v, do: 1\nend\n"}
     project = Project.new(app: :vault, files: files, extra_applications: [:logger, :ssl])
-    %{dir: dir, project: project, release: Project.release(project)}
+    context = %{dir: dir, project: project, release: Project.release(project)}
+    # As the guide has it.
+    Map.put(context, :device, device(context, conf(dir, "device")))
   end
 
   # The guide's openssl commands, for the host that the tests have.
@@ -66,9 +68,9 @@ defmodule Hotpush.TlsTest do
 
   defp options(conf), do: "-proto_dist inet_tls -ssl_dist_optfile #{conf}"
 
-  defp device(context, conf) do
+  defp device(context, conf, more \\ []) do
     args = String.split(options(conf))
-    Device.start(release: context.release, args: args)
+    Device.start([release: context.release, args: args] ++ more)
   end
 
   defp env(device, conf) do
@@ -85,8 +87,7 @@ defmodule Hotpush.TlsTest do
       )
 
   test "a device whose node uses TLS is pushed to by the guide's command", context do
-    %{dir: dir, project: project} = context
-    device = device(context, conf(dir, "device"))
+    %{dir: dir, project: project, device: device} = context
     host = conf(dir, "host")
 
     # `export NAME="value"`, then the command.
@@ -113,14 +114,14 @@ defmodule Hotpush.TlsTest do
     again(project, device, [], %{"ELIXIR_ERL_OPTIONS" => value})
   end
 
-  defp refused(context, device, env) do
-    {output, status} = push(context.project, device, ["--timeout", "10000"], env)
+  defp refused(context, device, env, args \\ []) do
+    {output, status} = push(context.project, device, ["--timeout", "10000" | args], env)
     assert {status, output} == {1, output}
     output
   end
 
-  test "a certificate that the other side does not accept", %{dir: dir} = context do
-    device = device(context, conf(dir, "device"))
+  test "a certificate that the other side does not accept", context do
+    %{dir: dir, device: device} = context
     other = certificates()
 
     # The device's is signed by another authority than this host knows.
@@ -144,7 +145,8 @@ defmodule Hotpush.TlsTest do
              ~r/#{device.node} does not accept this host's certificate \(|#{device.node}: the client part of/
   end
 
-  test "a certificate for another host", %{dir: dir} = context do
+  test "a certificate for another host, no TLS at the device, the wrong cookie", context do
+    %{dir: dir, device: device} = context
     sh(dir, "printf subjectAltName=DNS:elsewhere.local > other.ext")
 
     [line] = for line <- commands(), line =~ "-extfile", do: line
@@ -155,41 +157,31 @@ defmodule Hotpush.TlsTest do
       |> String.replace("-out device.pem", "-out other.pem")
 
     sh(dir, line)
-    device = device(context, conf(dir, "device", [{"device.pem", "other.pem"}]))
+    elsewhere = device(context, conf(dir, "device", [{"device.pem", "other.pem"}]))
+    plain = Device.start(release: context.release, cookie: elsewhere.cookie)
+    args = for device <- [plain, device], arg <- ["--node", "#{device.node}"], do: arg
+    output = refused(context, elsewhere, env(elsewhere, conf(dir, "host")), args)
 
-    assert refused(context, device, env(device, conf(dir, "host"))) =~
-             "the certificate of #{device.node} is not for #{@host}. Make one with " <>
+    assert output =~
+             "the certificate of #{elsewhere.node} is not for #{@host}. Make one with " <>
                "subjectAltName DNS:#{@host},IP:#{@host}, or"
+
+    assert output =~ "#{plain.node} does not use TLS for distribution, but this host does"
+    assert output =~ ~r/^failed: #{device.node}.* most likely the cookie is wrong/m
   end
 
-  test "only one of the two uses TLS", %{dir: dir} = context do
-    device = device(context, conf(dir, "device"))
-
+  test "TLS at the device, and none here", %{device: device} = context do
     assert refused(context, device, %{}) =~
              "#{device.node} uses TLS for distribution, and this host does not."
-
-    plain = Device.start(release: context.release)
-
-    assert refused(context, plain, env(plain, conf(dir, "host"))) =~
-             "#{plain.node} does not use TLS for distribution, but this host does"
-  end
-
-  test "the wrong cookie, over TLS", %{dir: dir} = context do
-    device = device(context, conf(dir, "device"))
-    env = Map.put(env(device, conf(dir, "host")), "HOTPUSH_COOKIE", "another")
-    assert refused(context, device, env) =~ "most likely the cookie is wrong"
   end
 
   test "a line that is cut after TLS is not the cookie's doing", %{dir: dir} = context do
-    args = String.split(options(conf(dir, "device")))
-    device = Device.start(release: context.release, args: args, link: 0)
+    device = device(context, conf(dir, "device"), link: 0)
     env = env(device, conf(dir, "host"))
-    push!(context.project, device, [], env)
-    again(context.project, device, [], env)
 
     # The handshake of TLS takes this host some 2,100 bytes, that of distribution 100 more.
     outputs =
-      for bytes <- [1800, 2150, 2250, 2350] do
+      for bytes <- [2150, 2250, 2350] do
         Link.cut_after(device.link, :to_device, bytes)
         {output, status} = push(context.project, device, ["--timeout", "10000"], env)
         Link.resume(device.link)
@@ -216,9 +208,7 @@ defmodule Hotpush.TlsTest do
     assert answer == {"ssl is true\n", 0}
   end
 
-  test "files that cannot be used", %{dir: dir} = context do
-    device = device(context, conf(dir, "device"))
-
+  test "files that cannot be used", %{dir: dir, device: device} = context do
     assert refused(context, device, env(device, "/nowhere/host.conf")) =~
              "-ssl_dist_optfile: /nowhere/host.conf cannot be read."
 
