@@ -7,8 +7,8 @@ for file <- ~w(support/measure support/results support/command),
 
 defmodule Hotpush.Bench.Devices do
   @moduledoc """
-  Devices that hang: their ports accept, and nobody answers. Every second one is a node that epmd
-  knows, the others are hosts with ssh. All of `mix hotpush.devices` is timed, as an OS process.
+  Devices that hang: their ports accept connections, and nobody answers. Half of them are nodes that epmd
+  knows, the others are hosts with ssh. The whole of `mix hotpush.devices` is timed, as an OS process.
   """
 
   import Hotpush.Bench.{Measure, Results}
@@ -33,7 +33,7 @@ defmodule Hotpush.Bench.Devices do
       for _ <- 1..@rounds, count <- @counts do
         floor = Command.floor(project)
         {ms, output} = list(project, count, port)
-        # Each of them is told of, and none has answered.
+        # Each of them is reported, and none has answered.
         ^count = length(Regex.scan(~r/"state":"silent"/, output))
         IO.write(".")
         {count, ms - floor - @timeout, floor, ms}
@@ -61,7 +61,7 @@ defmodule Hotpush.Bench.Devices do
   defp name(count), do: "#{count} devices hang: beyond the timeout and Mix's own start, at worst"
   defp all(rounds, count), do: for({^count, _, _, ms} <- rounds, do: ms)
 
-  # Held open, and never answered.
+  # Keeps connections open, and never answers.
   defp accept(listener, sockets) do
     {:ok, socket} = :gen_tcp.accept(listener)
     accept(listener, [socket | sockets])
@@ -79,7 +79,7 @@ defmodule Hotpush.Bench.Devices do
     result
   end
 
-  # Each under an address of its own.
+  # Each has an address of its own.
   defp ssh(0, _port), do: []
   defp ssh(count, port), do: for(n <- 1..count, do: device("ssh", "user#{n}@127.0.0.1:#{port}"))
 

@@ -12,11 +12,12 @@ defmodule Hotpush.Bench.Fleet do
   @modules 500
   @rounds 5
   @counts [1, 20, 100]
-  # Of the hundred: a third of these each is not there, accepts and never answers, refuses.
+  # How many of the hundred devices are faulty: a third of these is down, a third accepts connections and
+  # never answers, a third refuses.
   @broken 15
   @timeout 10_000
   @result Path.expand("results/fleet.json", __DIR__)
-  # Counts what the command and its children used: seconds of CPU, and kB of the largest process.
+  # Measures what the command and its children use: seconds of CPU, and kB of the largest process.
   @counting """
   import os, resource, subprocess, sys
   status = subprocess.call([os.environ["BENCH_MIX"]] + sys.argv[1:])
@@ -44,7 +45,7 @@ defmodule Hotpush.Bench.Fleet do
     Enum.each(devices, &Device.stop/1)
     IO.puts("")
 
-    # In the first round, files that nobody remembers are read.
+    # The first round reads files that nothing is remembered of.
     of = fn count, key -> for {round, ^count, used} <- rounds, round > 0, do: used[key] end
 
     figures = [
@@ -85,7 +86,7 @@ defmodule Hotpush.Bench.Fleet do
     Results.write(@result, figures, Measure.machine(), measures)
   end
 
-  # One module differs, on each of the devices that are pushed to.
+  # One module differs on each of the devices.
   defp round(project, devices, round, count) do
     save(project, round * length(@counts) + Enum.find_index(@counts, &(&1 == count)))
     {used, output} = push(project, Enum.map(Enum.take(devices, count), & &1.node), hd(devices))
@@ -130,7 +131,7 @@ defmodule Hotpush.Bench.Fleet do
     |> median()
   end
 
-  # A program named `mix` that counts, before the real one on the PATH.
+  # A program named `mix` that measures, before the real one on the PATH.
   defp counted(project, args, env) do
     dir = Run.dir("counting")
     File.mkdir_p!(dir)

@@ -50,7 +50,7 @@ defmodule Hotpush.Bench.Hotswap do
     File.write!(Path.join(project.dir, path), String.replace(text, ~r/end\s*\z/, edited))
   end
 
-  # As an editor and its compiler do, outside of what is timed.
+  # As an editor does; this is not timed.
   defp change(project, numbers) do
     sources = Beams.sources(@modules, numbers)
     old = Beams.sources(@modules)
@@ -59,7 +59,7 @@ defmodule Hotpush.Bench.Hotswap do
         old[path] != text,
         do: File.write!(Path.join(project.dir, path), text)
 
-    # Mix tells a change of equal size by its second.
+    # If the size stays the same, Mix sees a change only by the second of the file's time.
     Process.sleep(1_100)
     for {path, text} <- sources, old[path] != text, do: File.touch!(Path.join(project.dir, path))
     Project.mix!(project, ["compile"])

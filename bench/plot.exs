@@ -42,7 +42,7 @@ defmodule Hotpush.Bench.Speed do
     ]
   end
 
-  # The bench of the scanner may not have run.
+  # The scanner's benchmark may not have run.
   defp scan(path) do
     with true <- File.exists?(path), %{"native_ms" => native} = m <- Results.read(path) do
       best =
@@ -68,7 +68,7 @@ defmodule Hotpush.Bench.Speed do
 
   defp modules(m), do: round(m["modules"])
   defp faster(m, of, to, show), do: "#{show.(m[to])}, #{factor(m[of] / m[to])} faster"
-  # Measured in pairs, as the figures are.
+  # Measured in pairs, like the figures.
   defp older(m, name),
     do: "#{seconds(m[name <> "_ms"])}, #{factor(m["older_to_" <> name])} faster"
 

@@ -1,11 +1,11 @@
-# How fast the native scanner is, next to what Erlang offers for the same question.
+# How fast the native scanner is, compared with what Erlang offers for the same task.
 #
 #     mix run bench/scan.exs
 #
-# The files: beams of the OTP and the Elixir that run this, up to the size with which 5,000 of
-# them make about 50 MB, each several times under another module name (its first atom is
-# rewritten), in a folder for each application and copy. All measures are of one run, in turns,
-# with the files in the page cache; of each the median counts.
+# The files are beams of the OTP and Elixir that run this, up to the size at which 5,000 of them are
+# about 50 MB. Each is copied several times under another module name (its first atom is rewritten),
+# into a folder for each application and copy. All measurements are made in one run, in turns, with the
+# files in the page cache; the median of each counts.
 
 defmodule Hotpush.Bench.Scan do
   alias Hotpush.Scanner.{Native, Portable}
@@ -114,7 +114,7 @@ defmodule Hotpush.Bench.Scan do
     |> Map.put(:walk_rust, walk_rust(dirs))
   end
 
-  # What is fast has to be right as well.
+  # The fast result has to be right, too.
   defp check(dirs, manifest, charlists) do
     warm = Native.scan(dirs, manifest: manifest)
     cold = Native.scan(dirs)
@@ -138,7 +138,7 @@ defmodule Hotpush.Bench.Scan do
 
   defp walk(dir), do: for(name <- File.ls!(dir), do: File.stat!(Path.join(dir, name)))
 
-  # A program of its own, so it also counts without a VM around it.
+  # A separate program, which also measures the scanner without a VM.
   defp walk_rust(dirs) do
     manifest = Path.expand("../native/Cargo.toml", __DIR__)
     build = ~w(build --quiet --release --locked -p hotpush_core --example walk --manifest-path)
@@ -164,7 +164,7 @@ defmodule Hotpush.Bench.Scan do
     File.rm_rf!(Path.join(System.tmp_dir!(), "hotpush-bench-target-#{System.pid()}"))
   end
 
-  # In a fresh process, so that no measure pays for the garbage of another.
+  # In a new process, so that no measurement pays for the garbage of another.
   defp milliseconds(fun) do
     Task.async(fn -> fun |> :timer.tc() |> elem(0) |> Kernel./(1000) end)
     |> Task.await(:infinity)
@@ -209,7 +209,7 @@ defmodule Hotpush.Bench.Scan do
 
   defp round1(number), do: Float.round(number * 1.0, 1)
 
-  # Numbers and plain words need no library for JSON.
+  # Numbers and plain words need no JSON library.
   defp write(numbers, words) do
     lines =
       for({key, value} <- numbers, do: ~s(  "#{key}": #{value})) ++

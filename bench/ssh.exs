@@ -1,5 +1,5 @@
-# One changed module to a stock device over ssh, next to what it cannot do without: Mix's own start
-# and a bare ssh. See bench/README.md.
+# A push of one changed module to a stock device over ssh, compared with what it cannot do without: Mix's
+# own start and a bare ssh. See bench/README.md.
 #
 #     MIX_ENV=test mix run bench/ssh.exs
 
@@ -24,7 +24,7 @@ defmodule Hotpush.Bench.Ssh do
     device = SshDevice.start(release: Project.release(project), link: @link_ms)
     change(project, sources)
 
-    # Once, unmeasured: what is compiled, loaded from disk and remembered the first time.
+    # Once, without measuring: the first time, more is compiled, loaded from disk and remembered.
     %{loaded: 1} = hotswap(project, device)
 
     rounds = rounds(project, device, @rounds)
@@ -36,7 +36,7 @@ defmodule Hotpush.Bench.Ssh do
     write(@result, figures, machine(), measures)
   end
 
-  # As an editor and its compiler do, outside of what is timed.
+  # As an editor does; this is not timed.
   defp change(project, old) do
     for {path, text} <- Beams.sources(@modules, [1]), old[path] != text do
       File.write!(Path.join(project.dir, path), text)

@@ -1,5 +1,5 @@
 defmodule Hotpush.AdbTest do
-  @moduledoc "What adb prints, what is made of it, and an adb that is missing or hangs."
+  @moduledoc "What adb prints, how Hotpush reads it, and an adb that is missing or hangs."
   use ExUnit.Case, async: false
 
   alias Hotpush.Transport.Adb.Tunnel
@@ -13,8 +13,8 @@ defmodule Hotpush.AdbTest do
   doctest Hotpush.Transport.Adb.Forward
   doctest Hotpush.Transport.Adb.Origin
 
-  # Samples, in the form that adb's documentation and its source (transport.cpp) give these lines.
-  # What real adb and adbd print is in transport/adb_test.exs.
+  # Samples in the form that adb's documentation and its source (transport.cpp) give. The end-to-end tests
+  # use real adb and adbd.
   @sample """
   * daemon not running; starting now at tcp:5037
   * daemon started successfully
@@ -32,7 +32,7 @@ defmodule Hotpush.AdbTest do
 
   """
 
-  test "every state, with the model where adb tells it" do
+  test "every state, and the model if adb names it" do
     assert Enum.map(Device.parse(@sample), &{&1.serial, &1.state, &1.model}) == [
              {"R5CT10ABCDE", :device, "SM G991B"},
              {"R5XX", :unauthorized, nil},
@@ -52,10 +52,10 @@ defmodule Hotpush.AdbTest do
 
   defp sentence({:error, error}), do: Error.message(error)
 
-  test "a prefix names one device; what it cannot name is said" do
+  test "a prefix names one device, or the error says why it does not" do
     devices = Device.parse(@sample)
     assert {:ok, %{serial: "R5CT10ABCDE"}} = Devices.find("R5C", devices)
-    # The whole of one may begin another.
+    # One serial number may be the beginning of another.
     assert {:ok, %{serial: "R5"}} = Devices.find("R5", [%Device{serial: "R5"} | devices])
 
     both = sentence(Devices.find("R5", devices))
@@ -73,7 +73,7 @@ defmodule Hotpush.AdbTest do
     assert sentence(Devices.find("R5", [])) =~ "Plug the device in and allow USB debugging"
   end
 
-  test "every state but one has its next step" do
+  test "each state but one has a next step" do
     steps =
       for device <- Device.parse(@sample),
           {:error, error} <- [Devices.usable(device)],
@@ -112,7 +112,7 @@ defmodule Hotpush.AdbTest do
     assert Error.message(error) =~ "adb is not installed"
     assert {:error, ^error} = Hotpush.Discovery.Adb.discover(timeout: 1_000)
 
-    # It is missed where it was asked for, or where a device is reached by it.
+    # This is an error only if adb was asked for, or if a device is reached through it.
     missing = fn options ->
       {_found, errors} = Hotpush.Discovery.Search.all([timeout: 2_000] ++ options)
       Enum.any?(errors, &(&1.reason == :adb_missing))
@@ -120,7 +120,7 @@ defmodule Hotpush.AdbTest do
 
     assert {false, true, true} == {missing.([]), missing.(only: [:adb]), missing.(needed: [:adb])}
 
-    # Asked for by a serial number, it is needed.
+    # A device that is named by its serial number needs adb.
     assert {:error, error} = Tunnel.open("R5CT")
     assert Error.message(error) =~ "R5CT needs adb to be reached, but adb is not installed"
   end
@@ -134,7 +134,7 @@ defmodule Hotpush.AdbTest do
     refute_received _
   end
 
-  test "what is said beside the list of devices is none of it" do
+  test "other output of adb is not part of the list of devices" do
     fake_adb("""
     echo 'adb: /lib/libc.so: no version information available' >&2
     echo 'List of devices attached'
@@ -147,7 +147,7 @@ defmodule Hotpush.AdbTest do
     assert {:error, %{reason: {:adb_failed, "no such thing"}}} = Devices.devices()
   end
 
-  test "what adb complains of is passed on in one line" do
+  test "a complaint of adb is shown on one line" do
     fake_adb("echo '* daemon started *'\necho 'adb: error: no such thing' >&2\nexit 1\n")
     assert {:error, error} = Command.run(["devices"], "R5", 5_000)
     assert error.reason == {:adb_failed, "no such thing"}

@@ -1,11 +1,11 @@
 defmodule Hotpush.ApiTest do
-  @moduledoc "The examples in the documentation; they take the hotpush project itself."
+  @moduledoc "The examples in the documentation, run in the hotpush project itself."
   use ExUnit.Case, async: false
 
   doctest Hotpush
   doctest Hotpush.Config.Options
 
-  # As a handler of the kernel's logger: what is logged comes here, and nowhere else.
+  # This module is the only handler of the kernel's logger, so all log messages come here.
   def log(event, %{config: %{test: test}}), do: send(test, {:logged, event.level, event.msg})
 
   setup do
@@ -15,12 +15,12 @@ defmodule Hotpush.ApiTest do
     on_exit(fn ->
       :logger.remove_handler(__MODULE__)
       :logger.set_handler_config(:default, :level, :all)
-      # connect/1 leaves this VM a node; other tests start one of their own.
+      # After connect/1, this VM stays a node, but other tests start their own.
       :net_kernel.stop()
     end)
   end
 
-  test "what cannot be meant is an error of ours, with a sentence" do
+  test "wrong options are a Hotpush.Error with a sentence" do
     assert_raise Hotpush.Error, "device: takes a string or an atom, got {1}.", fn ->
       Hotpush.connect(device: {1})
     end
@@ -43,7 +43,7 @@ defmodule Hotpush.ApiTest do
   test "connect/1 says why a device is missing" do
     assert Hotpush.connect(node: "nobody@127.0.0.1", timeout: 2_000) == []
     assert_received {:logged, :warning, {"~ts", [sentence]}}
-    # An epmd may be running here or not, and it may have names or not.
+    # An epmd may or may not be running here, with or without names.
     assert sentence =~
              ~r/^nobody@127.0.0.1: (the epmd at|no epmd answers at|no node is .* at) 127.0.0.1/
   end

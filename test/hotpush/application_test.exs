@@ -1,7 +1,7 @@
 defmodule Hotpush.ApplicationTest do
   @moduledoc """
-  What outlives a call. Without it, a crash or a stop would leave this VM a node, or with names that
-  only a push needed, for as long as it lives.
+  Processes that outlive a call. Without these tests, a crash or a stop could leave this VM a node, or
+  leave it with names that only a push needed.
   """
   use ExUnit.Case, async: false
 
@@ -15,7 +15,7 @@ defmodule Hotpush.ApplicationTest do
   @porch ~c"porch.local"
 
   setup do
-    # Supervisors report what they see.
+    # Supervisors log each crash.
     :logger.set_handler_config(:default, :level, :none)
 
     on_exit(fn ->
@@ -25,7 +25,7 @@ defmodule Hotpush.ApplicationTest do
     end)
   end
 
-  # One after the other: the next begins when another one is there.
+  # One after the other: the next one is killed when this one has been replaced.
   defp kill(name) do
     pid = Process.whereis(name)
     Process.exit(pid, :kill)
@@ -37,7 +37,7 @@ defmodule Hotpush.ApplicationTest do
         do: pid |> Process.info(:registered_name) |> elem(1)
   end
 
-  # Does something, and then waits to be ended.
+  # Calls a function, then waits until it is ended.
   defp holder(fun) do
     test = self()
 
@@ -60,7 +60,7 @@ defmodule Hotpush.ApplicationTest do
     Dist.open(target, 20_000)
   end
 
-  test "each of its processes may be killed: what it owned goes with those it was for" do
+  test "each of its processes may be killed: what it owned still ends with those who use it" do
     bench = bench()
     device = Workbench.device(bench)
     lookup = :inet_db.res_option(:lookup)
@@ -77,7 +77,7 @@ defmodule Hotpush.ApplicationTest do
 
     for name <- children(), do: kill(name)
 
-    # Those under way go on.
+    # The pushes that are under way go on.
     assert Dist.call(conn, {:erlang, :+, [1, 2]}, 20_000) == {:ok, 3}
     assert resolves?()
     assert Claims.get("R5CT").node == :"phone@127.0.0.1"

@@ -1,7 +1,7 @@
 defmodule Hotpush.AskedEarlyTest do
   @moduledoc """
-  A device is asked what it runs while the project is compiled, and may run something else by the
-  time of the load. Without this, a push would say that a device runs the code, and it would not.
+  A device is asked what it runs while the project is compiled, and may run something else when the code
+  is loaded. Without these tests, a push could say that a device runs the code when it does not.
   """
   use ExUnit.Case, async: false
 
@@ -23,7 +23,7 @@ defmodule Hotpush.AskedEarlyTest do
 
   defp bench, do: Workbench.new(:desk, source(1, 1))
 
-  # Somebody else's module, as IEx there would load it.
+  # Loads a module as somebody else would in IEx on the device.
   defp load(device, version) do
     other = Workbench.new(:desk, source(1, version))
     file = Device.call(device, :code, :which, [Desk.Two])
@@ -33,7 +33,7 @@ defmodule Hotpush.AskedEarlyTest do
 
   defp versions(device), do: for(m <- [Desk.One, Desk.Two], do: Device.call(device, m, :v, []))
 
-  # Whenever a push is about to load.
+  # Called each time a push is about to load.
   defp meddling(device, versions) do
     {:ok, agent} = Agent.start_link(fn -> versions end)
 
@@ -55,7 +55,7 @@ defmodule Hotpush.AskedEarlyTest do
     assert versions(device) == [1, 1]
     Workbench.write(bench, source(2, 1))
 
-    # Twice, and the user is told.
+    # If it changes twice, the push is refused.
     outcome = Workbench.push(bench, device, progress: meddling(device, [8, 9]))
     assert %{status: :refused, round_trips: 4, loaded: []} = outcome
     assert [%Error{stage: :refusal, reason: :changed} = error] = outcome.refusals
@@ -69,7 +69,7 @@ defmodule Hotpush.AskedEarlyTest do
     assert %{status: :done, loaded: [], round_trips: 1} = Workbench.push(bench, device)
   end
 
-  test "what the last build says is enough, or the device is asked again" do
+  test "the device is asked again only if the last build lacked something" do
     bench = bench()
     device = Workbench.device(bench)
     known = fn apps -> %Project{apps: apps, state_dir: bench.state_dir} end
@@ -84,7 +84,7 @@ defmodule Hotpush.AskedEarlyTest do
     end
   end
 
-  # A compiler of the project's that waits shows what happens beside it.
+  # A compiler of the project that waits shows what happens at the same time.
   @mix """
   defmodule Mix.Tasks.Compile.Gate do
     use Mix.Task.Compiler
@@ -93,7 +93,7 @@ defmodule Hotpush.AskedEarlyTest do
       name = node()
       if File.exists?("gate"), do: File.write!("gate.reached", "")
       wait()
-      # This VM may not become a node in between.
+      # Meanwhile, this VM must not become a node.
       ^name = node()
       {:ok, []}
     end
@@ -130,7 +130,7 @@ defmodule Hotpush.AskedEarlyTest do
       write(project, "lib/desk.ex", edited)
       push = Task.async(fn -> mix(project, ["upload.hotswap", "--node", node], env) end)
 
-      # It is more than the handshake.
+      # These are more bytes than the handshake has.
       asked? = fn -> device.link |> Link.bytes() |> elem(0) > 2_000 end
       Until.until("the question", asked?, 30_000)
       Until.until("the compiler", fn -> File.exists?(gate <> ".reached") end, 30_000)

@@ -1,7 +1,7 @@
 defmodule Hotpush.BarrierTest do
   @moduledoc """
-  Devices that wait for each other: none runs new code before all that can have all of it. No command
-  offers that yet; whoever adds one builds on this.
+  Devices that wait for each other: none runs new code before all devices that can take it have received
+  all of it. No command offers this yet.
   """
   use ExUnit.Case, async: false
 
@@ -17,7 +17,7 @@ defmodule Hotpush.BarrierTest do
 
   defp source(version), do: "defmodule Desk.Plain do\n  def v, do: #{version}\nend\n"
 
-  test "all devices have staged before one of them runs new code; one that is down holds up nobody" do
+  test "no device runs new code before all have staged it; a device that is down delays nobody" do
     bench = Workbench.new(:desk, source(1))
     [one, down] = for _ <- 1..2, do: Workbench.device(bench, mode: :embedded)
     slow = Workbench.device(bench, mode: :embedded, link: 0)
@@ -42,7 +42,7 @@ defmodule Hotpush.BarrierTest do
 
     push = Task.async(push)
 
-    # Both have all of it, hold it, and run what they ran.
+    # Both hold all of the new code, and still run the old code.
     for _ <- 1..2, do: assert_receive(:sent, 20_000)
     refute_received :sent
 
@@ -54,7 +54,7 @@ defmodule Hotpush.BarrierTest do
     Link.resume(slow.link)
     [down | others] = push |> Task.await(60_000) |> Enum.reverse()
     assert %{status: :failed, failures: [%{stage: :connect}]} = down
-    # One round trip more, since what is small is staged, too.
+    # One more round trip, since even a small push is staged.
     for outcome <- others, do: assert(%{status: :done, round_trips: 4} = outcome)
 
     for device <- devices do
@@ -72,13 +72,13 @@ defmodule Hotpush.BarrierTest do
       for {_, result} <- Engine.run(targets, run, [barriers: [:commit]] ++ options), do: result
     end
 
-    test "lets everybody pass when all are there, however many" do
+    test "lets all pass when all have arrived, however many they are" do
       names = for n <- 1..40, do: "#{n}"
       results = engine(names, fn _, reach -> {reach.(:stage), reach.(:commit)} end, [])
       assert results == List.duplicate({:ok, {:all, :all}}, 40)
     end
 
-    test "waits neither for who crashed or is done, nor longer than it is to" do
+    test "does not wait for a target that crashed or is done, nor longer than its limit" do
       work = fn
         "crashes", _ -> raise "boom"
         "is done", _ -> :done
@@ -88,7 +88,7 @@ defmodule Hotpush.BarrierTest do
       assert [{:ok, :some}, {:error, _}, {:ok, :done}, {:ok, :some}] =
                engine(["a", "crashes", "is done", "b"], work, [])
 
-      # One hangs until the others have passed.
+      # One target hangs until the others have passed.
       work = fn
         "hangs", reach -> receive do: (:go -> reach.(:commit))
         hanging, reach -> {reach.(:commit), hanging}

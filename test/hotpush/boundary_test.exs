@@ -84,7 +84,7 @@ defmodule Hotpush.BoundaryTest do
     imports
   end
 
-  test "what decides has no hands", %{calls: calls} do
+  test "pure modules call nothing that acts", %{calls: calls} do
     for module <- @pure, {hand, function, _} <- calls[module], function != :format_error do
       refute {module, hand} in Enum.map(@hands, &{module, &1})
     end
@@ -104,7 +104,7 @@ defmodule Hotpush.BoundaryTest do
     end
   end
 
-  test "distribution is named below one module", %{calls: calls} do
+  test "only modules below Transport.Dist use distribution", %{calls: calls} do
     for {module, list} <- calls,
         {called, function, _} <- list,
         called in [:erpc, :net_kernel, :erl_epmd, Node] or
@@ -113,7 +113,7 @@ defmodule Hotpush.BoundaryTest do
     end
   end
 
-  test "the native library is called by what wraps it alone", %{calls: calls} do
+  test "only the modules that wrap the native library call it", %{calls: calls} do
     callers = for {module, Hotpush.Native} <- pairs(calls), uniq: true, do: module
 
     allowed = [
@@ -127,7 +127,7 @@ defmodule Hotpush.BoundaryTest do
     assert callers -- allowed == []
   end
 
-  test "no program that is started is given a cookie", %{calls: calls} do
+  test "no program that is started gets a cookie", %{calls: calls} do
     for {module, list} <- calls,
         {called, function, _} <- list,
         {called, function} in [
@@ -144,7 +144,7 @@ defmodule Hotpush.BoundaryTest do
     end
   end
 
-  test "what travels calls kernel and stdlib alone" do
+  test "what travels calls only kernel and stdlib" do
     libraries = for app <- [:kernel, :stdlib], do: :code.lib_dir(app)
 
     agents = for {module, _} <- Hotpush.Protocol.Agents.stage(), do: module
@@ -160,14 +160,14 @@ defmodule Hotpush.BoundaryTest do
     end
   end
 
-  # It would change the consolidated protocols of every project that uses Hotpush, but not those of
-  # its firmware: they would differ for ever.
+  # It would change the consolidated protocols of every project that uses Hotpush, but not those of its
+  # firmware, so they would always differ.
   test "no protocol is implemented or derived", %{ours: ours} do
     for module <- ours, do: refute(function_exported?(module, :__impl__, 1), inspect(module))
   end
 
-  # A file is a module here; what one needs of another is read off its calls. (What travels is one
-  # program in parts.)
+  # Here, each file is one module, and its calls show which others it needs. (What travels is one program
+  # in parts.)
   test "no two modules need each other", %{calls: calls} do
     calls = Map.filter(calls, fn {module, _} -> inspect(module) =~ ~r/^[A-Z]/ end)
     graph = :digraph.new()
@@ -181,9 +181,9 @@ defmodule Hotpush.BoundaryTest do
     assert :digraph_utils.cyclic_strong_components(graph) == []
   end
 
-  # HOTPUSH_NATIVE is read where the library is loaded; the rest is what ssh, a terminal and a VM's
-  # node need themselves.
-  test "the environment is read by few", %{calls: calls} do
+  # HOTPUSH_NATIVE is read where the library is loaded. The other variables are those that ssh, a terminal
+  # and a VM's node need.
+  test "few modules read the environment", %{calls: calls} do
     readers =
       for {module, list} <- calls,
           {System, function, _} <- list,
@@ -205,10 +205,10 @@ defmodule Hotpush.BoundaryTest do
     assert readers -- allowed == []
   end
 
-  # What lasts is a child of Hotpush.Application, or of its Hotpush.Lines; what a call needs is linked
-  # to the caller, or made by Isolation, which sees to it that it ends with the caller. An ssh has to
-  # be let go of in order when its owner has gone, and watches for that itself.
-  test "every process has an owner, and no state is left lying about", %{calls: calls} do
+  # A process that lasts is a child of Hotpush.Application, or of its Hotpush.Lines. A process that a call
+  # needs is linked to the caller, or started by Isolation, which ends it with the caller. The process of
+  # an ssh has to close it in order when its owner has gone, so it monitors the owner itself.
+  test "every process has an owner, and no state is kept outside of a process", %{calls: calls} do
     owners = [
       {Hotpush.Push.Isolation, :erlang, :spawn},
       {Hotpush.Push.Isolation, :erlang, :spawn_monitor},
@@ -231,7 +231,7 @@ defmodule Hotpush.BoundaryTest do
     assert started -- owners == []
   end
 
-  test "no module is a drawer", %{ours: ours} do
+  test "no module is named Utils, Helpers or Manager", %{ours: ours} do
     for module <- ours, do: refute(inspect(module) =~ ~r/Utils|Helpers?|Manager/)
   end
 

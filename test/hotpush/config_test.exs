@@ -1,7 +1,7 @@
 defmodule Hotpush.ConfigTest do
   @moduledoc """
-  What options, environment and settings mean together. Without it, an option could win that the
-  user overrode.
+  What options, environment and settings mean together. Without these tests, an option that the user
+  overrode could take precedence.
   """
   use ExUnit.Case, async: true
 
@@ -18,7 +18,7 @@ defmodule Hotpush.ConfigTest do
 
   @own [app_name: :example, nodes: [:"example@nerves.local"], cookie: :own]
 
-  # With the cookie uncovered, so that it can be compared.
+  # With the cookie in the open, so that it can be compared.
   defp build(argv, env \\ %{}, own \\ @own, older \\ []) do
     with {:ok, config} <- hidden(argv, env, own, older),
          do: {:ok, %{config | cookie: Secret.unwrap(config.cookie)}}
@@ -54,13 +54,13 @@ defmodule Hotpush.ConfigTest do
     assert message(error) == "config :hotpush, note: should be true or false."
   end
 
-  test "takes the older task's config where there is none of its own" do
+  test "uses the older task's config if there is none of its own" do
     older = [app_name: :old, nodes: [:"old@nerves.local"], cookie: :older]
     assert {:ok, %{app_names: [:old], cookie: :older}} = build([], %{}, [], older)
     assert {:ok, %{app_names: [:example], cookie: :own}} = build([], %{}, @own, older)
   end
 
-  test "the command line wins over the environment, and that over the config" do
+  test "the command line takes precedence over the environment, and the environment over the config" do
     env = %{"HOTPUSH_COOKIE" => "env"}
     assert {:ok, %{cookie: :cli}} = build(["--cookie", "cli"], env)
     assert {:ok, %{cookie: :env}} = build([], env)
@@ -74,7 +74,7 @@ defmodule Hotpush.ConfigTest do
     assert ways(config) == [node: :"a@b.local", node: :"c@d.local"]
   end
 
-  test "hosts are reached by ssh, beside nodes" do
+  test "hosts are reached by ssh, also together with nodes" do
     assert {:ok, config} = build(["me@a:22", "--node", "a@b", "--ssh", "c"])
 
     assert ways(config) ==
@@ -96,7 +96,7 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["a:b"])) =~ "a:b is not a host"
   end
 
-  test "a host beside a cookie" do
+  test "a host next to a cookie" do
     for argv <- [
           ["a", "--cookie", "x"],
           ["--cookie", "x", "--force", "a"],
@@ -109,7 +109,7 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--cookie", "--force", "a"])) =~ "--cookie takes the device's cookie"
   end
 
-  test "--wait takes a number of seconds, or none, and a host may follow it" do
+  test "--wait takes a number of seconds or no value, and a host may follow it" do
     assert {:ok, %{wait: nil}} = build([])
     assert {:ok, %{wait: 60_000}} = build(["--wait"])
     assert {:ok, %{wait: 60_000, force?: true}} = build(["--wait", "--force"])
@@ -129,7 +129,7 @@ defmodule Hotpush.ConfigTest do
     end
   end
 
-  test "what is no host, and no node" do
+  test "text that is neither a host nor a node" do
     assert message(build(["a", "2222"])) =~
              "2222 is not a host to reach by ssh: write the port after the host, " <>
                "as in nerves.local:2222."
@@ -158,7 +158,7 @@ defmodule Hotpush.ConfigTest do
     end
   end
 
-  test "what was probably meant" do
+  test "a mistake on the command line suggests what was probably meant" do
     for {option, meant} <- [
           {"--dryrun", "--dry-run"},
           {"--nodes", "--node"},
@@ -172,7 +172,7 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--quiet", "--verbose"])) =~ "--quiet and --verbose contradict"
   end
 
-  test "what was probably meant, in every task and in functions" do
+  test "so does a mistake in every other task and in functions" do
     for {task, argv, says} <- [
           {"hotpush.devices", ["--ony", "mdns"], "--only"},
           {"hotpush.devices", ["--only", "mdsn"], "mdns"},
@@ -199,7 +199,7 @@ defmodule Hotpush.ConfigTest do
     assert message(Arguments.parse("hotpush.devices", ["--only", "wifi"])) =~
              "--only takes mdns or epmd"
 
-    # What another task takes is unknown here.
+    # An option of another task is unknown here.
     assert message(Arguments.parse("hotpush.disconnect", ["--force"])) =~ "unknown option --force"
     assert message(Arguments.parse("hotpush.init", ["-h"])) =~ "mix help hotpush.init"
 
@@ -216,8 +216,8 @@ defmodule Hotpush.ConfigTest do
     end
   end
 
-  # One table: whatever it has is taken on the command line and in functions alike.
-  test "a switch and its key say the same" do
+  # One table: the command line and functions accept everything in it.
+  test "a switch and its key mean the same" do
     ways = Enum.map(Hotpush.Discovery.Search.names(), &to_string/1)
 
     assert [%{type: ^ways}] =
@@ -244,7 +244,7 @@ defmodule Hotpush.ConfigTest do
     end
   end
 
-  test "--device is whatever configuration names, by any of its names" do
+  test "--device names any device of the configuration, by any of its names" do
     own = [nodes: [:"example@nerves.local"], ssh: ["me@shed:2222"]]
 
     for {name, way} <- [
@@ -267,26 +267,26 @@ defmodule Hotpush.ConfigTest do
     assert message(build(["--device", "x"], %{}, [])) =~ "no device matches x"
   end
 
-  test "a key of the config that there is not" do
+  test "an unknown key of the config" do
     assert message(build([], %{}, node: [:a@b])) =~
              ~r/config :hotpush has no key node:. Its keys are .*nodes.* Did you mean nodes\?/
 
-    # The older task's is not ours to judge.
+    # The older task's config may have other keys.
     assert {:ok, _} = build([], %{}, [], nodes: [:a@b], other: 1)
   end
 
-  test "a build for a target means nerves.local where no device is named" do
+  test "a build for a target goes to nerves.local if no device is named" do
     assert {:ok, config} = hidden([], %{}, [app_name: :a], [], :rpi3)
     assert ways(config) == [ssh: %{user: nil, host: "nerves.local", port: nil}]
     assert {:ok, config} = hidden(["x"], %{}, [], [], :rpi3)
     assert ways(config) == [ssh: %{user: nil, host: "x", port: nil}]
     assert message(hidden([], %{}, [], [])) =~ "no device is named"
-    # Whoever can do without says so.
+    # The config itself may name no device.
     assert {:ok, %{targets: []}} = Config.build(%Given{}, %{}, %{}, :host)
     assert {:ok, %{targets: []}} = Config.build(%Given{}, %{}, %{}, :rpi3)
   end
 
-  test "strings, atoms and lists of them are taken" do
+  test "accepts strings, atoms and lists of them" do
     own = [app_name: ["x", :y], nodes: "a@b", ssh: ["c"], cookie: "s"]
     assert {:ok, %{app_names: [:x, :y], cookie: :s} = config} = build([], %{}, own)
     assert ways(config) == [node: :a@b, ssh: %{user: nil, host: "c", port: nil}]
@@ -338,7 +338,7 @@ defmodule Hotpush.ConfigTest do
     assert message(build([], %{}, nodes: [:a@b], cookie: 42)) =~ "cookie: should be"
   end
 
-  test "a cookie is never seen" do
+  test "a cookie is never shown" do
     {:ok, config} = hidden(["--cookie", "sesame"], %{}, @own, [])
     refute inspect(config) =~ "sesame"
     [target] = Hotpush.Transport.Targets.list(config, "state")

@@ -10,7 +10,7 @@ defmodule Hotpush.ConnectionTest do
   @source "defmodule Desk.Plain do\n  def v, do: :one\nend\n"
 
   setup do
-    # The test's process may end a little later than the test.
+    # The process of the test may end a little after the test.
     on_exit(fn ->
       Until.until("the node to go", fn -> Dist.finish() == :ok and not Node.alive?() end)
     end)
@@ -40,7 +40,7 @@ defmodule Hotpush.ConnectionTest do
   end
 
   test "no epmd answers there" do
-    # A port of our own that nobody listens on stands for the host without epmd.
+    # A port on which nothing listens stands for a host without epmd.
     port = Ports.free()
 
     error = Dist.Diagnosis.of(:"a@127.0.0.1", 2_000, nil, port)
@@ -48,7 +48,7 @@ defmodule Hotpush.ConnectionTest do
     assert Error.message(error) =~ "no epmd answers at 127.0.0.1, port #{port}"
   end
 
-  test "the node is not registered, and which are", %{state_dir: state_dir} do
+  test "the node is not registered; the error names those that are", %{state_dir: state_dir} do
     device = Device.start(erlang_only: true)
     assert {:error, error} = open(:"stranger@127.0.0.1", state_dir)
     assert {:not_registered, "127.0.0.1", names} = error.reason
@@ -83,15 +83,15 @@ defmodule Hotpush.ConnectionTest do
     assert Error.message(error) =~ "#{other} answers, but its name is #{device.node}."
   end
 
-  # A cut is none of the cookie's doing, wherever it is, and though it comes again each time.
+  # A cut has nothing to do with the cookie, wherever it is, even if it happens each time.
   test "the link is cut in the handshake", %{state_dir: state_dir} do
     device = Device.start(erlang_only: true, link: 0)
     {:ok, conn} = open(device.node, state_dir, device.cookie)
     {to_device, to_host} = Link.bytes(device.link)
     Dist.close(conn)
 
-    # A greeting, the challenge, the proof and what is said of it are some 60 to 100 bytes. `sok` and
-    # the challenge, with their lengths, are these; what comes next answers the proof.
+    # The greeting, the challenge, the proof and the answer to it are some 60 to 100 bytes. These are `sok`
+    # and the challenge, with their lengths; what follows is the answer to the proof.
     asked = 5 + 21 + byte_size(to_string(device.node))
 
     cuts =
@@ -119,7 +119,7 @@ defmodule Hotpush.ConnectionTest do
     assert :handshake_broken in reasons
     assert Enum.uniq(reasons) -- [:handshake_broken, :ok] == []
 
-    # Through the same link, the wrong cookie is still told for what it is.
+    # Through the same link, a wrong cookie is still named as the cause.
     assert {:error, %{reason: :handshake_refused}} = open(device.node, state_dir, :wrong_secret)
   end
 
@@ -138,7 +138,7 @@ defmodule Hotpush.ConnectionTest do
     Dist.close(conn)
   end
 
-  test "it takes the connection and says nothing", %{state_dir: state_dir} do
+  test "it accepts the connection and does not answer", %{state_dir: state_dir} do
     device = Device.start(erlang_only: true, link: 0)
     Link.stall(device.link)
     assert {:error, error} = open(device.node, state_dir, device.cookie, 700)
@@ -146,14 +146,14 @@ defmodule Hotpush.ConnectionTest do
     assert Error.message(error) =~ "did not complete the connection within 700 ms"
   end
 
-  test "the name is kept between visits, and runs side by side have names of their own",
+  test "the name is kept between visits, and runs at the same time have different names",
        context do
     device = Device.start(erlang_only: true)
     names = for _ <- 1..3, do: host_name(device, context.state_dir)
     assert [name] = Enum.uniq(names)
     assert name =~ ~r/^hotpush_[0-9a-f]{8}_0@127\.0\.0\.1$/
 
-    # Somebody else has the first slot.
+    # Another run has the first slot.
     [_, token, _] = Regex.run(~r/^hotpush_(\w{8})_(\d)@/, name)
     {:ok, other} = :gen_udp.open(Dist.Host.slot_port(token, 0), ip: {127, 0, 0, 1})
     assert host_name(device, context.state_dir) == "hotpush_#{token}_1@127.0.0.1"
@@ -170,7 +170,7 @@ defmodule Hotpush.ConnectionTest do
   end
 
   describe "several devices:" do
-    test "one that is down, one that refuses and one that hangs cost only themselves" do
+    test "one that is down, one that refuses and one that hangs do not affect the others" do
       bench = Workbench.new(:desk, @source)
       good = for _ <- 1..2, do: Workbench.device(bench, mode: :embedded)
       down = %{hd(good) | node: :"nobody@127.0.0.1"}
@@ -193,7 +193,7 @@ defmodule Hotpush.ConnectionTest do
       assert Workbench.push(bench, hangs).loaded == ["Elixir.Desk.Plain"]
     end
 
-    test "a device that hangs after it was asked is told, and comes out right at the next run" do
+    test "a device that hangs after it was asked is reported, and the next push corrects it" do
       bench = Workbench.new(:desk, @source)
       device = Workbench.device(bench, mode: :embedded, link: 0)
       Workbench.write(bench, String.replace(@source, ":one", ":two"))

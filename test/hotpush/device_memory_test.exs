@@ -1,6 +1,7 @@
 defmodule Hotpush.DeviceMemoryTest do
   @moduledoc """
-  What is remembered of a device. Without it, a damaged file could break a push, or be believed.
+  What the host remembers of a device. Without these tests, a damaged file could break a push, or be
+  believed.
   """
   use ExUnit.Case, async: true
 
@@ -24,7 +25,7 @@ defmodule Hotpush.DeviceMemoryTest do
     Path.join([dir, "devices", name])
   end
 
-  test "what is not what was written is forgotten, and written anew" do
+  test "a damaged file is ignored, and written again" do
     dir = Run.dir("memory")
     assert Memory.recall(dir, "a@b") == @nothing
     remember(dir)
@@ -49,7 +50,7 @@ defmodule Hotpush.DeviceMemoryTest do
       terms ++
         for parts <- [
               :no_map,
-              # Prints are told apart by their length.
+              # The length says what a print is of.
               %{"12345678" => {:impls, []}},
               %{"1234567" => {:impls, [5]}},
               %{"1234567" => {:app, {"desk", "0.1.0", true, true, {"", 5, [], ""}}}},
@@ -59,11 +60,11 @@ defmodule Hotpush.DeviceMemoryTest do
 
     bodies = [
       "",
-      # An atom that is not there, a list as long as can be, a tuple as deep as can be.
+      # An atom that does not exist, a very long list, a very deep tuple.
       <<131, 119, 7, "nowhere">>,
       <<131, 108, 0xFFFFFFFF::32>>,
       <<131, String.duplicate(<<104, 1>>, 1_000_000)::binary>>,
-      # 100 MB of nothing.
+      # 100 MB of zeros, compressed.
       :erlang.term_to_binary(<<0::800_000_000>>, [:compressed])
     ]
 
@@ -75,7 +76,7 @@ defmodule Hotpush.DeviceMemoryTest do
     end
   end
 
-  test "one that cannot be read or written leaves nothing beside it" do
+  test "a file that cannot be read or written leaves no other file behind" do
     dir = Run.dir("memory")
     remember(dir)
     path = path(dir)

@@ -1,5 +1,5 @@
 defmodule Hotpush.Discovery.Devices.TableTest do
-  @moduledoc "What is listed, for people and for programs."
+  @moduledoc "The list of devices, for people and for programs."
   use ExUnit.Case, async: true
 
   alias Hotpush.Discovery.Devices.{Document, Row, Table}
@@ -11,7 +11,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
 
   defp text(rows, errors \\ []), do: Enum.map_join(Table.lines(rows, errors), "\n", &elem(&1, 1))
 
-  test "nothing is said, too" do
+  test "an empty list says that nothing was found" do
     assert text([]) == "No device was found, and the configuration names none."
     assert Document.of([], []) == ~s({"version":2,"ok":true,"devices":[],"errors":[]})
     error = Error.new(:usage, nil, :no_project)
@@ -20,7 +20,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
              ~s({"version":2,"ok":false,"devices":[],"errors":[{"kind":"no_p)
   end
 
-  test "what a stranger says does not get at the terminal, or out of its column" do
+  test "text from unknown devices does not control the terminal, nor leave its column" do
     evil = "a\e[2J\nb\u202E@x.local"
     row = %Row{name: evil, how: [:mdns], way: {:node, evil}, addresses: ["\r1"]}
     told = text([%{row | problems: [Error.new(:discover, evil, :no_nodes_there)]}])
@@ -32,12 +32,12 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     broken = <<"a", 255, "(">>
     row = %Row{name: broken, how: [:fleet], addresses: [broken], problems: []}
     assert text([%{row | problems: [Error.new(:ask, broken, {:raised, broken})]}]) =~ "a\\xFF("
-    # The lines of hotpush.toml stay a string of it.
+    # In the lines for hotpush.toml, it stays one string.
     quote = %Row{name: ~s(a"\\b), how: [:mdns], way: {:ssh, ~s(a"\\b)}}
     assert text([quote]) =~ ~s(    ssh = "ab")
   end
 
-  test "rows: configured first, with what was found beside; then confirmed; then the rest" do
+  test "rows: configured devices first, with how they were found, then confirmed ones, then the rest" do
     {:ok, target} = Target.ssh("kitchen.local")
     kitchen = %Found{how: :mdns, name: "kitchen.local", host: "kitchen.local", also: [:fleet]}
     node = %Found{how: :epmd, name: "a@h", host: "h", offers: [node: "a@h"]}
@@ -103,11 +103,11 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     assert told_noted =~ ~r/22:13  ada@host 12 minutes ago$/m
     assert told_noted =~ ~r/^-.* -$/m
     assert Document.of([noted], []) =~ ~s("last_push":{"by":"ada@host","project":"desk 1.2.3",)
-    # There is no way to it, so there is none to write down.
+    # It cannot be reached, so no lines for hotpush.toml are shown.
     refute told =~ "hotpush.toml"
   end
 
-  test "who lacks the cookie is listed with the sentence, and named already" do
+  test "a device without its cookie is listed with the reason" do
     {:ok, target} = Target.node("a@h")
     rows = Row.of(%{named: [{target, []}], confirmed: [], unknown: []})
     error = Error.new(:usage, "hotpush.toml:1:14", {:cookie_not_set, "IT"})
@@ -119,7 +119,7 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     assert Document.of([row], []) =~ ~s("add":null)
   end
 
-  test "who was found is named in the table and in the lines to write, and nowhere else" do
+  test "a device that was found is named only in the table and in the lines for hotpush.toml" do
     names = for n <- 1..2, do: "h#{n}.local"
     rows = for name <- names, do: %Row{name: name, how: [:mdns], way: {:ssh, name}}
     told = text(rows)
@@ -152,14 +152,14 @@ defmodule Hotpush.Discovery.Devices.TableTest do
     assert line =~ "n11@127.0.0.1 and 1 more. If one is your device, name it in hotpush.toml"
     refute text(rows) =~ ~s(node = "n)
 
-    # What the project itself finds is a device.
+    # What the project's own module finds is a device.
     fleet = %{mine | how: :fleet}
 
     assert text(Row.of(%{named: [], confirmed: [], unknown: [{fleet, {:node, mine.name}, nil}]})) =~
              ~s(node = "n1@127.0.0.1")
   end
 
-  test "what is only not installed is no failure" do
+  test "a program that is not installed is not a failure" do
     errors = [
       Error.new(:discover, :mdns, :no_native_library),
       Error.new(:discover, :epmd, {:timeout, 5})

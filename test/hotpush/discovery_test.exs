@@ -1,5 +1,5 @@
 defmodule Hotpush.DiscoveryTest do
-  @moduledoc "The ways side by side, and what becomes of one that misbehaves."
+  @moduledoc "The ways to find devices, at the same time, and what happens if one misbehaves."
   use ExUnit.Case, async: true
 
   alias Hotpush.Error
@@ -42,7 +42,7 @@ defmodule Hotpush.DiscoveryTest do
   defmodule NoWay do
   end
 
-  test "one that hangs, raises, dies or answers nonsense costs only itself" do
+  test "a way that hangs, raises, dies or returns nonsense does not affect the others" do
     Process.register(self(), :discovery_test)
     own = [Hangs, Raises, Dies, Lies, Improper, NoWay, NotCompiled, Fleet]
 
@@ -64,7 +64,7 @@ defmodule Hotpush.DiscoveryTest do
     for error <- errors, do: refute(Error.message(error) =~ "FunctionClauseError")
   end
 
-  test "only those that are asked for" do
+  test "only the ways that are asked for run" do
     assert {[], []} =
              Search.all(own: [Fleet], only: [:adb], timeout: 50)
              |> without_adb()
@@ -73,7 +73,7 @@ defmodule Hotpush.DiscoveryTest do
     assert Enum.all?(found, &(&1.how == :epmd))
   end
 
-  # adb may not be installed, which is an error of its own.
+  # adb may not be installed, which is a different error.
   defp without_adb({found, _errors}), do: {Enum.reject(found, &(&1.how == :adb)), []}
 
   test "the nodes of this host, by name" do
@@ -84,15 +84,15 @@ defmodule Hotpush.DiscoveryTest do
     assert [%Target{way: {:node, node}}] = Found.targets(one)
     assert node == device.node
 
-    # By whichever name of this computer configuration has it, it is one node.
+    # It is one node, whichever name of this computer the configuration uses.
     {:ok, found} = Epmd.discover(timeout: 2_000, hosts: ["localhost"])
     [name, _host] = String.split(name, "@")
     assert [one] = Enum.filter(found, &String.starts_with?(&1.name, name <> "@"))
     assert {one.name, one.host} == {name <> "@localhost", "127.0.0.1"}
   end
 
-  test "addresses of IPv6, also those that are of use on one link alone" do
-    # What a stranger announces may be of no use at all.
+  test "IPv6 addresses, also link-local ones" do
+    # An announced address may be unusable.
     for address <- ["fe80::1", "fe80::1%nosuch", "fe80::1%", "%", "300.1.1.1%lo", "a b", ""] do
       assert {:error, _} = EpmdNames.of(address, 500)
     end
@@ -106,7 +106,7 @@ defmodule Hotpush.DiscoveryTest do
     end
   end
 
-  # Those of Hotpush.Test.Netns come and go with other tests.
+  # The interfaces of Hotpush.Test.Netns come and go with other tests.
   defp cable?(name), do: to_string(name) =~ ~r/^hp[0-9a-f]{10}$/
 
   defp names_over_ipv6 do
@@ -140,7 +140,7 @@ defmodule Hotpush.DiscoveryTest do
     :gen_tcp.close(listener)
   end
 
-  test "an epmd that never answers, or never ends, does not hold the others up" do
+  test "an epmd that never answers, or never ends its answer, does not delay the others" do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
     {:ok, port} = :inet.port(listener)
     assert {:error, :timeout} = EpmdNames.of("127.0.0.1", 100, port)
@@ -167,8 +167,8 @@ defmodule Hotpush.DiscoveryTest do
     assert {:error, :econnrefused} = EpmdNames.of("127.0.0.1", 500, port)
   end
 
-  # As mDNS gives one where a host has no other.
-  test "an epmd at a link-local address, of an interface that is there or is gone" do
+  # mDNS returns such an address if a host has no other.
+  test "an epmd at a link-local address, with an interface that exists or no longer does" do
     assert {:error, :einval} = EpmdNames.of("fe80::1", 500, 1)
     assert {:error, _no_such} = EpmdNames.of("fe80::1%nosuch0", 500, 1)
     {:ok, interfaces} = :inet.getifaddrs()
@@ -201,7 +201,7 @@ defmodule Hotpush.DiscoveryTest do
     with :ok <- :gen_tcp.send(socket, line.(number)), do: endless(socket, line, number + 1)
   end
 
-  describe "what is one device" do
+  describe "one device is recognised" do
     defp found(how, name, fields), do: struct!(%Found{how: how, name: name}, fields)
 
     test "by host, and by node" do
@@ -218,7 +218,7 @@ defmodule Hotpush.DiscoveryTest do
       assert Found.at?(one, target)
     end
 
-    test "but not all nodes of this host" do
+    test "but the nodes of this host are different devices" do
       all =
         for name <- ["a@127.0.0.1", "b@127.0.0.1"],
             do: found(:epmd, name, host: "127.0.0.1", offers: [node: name])
@@ -228,7 +228,7 @@ defmodule Hotpush.DiscoveryTest do
       refute Found.at?(hd(all), ssh)
     end
 
-    test "another node of the same host is not the one that was meant" do
+    test "another node of the same host is a different device" do
       one = found(:mdns, "h.local", host: "h.local", offers: [node: "a@h.local"])
       {:ok, other} = Target.node("b@h.local")
       {:ok, ssh} = Target.ssh("H.local:2222")
@@ -238,7 +238,7 @@ defmodule Hotpush.DiscoveryTest do
     end
   end
 
-  test "no atom is made of what a stranger says, until it is wanted" do
+  test "names from the network become atoms only when they are needed" do
     name = "stranger_#{System.unique_integer([:positive])}@evil.local"
     found = found(:mdns, "evil.local", host: "evil.local", offers: [node: name])
     assert [^found] = Found.merge([found])
@@ -248,7 +248,7 @@ defmodule Hotpush.DiscoveryTest do
     assert String.to_existing_atom(name)
   end
 
-  test "what cannot be a name is no way" do
+  test "text that cannot be a name is not a way to reach a device" do
     offers = [node: "a b@c", ssh: "-oProxyCommand=reboot", ssh: "fine"]
     assert [%{name: "fine"}] = Found.targets(found(:mdns, "x", offers: offers))
   end

@@ -1,7 +1,7 @@
 defmodule Hotpush.EngineTest do
   @moduledoc """
-  What many devices cost this computer: without this test, each visit could be started with a copy of
-  all earlier results, and 100 devices take a gigabyte.
+  What many devices cost this computer. Without this test, each visit could start with a copy of all
+  earlier results, so that 100 devices take a gigabyte.
   """
   use ExUnit.Case, async: true
 
@@ -9,7 +9,7 @@ defmodule Hotpush.EngineTest do
   alias Hotpush.Push.Engine
 
   defmodule Nothing do
-    @moduledoc "In the place of a transport: nothing to prepare, nothing to leave behind."
+    @moduledoc "A transport that has nothing to prepare and nothing to undo."
     def prepare(target), do: {:ok, target}
     def finish, do: :ok
   end

@@ -1,5 +1,5 @@
 defmodule Hotpush.ErrorTest do
-  @moduledoc "Every error has a message, also one whose reason nobody has written a sentence for."
+  @moduledoc "Every error has a message, even if nobody has written a sentence for its reason."
   use ExUnit.Case, async: true
 
   alias Hotpush.Error
@@ -7,7 +7,7 @@ defmodule Hotpush.ErrorTest do
 
   @stages [:usage, :compile, :scan, :discover, :connect, :ask, :refusal, :stage, :load, :fault]
 
-  test "a reason without a sentence is named by its kind, and shows nothing else" do
+  test "of a reason without a sentence, only its kind is shown" do
     for stage <- @stages,
         reason <- [:strange, {:strange, "sesame"}, {:strange, %{a: "sesame"}, 1, 2}, "sesame", {}],
         subject <- ["porch", :a@b, nil, {:no, "sesame"}] do
@@ -20,7 +20,7 @@ defmodule Hotpush.ErrorTest do
     assert message == "porch: connect failed (strange). Please report this message."
   end
 
-  # The reasons with a sentence, in the heads of the functions that make it: {name, size of tuple}.
+  # The reasons that have a sentence, from the heads of the functions that make it: {name, tuple size}.
   @prose [
     usage: ~w(usage settings),
     scan: ~w(scan),
@@ -29,7 +29,7 @@ defmodule Hotpush.ErrorTest do
     refusal: ~w(refusal)
   ]
 
-  test "every reason that has a sentence is documented under its stage, and no other" do
+  test "every reason that has a sentence is documented under its stage, and no other is" do
     {:docs_v1, _, _, _, %{"en" => doc}, _, _} = Code.fetch_docs(Hotpush.Error.Reasons)
 
     documented =
@@ -52,7 +52,7 @@ defmodule Hotpush.ErrorTest do
           do: {stage, shape(reason)}
 
     kinds = for {[], kind} <- heads("prose/scan.ex", [:problem]), do: kind
-    # Of the system's own, with its name for it.
+    # The system's errors, with the system's names.
     system = [:unreadable, :dangling_link, :vanished, :missing_folder]
 
     scan =
@@ -99,7 +99,7 @@ defmodule Hotpush.ErrorTest do
   defp shape(name) when is_atom(name), do: name
   defp shape(_variable), do: nil
 
-  test "an error of the system is told as such" do
+  test "an error of the system is shown as one" do
     error = Error.new(:scan, "a.beam", {:unreadable, :eacces, "permission denied"})
 
     assert Error.message(error) ==

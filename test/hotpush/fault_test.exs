@@ -1,5 +1,5 @@
 defmodule Hotpush.FaultTest do
-  @moduledoc "A fault of Hotpush's own costs one visit, and leaves nothing with the caller."
+  @moduledoc "A bug in Hotpush ends only the visit to one device, and leaves nothing behind in the caller."
   use ExUnit.Case, async: false
 
   alias Hotpush.{Config, Error, Report}
@@ -9,7 +9,7 @@ defmodule Hotpush.FaultTest do
 
   doctest Hotpush.Error.Fault
 
-  # A transport with faults, each of another kind.
+  # A transport with a different bug for each device.
   defmodule Faulty do
     @behaviour Hotpush.Transport
 
@@ -72,7 +72,7 @@ defmodule Hotpush.FaultTest do
   end
 
   for traps? <- [false, true] do
-    test "costs that device alone, whether the caller traps exits (#{traps?})", context do
+    test "affects only that device (the caller traps exits: #{traps?})", context do
       Process.flag(:trap_exit, unquote(traps?))
       outcomes = Workbench.push_targets(context.bench, targets(context.device, context.bench))
       assert Process.info(self(), :messages) == {:messages, []}
@@ -110,7 +110,7 @@ defmodule Hotpush.FaultTest do
     end
   end
 
-  test "of the scan is told as well, and no process of a run stays", context do
+  test "in the scan is reported too, and no process of a run stays", context do
     Process.flag(:trap_exit, true)
     {:links, links} = Process.info(self(), :links)
 

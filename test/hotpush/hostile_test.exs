@@ -3,8 +3,8 @@ defmodule Hotpush.HostileTest do
   A device that lies. Whatever it answers, the user gets a sentence, the document is written, and
   this VM keeps its memory and its atoms.
 
-  A stub in the place of a transport answers here, since no real device can be had that does; the
-  answers go the way of those over ssh, through `Hotpush.Protocol.SafeTerm`.
+  Since no real device answers like this, a stub takes the place of a transport. Its answers take the
+  same way as those over ssh, through `Hotpush.Protocol.SafeTerm`.
   """
   use ExUnit.Case, async: true
 
@@ -65,7 +65,7 @@ defmodule Hotpush.HostileTest do
     %{project: project, inventory: inventory}
   end
 
-  # All that there is to say, in one map.
+  # A complete answer.
   defp described do
     %{
       otp: to_string(:erlang.system_info(:otp_release)),
@@ -102,7 +102,7 @@ defmodule Hotpush.HostileTest do
 
   @facts [:otp, :erts, :elixir, :arch, :mode, :target, :firmware, :platform, :others, :nifs]
 
-  # As a device answers it, which knows of no part that it is remembered.
+  # The form in which a device answers that cannot leave out any part.
   defp ask(fields \\ %{}) do
     described = Map.merge(described(), fields)
 
@@ -167,7 +167,7 @@ defmodule Hotpush.HostileTest do
     {outcome, report}
   end
 
-  # Everything that a user may see of it.
+  # Everything that a user may see.
   defp readable(report) do
     for {_, line} <- Lines.of(report), do: refute(line =~ ~r/[\x00-\x1f\x7f]/)
     assert Document.of(report) =~ ~r/\A{"version":2,/
@@ -220,7 +220,7 @@ defmodule Hotpush.HostileTest do
     end
   end
 
-  test "any other description of a device is none, or a harmless one", context do
+  test "any other description of a device is rejected, or harmless", context do
     for mutant <- mutants(ask()), force? <- [true, false] do
       {_, report} = visit(context, [packed(mutant), hd(loads())], force?: force?)
       assert readable(report) in [0, 1]
@@ -238,7 +238,7 @@ defmodule Hotpush.HostileTest do
     end
   end
 
-  test "a part that was never told, or is told twice, makes no description", context do
+  test "a part that is unknown here, or comes twice, makes the description invalid", context do
     [first | parts] = ask().parts
 
     for parts <- [
@@ -256,16 +256,16 @@ defmodule Hotpush.HostileTest do
     end
   end
 
-  test "any other report of what was done is none", context do
+  test "any other report of what was done is rejected", context do
     for load <- loads(), mutant <- mutants(load) do
       {outcome, report} = visit(context, [packed(ask()), mutant])
       assert readable(report) == 1
-      # Asked again, it lies again, so nothing is known.
+      # Asked again, it lies again, so the result is unknown.
       assert outcome.status in [:failed, :refused, :unknown]
     end
   end
 
-  test "who calls what is gone is asked of it, and what it says costs a notice at most",
+  test "a lie about who calls removed functions makes at most a wrong notice",
        context do
     lost = [{"Elixir.Desk.One", [{"handle_call", 3}]}]
     [{:done, done} | _] = loads()
@@ -291,14 +291,15 @@ defmodule Hotpush.HostileTest do
           do: assert(Map.fetch!(outcome, field) == Map.fetch!(without, field))
     end
 
-    # And this is no answer to the push.
+    # And this is not a valid answer to the push.
     for mutant <- mutants(lost), not Answer.load?({:done, %{done | lost: mutant}}) do
       {outcome, _} = visit(context, [packed(ask()), {:done, %{done | lost: mutant}}])
       assert outcome.status in [:failed, :unknown]
     end
   end
 
-  test "what a device says stands in no command, and in quotes if it is no name", context do
+  test "text from a device is never part of a suggested command, and is quoted unless it is a name",
+       context do
     odd = "$(touch x)"
     lines = fn {_, report} -> Enum.map_join(Lines.of(report), "\n", &elem(&1, 1)) end
 
@@ -326,7 +327,7 @@ defmodule Hotpush.HostileTest do
       refute output =~ "MIX_TARGET="
     end
 
-    # What it would be made to remove, and what it says came of it.
+    # The removals that its lies cause, and what it says about them.
     gone = put_elem(shown, 0, "Elixir.$(touch x)")
     answer = packed(ask(%{apps: [{"desk", "0.1.0", true, true, gone}]}))
     living = {"", odd, "Elixir.Desk.One", odd}
@@ -343,7 +344,7 @@ defmodule Hotpush.HostileTest do
     end
   end
 
-  test "names by the hundred thousand, or of nothing, cost neither memory nor atoms", context do
+  test "hundreds of thousands of names, or empty ones, cost neither memory nor atoms", context do
     names = Enum.map_join(1..60_000, "\0", &"never_here_#{&1}")
 
     for {names, what} <- [
@@ -358,7 +359,7 @@ defmodule Hotpush.HostileTest do
       assert {[%{stage: :ask, reason: {:unreadable, _}}], _} = {outcome.failures, what}
     end
 
-    # What is gone here is removed there, and its name stays text.
+    # A module that is gone here is removed there, and its name stays text.
     gone = Enum.map_join(1..500, "\0", &"never_here_#{&1}")
     shown = {gone, String.duplicate("1234567", 500), [], ""}
     answer = ask(%{apps: [{"desk", "0.1.0", true, true, shown}]})

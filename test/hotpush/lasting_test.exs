@@ -60,7 +60,7 @@ defmodule Hotpush.LastingTest do
     end
   end
 
-  test "a conversation that is over is let go on both sides, also when its process has ended" do
+  test "a conversation that is over is forgotten on both sides, even if its process has ended" do
     {device, %{conn: conn, target: %{transport: ssh}} = session} = open(:ssh, [])
     node = device.device
     link = Device.call(node, :erlang, :list_to_pid, [conn.address])
@@ -100,7 +100,7 @@ defmodule Hotpush.LastingTest do
     Session.close(session)
   end
 
-  test "what a program answers after its conversation is over reaches nobody (dist)" do
+  test "an answer that comes after its conversation is over is dropped (dist)" do
     {device, %{conn: conn, target: %{transport: dist}} = session} = open(:dist, [])
     question = &Question.transact(Agents.stage(), :stage, {&1, &2}, "ada@host")
     {:ok, conversation} = dist.start(conn, question, 20_000)
@@ -114,7 +114,7 @@ defmodule Hotpush.LastingTest do
     Session.close(session)
   end
 
-  test "a long answer comes whole, though the device writes its log in the middle of it" do
+  test "a long answer arrives whole, although the device writes its log in the middle of it" do
     {_device, %{conn: conn, target: %{transport: ssh}} = session} = open(:ssh, [])
     {:ok, logger} = ssh.start(conn, &logging/2, 20_000)
     assert {:ok, :logging} = ssh.receive(logger, 20_000)

@@ -1,5 +1,5 @@
 defmodule Hotpush.LivingTest do
-  @moduledoc "Who lives by a module though nobody runs its code. Real nodes in their own processes."
+  @moduledoc "Processes that need a module although none runs its code. Real nodes in their own processes."
   use ExUnit.Case, async: false
 
   alias Hotpush.Error
@@ -76,7 +76,7 @@ defmodule Hotpush.LivingTest do
     Workbench.write_erlang(bench, @statem)
     device = Workbench.device(bench, mode: :embedded)
 
-    # A process of its own owns them, since whoever evaluates here ends.
+    # A separate process owns them, since the one that evaluates this ends.
     Device.spawn(device, """
     {:ok, _} = Supervisor.start_link(
       [Garden.Keeper, Garden.Branch, Garden.Lazy, :garden_door.child(),
@@ -105,7 +105,8 @@ defmodule Hotpush.LivingTest do
     {Enum.sort(for {_pid, who, module, under} <- living, do: {module, who, under}), refusal}
   end
 
-  test "servers, children, handlers and loops are named; what nobody lives by goes", context do
+  test "servers, children, handlers and loops that need a module are named; other modules are removed",
+       context do
     %{bench: bench, device: device} = context
     removed = [Garden.Plain, :garden_door | Enum.map(@modules, &Module.concat(Garden, &1))]
     remove(bench, removed)
@@ -129,7 +130,7 @@ defmodule Hotpush.LivingTest do
       assert Error.message(refusal) =~ ~r/<[\d.]+> garden_door under top \(garden_door\)/
     end
 
-    # What is lost by it is told in the same round trip.
+    # The same round trip says which functions are lost.
     forced = Workbench.push(bench, device, force?: true)
     assert %{status: :done, refusals: [], round_trips: 2} = forced
     assert {:orphaned, [_ | _]} = List.keyfind(forced.notices, :orphaned, 0)
@@ -138,7 +139,7 @@ defmodule Hotpush.LivingTest do
     assert %{status: :done, deleted: []} = Workbench.push(bench, device)
   end
 
-  test "a supervisor that answers nobody holds up nothing", context do
+  test "a supervisor that does not answer delays nothing", context do
     %{bench: bench, device: device} = context
     :ok = Device.call(device, :sys, :suspend, [:top])
     remove(bench, [Garden.Keeper, Garden.Lazy])
@@ -149,13 +150,13 @@ defmodule Hotpush.LivingTest do
     assert {"Elixir.Garden.Lazy", "child lazy", "top"} in living
   end
 
-  test "a new version without what will be called there is loaded, with a notice", context do
+  test "a new version without a function that will be called is loaded, with a notice", context do
     %{bench: bench, device: device} = context
     Workbench.write(bench, String.replace(@source, "use Agent\n", "def more, do: 1\n"))
-    # What is lost, nobody calls; that is found out by one more question.
+    # One more question finds out that nobody calls the lost functions.
     assert %{status: :done, notices: [], round_trips: 3} = Workbench.push(bench, device)
 
-    # Nothing is lost, and nobody is asked.
+    # No function is lost, so no question is needed.
     Workbench.write(
       bench,
       String.replace(@source, "use Agent\n", "use Agent; def more, do: 2\n")

@@ -50,7 +50,7 @@ defmodule Hotpush.LoadingTest do
         again(bench, device)
       end
 
-      test "a moved line is pushed, and stack traces tell the new one", context do
+      test "a moved line is pushed, and stack traces show the new one", context do
         %{bench: bench, device: device} = context
         source = String.replace(@source, ":first", "raise(\"stuck\")")
         Workbench.write(bench, source)
@@ -65,7 +65,8 @@ defmodule Hotpush.LoadingTest do
         again(bench, device)
       end
 
-      test "a moved line in firmware that was never pushed is seen, and remembered", context do
+      test "a moved line in firmware that was never pushed to is noticed, and remembered",
+           context do
         %{bench: bench, device: device} = context
         Workbench.write(bench, "# one comment\n" <> @source)
         outcome = Workbench.push(bench, device)
@@ -74,7 +75,7 @@ defmodule Hotpush.LoadingTest do
         again(bench, device)
       end
 
-      test "a new module is loaded explicitly, and can be taken away again", context do
+      test "a new module is loaded explicitly, and can be removed again", context do
         %{bench: bench, device: device} = context
         Workbench.write(bench, "defmodule Desk.New do\n  def here, do: 1\nend\n")
 
@@ -82,7 +83,7 @@ defmodule Hotpush.LoadingTest do
                  Workbench.push(bench, device)
 
         assert Device.call(device, Desk.New, :here, []) == 1
-        # Under a name in the application's own folder on the device.
+        # Its path is in the application's own folder on the device.
         path = Device.call(device, :code, :which, [Desk.New])
 
         assert Path.dirname(path) ==
@@ -96,7 +97,7 @@ defmodule Hotpush.LoadingTest do
         again(bench, device)
       end
 
-      test "a module that is gone here is gone there, until it comes back", context do
+      test "a module that was deleted here is removed there, until it comes back", context do
         %{bench: bench, device: device} = context
         assert Device.call(device, Desk.Old, :here, [])
         Workbench.remove(bench, Desk.Old)
@@ -123,7 +124,7 @@ defmodule Hotpush.LoadingTest do
         again(bench, device)
       end
 
-      test "both scanners push alike", %{bench: bench, device: device} do
+      test "both scanners push the same", %{bench: bench, device: device} do
         Workbench.write(bench, String.replace(@source, ":first", ":second"))
         portable = Hotpush.Scanner.Portable
         assert Workbench.push(bench, device, scanner: portable).loaded == ["Elixir.Desk.Drawer"]
@@ -131,7 +132,7 @@ defmodule Hotpush.LoadingTest do
         assert Workbench.push(bench, device, scanner: portable).round_trips == 1
       end
 
-      test "the visit leaves nothing behind, and always bears one name", context do
+      test "the visit leaves nothing behind, and always uses the same node name", context do
         %{bench: bench, device: device} = context
 
         for answer <- [":second", ":last"] do
@@ -146,7 +147,7 @@ defmodule Hotpush.LoadingTest do
           assert Workbench.push(bench, device).status == :done
         end
 
-        # The three answers are new atoms, and nothing else is.
+        # Only the three answers are new atoms.
         assert Device.call(device, :erlang, :system_info, [:atom_count]) - atoms <= 3
         assert Device.call(device, :erlang, :whereis, [:hotpush_transaction]) == :undefined
 
@@ -175,7 +176,10 @@ defmodule Hotpush.LoadingTest do
         again(bench, device)
       end
 
-      test "--module narrows, and then nothing is removed", %{bench: bench, device: device} do
+      test "--module selects modules, and then nothing is removed", %{
+        bench: bench,
+        device: device
+      } do
         Workbench.write(bench, String.replace(@source, [":first", ":dim"], ":other"))
         Workbench.remove(bench, Desk.Old)
         outcome = Workbench.push(bench, device, modules: ["Desk.Drawer"])
@@ -223,7 +227,7 @@ defmodule Hotpush.LoadingTest do
     assert children.() == 1
   end
 
-  test "a protocol loses nothing by a type whose implementation never got into the firmware" do
+  test "a protocol loses nothing if a type's implementation was never in the firmware" do
     # As consolidation writes it, where a dependency with `runtime: false` implements the protocol.
     source = fn answer ->
       """
@@ -241,7 +245,7 @@ defmodule Hotpush.LoadingTest do
     again(bench, device)
   end
 
-  test "a file that is no beam is named, and the rest is pushed" do
+  test "a file that is not a beam is named, and the rest is pushed" do
     bench = Workbench.new(:desk, @source)
     device = Workbench.device(bench, mode: :embedded)
     Workbench.write(bench, String.replace(@source, ":first", ":second"))
@@ -260,7 +264,7 @@ defmodule Hotpush.LoadingTest do
     assert Hotpush.Plan.empty?(outcome.plan)
   end
 
-  # OTP's own modules may come in on demand in interactive mode, erl_eval among them.
+  # In interactive mode, OTP's own modules, such as erl_eval, may be loaded on demand.
   defp loaded(device) do
     for {module, _} <- Device.call(device, :code, :all_loaded, []),
         to_string(module) =~ ~r/^(Elixir.Desk|hotpush)/ do

@@ -1,7 +1,7 @@
 defmodule Hotpush.LostAnswerTest do
   @moduledoc """
-  The device did what it was to do, or did not, and its answer never came: what is said then is
-  what it runs. Over distribution and ssh, in one piece and in chunks, cut and stalled.
+  The device carried out the push, or did not, and its answer never came: the report then says what it
+  runs. Over distribution and ssh, in one piece and in chunks, cut and stalled.
   """
   use ExUnit.Case, async: false
 
@@ -10,7 +10,7 @@ defmodule Hotpush.LostAnswerTest do
   alias Hotpush.Report.{Document, Lines}
   alias Hotpush.Test.{Device, Hotswap, Link, Run, SshDevice, Until, Workbench}
 
-  # What is large is staged.
+  # A large push is staged.
   @small 10
   @large 20_000
 
@@ -77,7 +77,7 @@ defmodule Hotpush.LostAnswerTest do
   end
 
   for way <- [:dist, :ssh] do
-    test "what is said is what the device runs (#{way})" do
+    test "the report says what the device runs (#{way})" do
       {bench, device} = start(unquote(way))
 
       for {version, size} <- [{2, @small}, {4, @large}] do
@@ -92,7 +92,7 @@ defmodule Hotpush.LostAnswerTest do
     end
   end
 
-  # A push that goes well: how much comes back from its loading on.
+  # A push that goes well, to measure how many bytes come back from the load on.
   defp whole(bench, device, version, size) do
     edit(bench, version, size)
     me = self()
@@ -102,7 +102,7 @@ defmodule Hotpush.LostAnswerTest do
     elem(Link.bytes(device.link), 1) - before
   end
 
-  # The end of the answer is lost, which is the longest part of what comes back.
+  # The end of the answer is lost. It is the longest part of what comes back.
   defp cut_off(bench, device, version, size, whole) do
     {added, deleted} = edit(bench, version, size)
     cut = at_loading(fn -> Link.cut_open_after(device.link, :to_host, whole - 400) end)
@@ -138,7 +138,7 @@ defmodule Hotpush.LostAnswerTest do
     again(bench, device)
   end
 
-  # Nobody can be asked.
+  # The device cannot be asked.
   defp stays_down(bench, device, version) do
     edit(bench, version, @small)
 
@@ -164,8 +164,8 @@ defmodule Hotpush.LostAnswerTest do
     again(bench, device)
   end
 
-  # What the link held is delivered when the device is asked: said or not, it must not be carried
-  # out after that.
+  # The link delivers what it held when the device is asked. Whatever the report said, the device must not
+  # carry it out after that.
   defp comes_back_late(bench, device, version) do
     edit(bench, version, @small)
 
@@ -205,13 +205,13 @@ defmodule Hotpush.LostAnswerTest do
     assert v(device) == 1
   end
 
-  test "a transaction that takes longer than the visit is waited for" do
+  test "a push waits for a transaction that takes longer than the visit" do
     bench = Workbench.new(:desk, "defmodule Desk.Old do\nend\n")
     device = Workbench.device(bench)
     Workbench.write(bench, "defmodule Desk.Slow do\nend\n")
     :ok = Device.call(device, :timer, :start, [])
 
-    # The agent has a time of its own, and the loader may be busy before it has begun.
+    # The agent has its own time limit, and the loader may be busy before the agent starts.
     steps = fn
       {:loading, _, _} -> Device.call(device, :sys, :suspend, [:code_server])
       {:asking_again, _} -> Device.call(device, :timer, :apply_after, resumed())
@@ -226,7 +226,7 @@ defmodule Hotpush.LostAnswerTest do
 
   defp resumed, do: [500, :sys, :resume, [:code_server]]
 
-  test "some of the modules run: failed, and the others are named" do
+  test "if only some of the modules run, the push failed, and the others are named" do
     {bench, device} = start(:dist)
     edit(bench, 2, @small)
     # Somebody else loads one of them again before this push asks.

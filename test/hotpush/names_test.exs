@@ -1,7 +1,7 @@
 defmodule Hotpush.NamesTest do
   @moduledoc """
-  Modules whose names are not ASCII: in Latin-1, and beyond it. Real nodes, also one that reads
-  file names as Latin-1, since a device's locale is often C.
+  Modules whose names are not ASCII: in Latin-1, and beyond it. Real nodes, including one that reads file
+  names as Latin-1, since a device's locale is often C.
   """
   use ExUnit.Case, async: false
 
@@ -46,7 +46,8 @@ defmodule Hotpush.NamesTest do
     test "are changed, removed and brought back (#{mode}, #{locale})" do
       bench = bench(@names)
       device = Workbench.device(bench, mode: unquote(mode), env: [{"LC_ALL", unquote(locale)}])
-      # Where file names are Latin-1, the device's own loader does not find those modules: new.
+
+      # If file names are Latin-1, the device's own loader does not find those modules, so they are new.
       assert Workbench.push(bench, device).status == :done
       again(bench, device)
 
@@ -71,7 +72,7 @@ defmodule Hotpush.NamesTest do
     end
   end
 
-  test "come to a device that has none of them, and reads file names as Latin-1" do
+  test "are pushed to a device that has none of them, and reads file names as Latin-1" do
     bench = bench([@plain])
     device = Workbench.device(bench, mode: :embedded, env: [{"LC_ALL", "C"}])
     version(bench, ":v1")
@@ -82,7 +83,7 @@ defmodule Hotpush.NamesTest do
     again(bench, device)
   end
 
-  test "are chosen by name, and planned" do
+  test "are selected by name, and planned" do
     bench = bench(@names)
     device = Workbench.device(bench, mode: :embedded)
     version(bench, ":v1")
@@ -101,7 +102,7 @@ defmodule Hotpush.NamesTest do
     again(bench, device)
   end
 
-  test "are named where their old code is still run: told, refused, and killed by name" do
+  test "are named where processes run their old code: in the notice, the refusal and after a kill" do
     bench = bench(@names)
     device = Workbench.device(bench, mode: :embedded)
 
@@ -133,7 +134,7 @@ defmodule Hotpush.NamesTest do
     assert Enum.sort(killed) == named
     for {_, _, _, pid} <- holders, do: refute(Device.call(device, Process, :alive?, [pid]))
 
-    # And in what a user reads.
+    # And in the lines that a user reads.
     report = Report.new(%Hotpush.Config{}, [outcome], %{compile: 0.0, scan: 0.0})
     lines = Enum.map_join(Report.Lines.of(report), "\n", &elem(&1, 1))
 

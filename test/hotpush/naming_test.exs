@@ -1,5 +1,5 @@
 defmodule Hotpush.NamingTest do
-  @moduledoc "A device goes by one name in all that is said of it."
+  @moduledoc "All messages call a device by the same name."
   use ExUnit.Case, async: true
 
   alias Hotpush.{Config, Error}
@@ -24,7 +24,7 @@ defmodule Hotpush.NamingTest do
   defp ssh(address, nickname \\ nil), do: named(Target.ssh(address), nickname)
   defp named({:ok, target}, nickname), do: Target.nicknamed(target, nickname)
 
-  test "by its nickname, with what it goes by beside it" do
+  test "a device is called by its nickname, followed by its address" do
     assert "porch (a@b) answers, but" <> _ = said(dist("a@b", "porch"), :a@b, :handshake_refused)
     assert "porch (a@b) did not" <> _ = said(dist("a@b", "porch"), "porch", {:timeout, 5})
     assert "a@b answers, but" <> _ = said(dist("a@b"), :a@b, :handshake_refused)
@@ -40,7 +40,7 @@ defmodule Hotpush.NamingTest do
     assert said(phone, :a@b, :handshake_refused) =~ "phone (a@b) answers, but"
   end
 
-  test "and a host's name once" do
+  test "a host's name appears once" do
     for kind <-
           ~w(unresolved port_refused no_route no_answer exec_disabled key_refused)a ++
             ~w(password_needed too_many_keys host_key_not_confirmed)a do
@@ -49,7 +49,7 @@ defmodule Hotpush.NamingTest do
     end
   end
 
-  test "what a device without Elixir says stands in quotes" do
+  test "the output of a device without Elixir is quoted" do
     assert said(ssh("a.local"), "a.local", {:not_elixir, @here, "sh: Syntax error"}) =~
              ~s(but says: "sh: Syntax error". Does it)
   end

@@ -1,17 +1,17 @@
 defmodule Hotpush.NativeCompileTest do
   @moduledoc """
-  Building the native library. Without it, a user without Rust, or with an old one, could not
-  compile a project.
+  Building the native library. Without these tests, a user without Rust, or with an old version of it,
+  might not be able to compile a project.
   """
   use ExUnit.Case, async: true
 
-  # A project of its own around a copy of native/, so that nothing of ours is rebuilt.
+  # A separate project around a copy of native/, so that Hotpush's own library is not rebuilt.
   @moduletag :cargo
   @moduletag timeout: 600_000
 
   @library "_build/dev/lib/copy/priv/native/hotpush_nif.so"
 
-  # What cross-compiling projects and other Rust packages leave behind.
+  # Variables that cross-compiling projects and other Rust packages set.
   @foreign %{
     "CC" => "false",
     "CXX" => "false",
@@ -70,7 +70,7 @@ defmodule Hotpush.NativeCompileTest do
     {output |> String.replace("Generated copy app\n", "") |> String.trim(), status}
   end
 
-  # A PATH on which cargo is only what the test puts there: a stand-in that is a shell script.
+  # A PATH with only the cargo that the test puts there, which is a shell script.
   defp path(ctx, cargo \\ nil) do
     bin = Path.join(ctx.root, "bin")
     File.rm_rf!(bin)
@@ -90,16 +90,16 @@ defmodule Hotpush.NativeCompileTest do
     %{"PATH" => bin}
   end
 
-  # The one test that asks the real cargo and rustc. Our own sources take half a minute; that these
-  # build is known to whoever runs the tests with HOTPUSH_NATIVE=required, as bin/test does. Here it
-  # is the same crates with the same dependencies and next to nothing in them.
-  test "the real cargo builds, whatever the environment is for; it says what does not compile",
+  # The one test with the real cargo and rustc. Hotpush's own sources take half a minute, and running the
+  # tests with HOTPUSH_NATIVE=required, as bin/test does, shows that they build. Here, the same crates with
+  # the same dependencies are almost empty.
+  test "the real cargo builds in any environment, and shows compile errors",
        ctx do
     config = Path.join(ctx.root, ".cargo/config.toml")
     File.mkdir_p!(Path.dirname(config))
     File.write!(config, "[build]\ntarget = \"bogus\"\nrustflags = [\"--bogus\"]\n")
 
-    # Of another version: in the target folder, which is shared, they must not take the place of ours.
+    # Another version: in the shared target folder, its files must not replace Hotpush's own.
     lock = Path.join(ctx.dir, "native/Cargo.lock")
     ours = ~r/(name = "hotpush_\w+"\nversion = ")[^"]*/
     File.write!(lock, Regex.replace(ours, File.read!(lock), "\\g{1}0.0.1"))
@@ -120,7 +120,7 @@ defmodule Hotpush.NativeCompileTest do
     assert <<_, "ELF", _::binary>> = elf_or_other(File.read!(ctx.library))
     refute File.exists?(Path.join(ctx.dir, "native/target"))
 
-    # A library of older sources is not left to answer for newer ones.
+    # A library of older sources is not used with newer ones.
     source = Path.join(ctx.dir, "native/hotpush_nif/src/lib.rs")
     File.write!(source, "this does not compile")
     assert {"Compiling native library (cargo)" <> message, 0} = mix(ctx)
@@ -130,11 +130,11 @@ defmodule Hotpush.NativeCompileTest do
     assert output =~ "could not be built"
   end
 
-  # Only where there are such files.
+  # On systems with another format than ELF, a stand-in.
   defp elf_or_other(<<_, "ELF", _::binary>> = library), do: library
   defp elf_or_other(_library), do: <<0, "ELF">>
 
-  test "builds once, and again when a source changes; nothing of the environment gets to cargo",
+  test "builds once, and again when a source changes; cargo does not get the environment",
        ctx do
     env = Map.merge(path(ctx, building(ctx)), target(ctx))
     assert mix(ctx, Map.merge(@foreign, env)) == {"Compiling native library (cargo)", 0}
@@ -142,12 +142,12 @@ defmodule Hotpush.NativeCompileTest do
 
     seen = ctx.root |> Path.join("environment") |> File.read!() |> String.split("\n")
     for {name, value} <- @foreign, value != "", do: refute("#{name}=#{value}" in seen)
-    # In place of the flags in a user's own config file.
+    # These replace the flags in the user's own config file.
     assert "CARGO_ENCODED_RUSTFLAGS=--cap-lints=warn" in seen
-    # Where no .cargo/config.toml of the project around it is found.
+    # In a folder from which cargo does not find the project's .cargo/config.toml.
     assert "PWD=/" in seen
 
-    # Not even cargo is needed to see that nothing changed.
+    # Even without cargo, the build sees that nothing has changed.
     assert mix(ctx, path(ctx)) == {"", 0}
     assert mix(ctx, Map.put(path(ctx), "HOTPUSH_NATIVE", "required")) == {"", 0}
     assert version(ctx.library) == built
@@ -164,7 +164,7 @@ defmodule Hotpush.NativeCompileTest do
 
   defp version(path), do: path |> File.stat!() |> Map.take([:inode, :mtime, :ctime, :size])
 
-  test "without cargo it says so once, and goes on", ctx do
+  test "without cargo, it says so once and goes on", ctx do
     env = path(ctx)
     assert {message, 0} = mix(ctx, env)
     assert message =~ "no native library (cargo is not installed)"
@@ -177,7 +177,7 @@ defmodule Hotpush.NativeCompileTest do
     assert output =~ "The native library of hotpush could not be built: cargo is not installed"
   end
 
-  test "an old cargo, or one that fails, is not asked again and again", ctx do
+  test "an old cargo, or one that fails, is not run again and again", ctx do
     assert {message, 0} = mix(ctx, path(ctx, "echo 'cargo 1.90.1 (of some day)'\n"))
     assert message =~ "cargo 1.90.1 is older than 1.91"
 
@@ -202,7 +202,7 @@ defmodule Hotpush.NativeCompileTest do
     assert log |> File.read!() |> String.split("\n", trim: true) |> length() == 2
   end
 
-  # One that builds something, of two crates, and writes down what it was given.
+  # A stand-in that builds two crates, and records its arguments and environment.
   defp building(ctx) do
     """
     [ "$1" = --version ] && { echo 'cargo 1.95.0'; exit 0; }
@@ -219,10 +219,11 @@ defmodule Hotpush.NativeCompileTest do
 
   defp target(ctx), do: %{"HOTPUSH_CARGO_TARGET_DIR" => Path.join(ctx.root, "target")}
 
-  test "the command that it names rebuilds, in the project that depends on it", ctx do
+  test "the command that it suggests rebuilds the library in a project that depends on Hotpush",
+       ctx do
     consumer = Path.join(ctx.root, "consumer")
     File.mkdir_p!(consumer)
-    # Linked into the build, as hotpush's own is.
+    # Linked into the build, as Hotpush's own library is.
     File.mkdir_p!(Path.join(ctx.dir, "priv"))
 
     File.write!(Path.join(consumer, "mix.exs"), """
@@ -253,7 +254,7 @@ defmodule Hotpush.NativeCompileTest do
     assert File.read!(library) == "a library\n"
   end
 
-  test "on a terminal it says how many crates are done; cargo is given no cookie", ctx do
+  test "on a terminal, it says how many crates are done; cargo gets no cookie", ctx do
     env =
       path(ctx, building(ctx))
       |> Map.merge(target(ctx))
@@ -268,13 +269,13 @@ defmodule Hotpush.NativeCompileTest do
     assert seen =~ "PATH="
     refute seen =~ "s3cret"
 
-    # In a pipe, and where nothing is left to do, there is nothing of it.
+    # In a pipe, or if nothing is left to do, it prints nothing of this.
     assert mix(ctx, env) == {"", 0}
     {_, 0} = mix(ctx, env, ["clean"])
     assert mix(ctx, env) == {"Compiling native library (cargo)", 0}
   end
 
-  test "off is off", ctx do
+  test "HOTPUSH_NATIVE=off builds nothing", ctx do
     assert mix(ctx, %{"HOTPUSH_NATIVE" => "off"}) == {"", 0}
     refute File.exists?(Path.dirname(ctx.library))
   end

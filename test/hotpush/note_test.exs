@@ -1,7 +1,7 @@
 defmodule Hotpush.NoteTest do
   @moduledoc """
-  Who pushed last is noted on the device, so that nobody replaces somebody else's work without being
-  told. Over distribution and ssh.
+  A push notes on the device who pushed, so that nobody replaces somebody else's work without knowing it.
+  Over distribution and ssh.
   """
   use ExUnit.Case, async: false
 
@@ -66,7 +66,7 @@ defmodule Hotpush.NoteTest do
         if version == 2, do: assert(json(outcome)["last_push"] == nil)
       end
 
-      # Nor is it where nothing is changed there.
+      # A push that has nothing to do, and a dry run, write no note.
       {:ok, note} = noted(device)
       assert %{round_trips: 1, notices: []} = push.(bob)
       Workbench.write(bench, source(4))
@@ -83,7 +83,7 @@ defmodule Hotpush.NoteTest do
       assert %{"by" => "ada@host", "project" => "desk 0.1.0"} = json(outcome)["last_push"]
       assert %{"kind" => "last_push"} = hd(json(outcome)["notices"])
 
-      # Again: nothing to do, and it is known whose it is.
+      # Again: nothing to do, and the answer says who pushed last.
       assert %{round_trips: 1, notices: [], device: %{last_push: last}} = push.(ada)
       assert %LastPush{by: "bob@host", project: "desk 0.1.0"} = last
       assert Device.agents(device) == []
@@ -118,7 +118,7 @@ defmodule Hotpush.NoteTest do
       assert noted(device) == :undefined
     end
 
-    test "a push without a note takes that of an earlier push away", context do
+    test "a push without a note removes that of an earlier push", context do
       %{bench: bench, device: device} = context
       Workbench.write(bench, source(2))
       assert %{status: :done} = Workbench.push(bench, device, who: "ada@host")
@@ -131,7 +131,7 @@ defmodule Hotpush.NoteTest do
       refute bench |> Workbench.push(device, who: "eve@host") |> text() =~ "last pushed"
     end
 
-    test "its age is the device's own, whatever its clock says", context do
+    test "its age comes from the device's monotonic time, whatever its clock says", context do
       %{bench: bench, device: device} = context
       note = %LastPush{by: "ada@host", project: "desk 0.1.0", build: "0123abcd", folder: "f"}
       ago(device, note, 725)
@@ -148,7 +148,7 @@ defmodule Hotpush.NoteTest do
       assert text(outcome) =~ "by ada@host 2 hours ago from another folder ("
     end
 
-    test "whatever stands in its place harms nobody", %{bench: bench, device: device} do
+    test "any other value in its place does no harm", %{bench: bench, device: device} do
       odd = %LastPush{by: "\e[2J$(touch x)", project: "`x`\n", build: "$(b)", folder: "f"}
       ago(device, odd, 1)
       Workbench.write(bench, source(2))
@@ -163,7 +163,7 @@ defmodule Hotpush.NoteTest do
         assert device.last_push == nil
       end
 
-      # What is noted is bounded, and can be shown.
+      # A note has a bounded size, and can be shown.
       Workbench.write(bench, source(3))
       Workbench.push(bench, device, who: String.duplicate("\eä", 500) <> <<255>>)
       {:ok, {binary, _}} = noted(device)
@@ -172,7 +172,7 @@ defmodule Hotpush.NoteTest do
     end
   end
 
-  test "a device without Elixir notes it, too, and nothing else is needed for it" do
+  test "a device without Elixir keeps a note, too, and needs nothing else for it" do
     device = Device.start(erlang_only: true)
     work = %{steps: [note: "who"], purge: :soft, force: false, patience: 5_000}
     {m, f, a} = Question.transact(Agents.run(work), :run, work, "ada@host")

@@ -32,7 +32,7 @@ defmodule Hotpush.OnLoadTest do
     Workbench.write_erlang(bench, source)
   end
 
-  test "is loaded by itself, before the rest", %{bench: bench} do
+  test "a module with on_load is loaded by itself, before the others", %{bench: bench} do
     starter(bench, "ok", "1")
     device = Workbench.device(bench, mode: :embedded)
     starter(bench, "persistent_term:put(started, again)", "2")
@@ -44,7 +44,7 @@ defmodule Hotpush.OnLoadTest do
     assert Workbench.push(bench, device).round_trips == 1
   end
 
-  test "one that fails stops the device before anything else changed", %{bench: bench} do
+  test "if one fails, nothing else changes on the device", %{bench: bench} do
     starter(bench, "ok", "1")
     device = Workbench.device(bench, mode: :embedded)
     starter(bench, "{error, no_hardware}", "2")
@@ -57,11 +57,12 @@ defmodule Hotpush.OnLoadTest do
     # The old code keeps running.
     assert Device.call(device, :desk_starter, :v, []) == 1
     assert Device.call(device, Desk.Plain, :v, []) == :one
-    # The next run sees the truth: both still differ.
+    # At the next push, both still differ.
     assert length(Workbench.push(bench, device, dry_run?: true).plan.load) == 2
   end
 
-  test "is refused, and nothing changes, where what loads it did not come along", context do
+  test "it is refused, and nothing changes, if the module that loads it did not travel",
+       context do
     starter(context.bench, "ok", "1")
     device = Workbench.device(context.bench, mode: :embedded)
     starter(context.bench, "ok", "2")
@@ -79,7 +80,7 @@ defmodule Hotpush.OnLoadTest do
   end
 
   describe "one that does not return" do
-    test "is ended: the old code stays, and the next push is let in", %{bench: bench} do
+    test "is ended: the old code stays, and the next push can begin", %{bench: bench} do
       starter(bench, "ok", "1")
       device = Workbench.device(bench, mode: :embedded)
       starter(bench, "receive never -> ok end", "2")
@@ -100,7 +101,7 @@ defmodule Hotpush.OnLoadTest do
       assert Workbench.push(bench, device).round_trips == 1
     end
 
-    test "nor did a new module's, in a push that came in chunks", %{bench: bench} do
+    test "is ended in a new module, too, in a push that came in chunks", %{bench: bench} do
       device = Workbench.device(bench, mode: :embedded)
       noise = Base.encode64(for n <- 1..30_000, into: "", do: :erlang.md5("#{n}"))
       starter(bench, "timer:sleep(infinity)", ~s("#{noise}"))
@@ -112,7 +113,7 @@ defmodule Hotpush.OnLoadTest do
     end
   end
 
-  # Neither agent nor lock, nor a process in an on_load function.
+  # No agent, no lock, and no process in an on_load function is left.
   defp left_alone(device) do
     Until.until("the agent to be gone", fn ->
       Device.call(device, :erlang, :whereis, [:hotpush_transaction]) == :undefined and
@@ -126,7 +127,7 @@ defmodule Hotpush.OnLoadTest do
   defp messages(outcome), do: Enum.map_join(outcome.failures, "\n", &Error.message/1)
 
   describe "several, of which one fails" do
-    # Desk.Plain's processes are in a loop of its own, and its funs are held by others.
+    # Processes run a loop of Desk.Plain, and other processes hold its funs.
     @looping """
     defmodule Desk.Plain do
       def v, do: :one
@@ -172,7 +173,7 @@ defmodule Hotpush.OnLoadTest do
       %{device: Workbench.device(bench, mode: :embedded)}
     end
 
-    test "are put back, new ones taken away, and nobody is killed", context do
+    test "the others are put back, new ones are removed, and no process is killed", context do
       %{bench: bench, device: device} = context
 
       Device.eval(
@@ -191,7 +192,8 @@ defmodule Hotpush.OnLoadTest do
 
       outcome = Workbench.push(bench, device, purge: :kill)
       assert %{status: :failed, loaded: [], added: [], notices: notices} = outcome
-      # It was not in the way, so it lives; what it runs was replaced by the first push.
+
+      # It runs the version that the first push replaced, and no module needed its place, so it lives.
       assert [{:still_running, [{_, "looper", "Elixir.Desk.Plain"}]}] = notices
       assert Device.call(device, Process, :alive?, [looper])
       assert messages(outcome) =~ "desk_b was not loaded: its on_load function failed"
@@ -201,7 +203,7 @@ defmodule Hotpush.OnLoadTest do
 
       assert {v(device, :desk_a), v(device, :desk_b), v(device, Desk.Plain)} == {1, 1, :two}
       refute Device.call(device, :erlang, :module_loaded, [:desk_a_new])
-      # Neither are the funs of what was not replaced in the end.
+      # Funs of modules that were not replaced in the end still work, too.
       funs = "Agent.get(:funs, & &1) |> then(fn {plain, a} -> {plain.(), a.()} end)"
       assert Device.eval(device, funs) == {:one, 1}
 
@@ -213,7 +215,8 @@ defmodule Hotpush.OnLoadTest do
       assert Workbench.push(bench, device).round_trips == 1
     end
 
-    test "and one whose earlier code is in no file stays, which is said", context do
+    test "a module whose earlier code is in no file keeps the new code, and the report says so",
+         context do
       %{bench: bench, device: device} = context
       several(bench, "desk_a", "ok", "2")
       assert Workbench.push(bench, device).loaded == ["desk_a"]
@@ -230,12 +233,13 @@ defmodule Hotpush.OnLoadTest do
                "keeps the new code of desk_a (no file on the device contains the earlier code"
 
       assert {v(device, :desk_a), v(device, :desk_b)} == {3, 1}
-      # What differs still is what was said not to be loaded.
+      # The modules that were reported as not loaded still differ.
       dry = Workbench.push(bench, device, dry_run?: true)
       assert Enum.map(dry.plan.load, & &1.module) == ["desk_b"]
     end
 
-    test "and who runs old code of one of them is killed after the others went well", context do
+    test "a process that runs old code of one of them is killed only after the others succeeded",
+         context do
       %{bench: bench, device: device} = context
       looper = spawned(device, :desk_a, :looper)
       several(bench, "desk_a", "ok", "2")
@@ -260,7 +264,7 @@ defmodule Hotpush.OnLoadTest do
     setup %{bench: bench} do
       dir = Run.dir("nif")
       c = Path.join(dir, "desk_nif.c")
-      # Without an upgrade callback, as most libraries are.
+      # Like most libraries, it has no upgrade callback.
       File.write!(c, """
       #include <erl_nif.h>
       static ERL_NIF_TERM v(ErlNifEnv* env, int argc, const ERL_NIF_TERM argv[])
@@ -292,7 +296,7 @@ defmodule Hotpush.OnLoadTest do
       %{device: device}
     end
 
-    test "that is loaded means firmware, and nothing changes", %{bench: bench, device: device} do
+    test "that is loaded needs new firmware, and nothing changes", %{bench: bench, device: device} do
       outcome = Workbench.push(bench, device)
       assert %{status: :refused, loaded: []} = outcome
       assert [%Error{reason: {:nif_loaded, ["desk_nif"]}} = refusal] = outcome.refusals
@@ -301,7 +305,7 @@ defmodule Hotpush.OnLoadTest do
       assert Workbench.push(bench, device, dry_run?: true).refusals == outcome.refusals
     end
 
-    test "--force tries, and tells what the library said", %{bench: bench, device: device} do
+    test "--force tries, and shows the library's error", %{bench: bench, device: device} do
       outcome = Workbench.push(bench, device, force?: true)
       assert %{status: :failed, loaded: []} = outcome
       assert Enum.map_join(outcome.failures, &Error.message/1) =~ "desk_nif was not loaded"
@@ -309,12 +313,12 @@ defmodule Hotpush.OnLoadTest do
       assert Device.call(device, :desk_nif, :v, []) == 1
     end
 
-    test "the rest can be pushed by name", %{bench: bench, device: device} do
+    test "the other modules can be pushed by name", %{bench: bench, device: device} do
       outcome = Workbench.push(bench, device, modules: ["Desk.Plain"])
       assert %{status: :done, loaded: ["Elixir.Desk.Plain"]} = outcome
     end
 
-    test "--all leaves it out where it does not differ", %{bench: bench} do
+    test "--all leaves it out if it does not differ", %{bench: bench} do
       device = Workbench.device(bench, mode: :embedded)
       outcome = Workbench.push(bench, device, all?: true)
       assert %{status: :done, loaded: ["Elixir.Desk.Plain"]} = outcome

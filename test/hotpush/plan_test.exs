@@ -70,7 +70,7 @@ defmodule Hotpush.PlanTest do
 
   defp reasons(plan), do: Enum.map(plan.refusals, & &1.reason)
 
-  test "where docs are pushed along, other content of the same code may be docs alone" do
+  test "if docs are pushed too, a module with the same code may differ only in its docs" do
     for {docs?, reason} <- [{false, :lines}, {true, :lines_or_docs}] do
       inventory = inventory([{"Elixir.A", :desk, :own, "a"}], docs?: docs?)
       device = device([{"Elixir.A", :desk, "a"}])
@@ -85,7 +85,7 @@ defmodule Hotpush.PlanTest do
     assert Plan.empty?(plan)
   end
 
-  test "a push notes who it was, where it changes something and is to" do
+  test "a push notes who pushed if it changes something and the config does not forbid it" do
     device = device([{"a", :own, "1"}], last_push: %LastPush{by: "ada@host", folder: "one"})
     config = %Config{who: "ada@host"}
     mine = &inventory([{"a", :own, :own, &1}], folder: &2)
@@ -103,13 +103,13 @@ defmodule Hotpush.PlanTest do
              last.(plan(mine.("2", "one"), device, :all, %Config{who: "b@h"}))
 
     assert %{steps: [], notices: []} = plan(mine.("1", "two"), device, :all, config)
-    # Without one, that of an earlier push is taken away.
+    # Without a note, that of an earlier push is removed.
     without = %{config | note?: false}
     assert [%Load{}, %Note{note: nil}] = plan(mine.("2", "one"), device, :all, without).steps
     assert [%Load{}] = plan(mine.("2", "one"), %{device | last_push: nil}, :all, without).steps
   end
 
-  test "the callback module of a running application that changes is noted, once" do
+  test "a changed callback module of a running application is a notice" do
     mine = [{"Elixir.A", :desk, :own, "2"}, {"Elixir.B", :desk, :own, "2"}]
     inventory = inventory(mine)
     inventory = %{inventory | apps: Enum.map(inventory.apps, &%{&1 | mod: A})}
@@ -135,39 +135,39 @@ defmodule Hotpush.PlanTest do
     assert %{checked: 3, unchanged: 1} = plan
   end
 
-  test "a narrowed scope removes nothing and counts its own" do
+  test "with selected modules, nothing is removed, and only those are counted" do
     mine = [{"a", :own, :own, "2"}, {"b", :own, :own, "2"}]
     theirs = [{"a", :own, "1"}, {"b", :own, "1"}, {"d", :own, "1"}]
     plan = plan(inventory(mine), device(theirs), MapSet.new(["b"]))
     assert %{load: [%{module: "b"}], remove: [], checked: 1, unchanged: 0} = plan
   end
 
-  test "a file that is broken here is not gone" do
+  test "a module with a broken file does not count as deleted" do
     broken = inventory([{"a", :own, :own, "1"}], broken: MapSet.new(["b"]))
     assert plan(broken, device([{"a", :own, "1"}, {"b", :own, "1"}])).remove == []
   end
 
-  test "development dependencies are a notice where they are stale, and nothing where they are new" do
+  test "development dependencies are a notice if they differ, and ignored if they are new" do
     mine = [{"a", :own, :own, "1"}, {"d", :tool, :dev, "2"}, {"e", :other, :dev, "1"}]
     plan = plan(inventory(mine), device([{"a", :own, "1"}, {"d", :tool, "1"}]))
     assert %{load: [], notices: [{:stale_dev, "tool", ["d"]}], checked: 1} = plan
   end
 
-  test "Elixir's protocols are refreshed where the device has them, and never brought" do
+  test "Elixir's protocols are replaced if the device has them, and never added" do
     mine = [{"a", :own, :own, "1"}, {"P", :elixir, :elixir, "2"}, {"Q", :elixir, :elixir, "2"}]
     plan = plan(inventory(mine), device([{"a", :own, "1"}, {"P", :"", "1"}]))
     assert [%{module: "P", app: :elixir}] = plan.load
     assert plan.checked == 2
   end
 
-  test "an application that the device does not have is told" do
+  test "an application that the device does not have is a notice" do
     mine = [{"a", :own, :own, "1"}, {"n", :fresh, :dep, "1"}]
     fresh = device([{"a", :own, "1"}])
     fresh = put_in(fresh.apps["fresh"], %{vsn: "", running?: false, known?: false})
     assert {:new_app, "fresh"} in plan(inventory(mine), fresh).notices
   end
 
-  test "--all loads what does not differ, but for loaded native code" do
+  test "--all also loads what does not differ, except modules with loaded native code" do
     mine = inventory([{"a", :own, :own, "1"}, {"n", :own, :own, "1"}])
 
     plan =
@@ -207,7 +207,7 @@ defmodule Hotpush.PlanTest do
       assert both([elixir: nil], %Config{force?: true}) == [:no_elixir]
     end
 
-    test "by what its firmware says of itself before what its code says" do
+    test "by the firmware's metadata rather than by its code" do
       refused = fn device, target ->
         plan = plan(inventory(@mine, target: target), device(@theirs, device))
         for {:target_differs, _, built_for} <- reasons(plan), do: built_for
@@ -217,17 +217,17 @@ defmodule Hotpush.PlanTest do
       assert {refused.(rpi4, :rpi4), refused.(rpi4, :host)} == {[], ["rpi4"]}
       assert refused.(rpi4, :rpi3) == ["rpi4"]
 
-      # A system of one's own, on another's platform.
+      # A custom system, based on another one's platform.
       kiosk = [platform: "rpi4", target: "kiosk"]
       assert {refused.(kiosk, :kiosk), refused.(kiosk, :host)} == {[], ["kiosk"]}
 
-      # A host's build was forced onto it once.
+      # A build for the host was once forced onto it.
       fooled = [platform: "rpi4", target: "host"]
       assert {refused.(fooled, :rpi4), refused.(fooled, :host)} == {[], ["rpi4"]}
       assert refused.(fooled, :rpi3) == ["rpi4"]
     end
 
-    test "another build target, and removes nothing there even when forced" do
+    test "another build target, and with --force removes nothing there" do
       assert both(target: "rpi3") == [{:target_differs, :host, "rpi3"}]
       theirs = device(@theirs ++ [{"gone", :own, "1"}], target: "rpi3")
       plan = plan(inventory(@mine), theirs, :all, %Config{force?: true})
@@ -238,20 +238,20 @@ defmodule Hotpush.PlanTest do
     test "a device of another project, unless forced" do
       theirs = device([{"x", :other, "1"}])
       assert [{:other_project, ["own"], ["other"]}] = reasons(plan(inventory(@mine), theirs))
-      # Whatever else is in the way there is not worth a word.
+      # Other refusals would only follow from this one.
       more = device([{"x", :other, "1"}], target: "rpi3", elixir: "1.2.0")
       assert [{:other_project, _, _}] = reasons(plan(inventory(@mine), more))
       forced = plan(inventory(@mine), theirs, :all, %Config{force?: true})
       assert %{refusals: [], load: [%{module: "a", reason: :new}]} = forced
     end
 
-    test "what would kill, unless it is told to" do
+    test "what would kill a process, unless --purge kill is given" do
       old = [{"<0.1.0>", "looper", "a"}, {"<0.2.0>", "x", "not_in_the_batch"}]
       assert both(old: old) == [{:held, [{"<0.1.0>", "looper", "a"}]}]
       assert both([old: old], %Config{purge: :kill}) == []
     end
 
-    test "nobody with --purge kill, but a dry run names whom it would end" do
+    test "nothing with --purge kill, but a dry run names the processes that it would end" do
       old = [{"<0.1.0>", "looper", "a"}, {"<0.2.0>", "x", "not_in_the_batch"}]
       notices = &plan(inventory(@mine), device(@theirs, old: old), :all, &1).notices
       kill = %Config{purge: :kill, dry_run?: true}
@@ -265,14 +265,14 @@ defmodule Hotpush.PlanTest do
       assert both([nifs: ["a"]], %Config{force?: true}) == []
     end
 
-    test "a protocol that would gain an implementation which does not go over" do
+    test "a protocol that would gain an implementation that is not pushed" do
       beams = [{"Elixir.P", :own, :own, "2"}, {"Elixir.P.New", :own, :own, "1"}]
       mine = inventory(beams, dispatched: %{"Elixir.P" => ["Elixir.P.New"]})
       theirs = device([{"Elixir.P", :own, "1"}])
       gains = [{:protocol_gains, "Elixir.P", ["Elixir.P.New"]}]
       narrowed = MapSet.new(["Elixir.P"])
 
-      # With it, or where it stands or is dispatched to already, nothing is amiss.
+      # It is not refused if the implementation is pushed, is on the device, or is already dispatched to.
       assert reasons(plan(mine, theirs)) == []
       assert reasons(plan(mine, theirs, narrowed)) == gains
       assert reasons(plan(mine, theirs, narrowed, %Config{force?: true})) == []
@@ -281,19 +281,19 @@ defmodule Hotpush.PlanTest do
       knows = device([{"Elixir.P", :own, "1"}], impls: [{"Elixir.P", ["Elixir.New"]}])
       assert reasons(plan(mine, knows, narrowed)) == []
 
-      # Of a struct that is not there either, there is no value to dispatch.
+      # If the device does not have the struct either, there are no values of it.
       struct = inventory(beams ++ [{"Elixir.New", :own, :own, "1"}], dispatched: mine.dispatched)
       assert reasons(plan(struct, theirs, narrowed)) == []
       assert reasons(plan(struct, theirs, MapSet.put(narrowed, "Elixir.New"))) == gains
 
-      # Of an application that was left out, that cannot be known; of a tool, it is of no matter.
+      # This cannot be known for an application that was left out, and does not matter for a tool.
       alone = inventory([hd(beams)], dispatched: mine.dispatched)
       assert reasons(plan(alone, theirs)) == []
       left_out = %{alone | siblings: MapSet.new(["Elixir.P.New", "Elixir.New"])}
       assert reasons(plan(left_out, theirs)) == gains
     end
 
-    test "a protocol that would lose an implementation which the device keeps" do
+    test "a protocol that would lose an implementation that the device keeps" do
       mine = [{"Elixir.P", :own, :own, "2"}, {"Elixir.P.Elixir.Known", :own, :own, "1"}]
       impls = [{"Elixir.P", ["Elixir.Known", "Elixir.Lost", "Elixir.Integer"]}]
       theirs = [{"Elixir.P", :own, "1"}]
@@ -303,7 +303,7 @@ defmodule Hotpush.PlanTest do
       lost = {:protocol_loses, "Elixir.P", ["Elixir.P.Lost"]}
       assert lost in reasons(plan(mine, device(theirs, impls: impls)))
 
-      # One that goes away on purpose is not lost.
+      # An implementation that the push removes is not lost.
       theirs = theirs ++ [{"Elixir.P.Lost", :own, "1"}]
       plan = plan(mine, device(theirs, impls: impls))
       assert "Elixir.P.Lost" in Enum.map(plan.remove, & &1.module)

@@ -1,5 +1,5 @@
 defmodule Hotpush.PurgeTest do
-  @moduledoc "Nobody is killed silently. Real nodes in their own processes."
+  @moduledoc "No process is killed silently. Real nodes in their own processes."
   use ExUnit.Case, async: false
 
   alias Hotpush.{Config, Error, Report}
@@ -34,7 +34,7 @@ defmodule Hotpush.PurgeTest do
     pid
   end
 
-  test "soft: told at the first push, refused by name at the second, killed when told to",
+  test "soft: a notice at the first push, a refusal at the second; killed only with --purge kill",
        %{bench: bench, device: device} do
     pid = start(device, :looper)
     text = device |> Device.call(:erlang, :pid_to_list, [pid]) |> to_string()
@@ -54,7 +54,7 @@ defmodule Hotpush.PurgeTest do
     assert Device.call(device, :erlang, :get_module_info, [Desk.Loop, :md5]) == before
     assert Device.call(device, Process, :alive?, [pid])
 
-    # The same is said beforehand, without touching anything.
+    # A dry run says the same, and changes nothing.
     dry = Workbench.push(bench, device, dry_run?: true)
     assert %{status: :refused, round_trips: 1} = dry
     assert Enum.map(dry.refusals, & &1.reason) == Enum.map(second.refusals, & &1.reason)
@@ -66,7 +66,7 @@ defmodule Hotpush.PurgeTest do
     assert Workbench.push(bench, device).round_trips == 1
   end
 
-  test "one without a name goes by the function that it is in", context do
+  test "a process without a name is named by the function that it runs", context do
     %{bench: bench, device: device} = context
     pid = Device.call(device, :erlang, :spawn, [Desk.Loop, :loop, [:v0]])
     text = device |> Device.call(:erlang, :pid_to_list, [pid]) |> to_string()
@@ -79,7 +79,7 @@ defmodule Hotpush.PurgeTest do
     assert {other, "'Elixir.Desk.Loop':loop/1", "Elixir.Desk.Loop"} in holders
   end
 
-  test "kill spares whoever is not in the way", %{bench: bench, device: device} do
+  test "kill spares processes that are not in the way", %{bench: bench, device: device} do
     old = start(device, :old)
     version(bench, 1)
     assert Workbench.push(bench, device).status == :done
@@ -94,7 +94,7 @@ defmodule Hotpush.PurgeTest do
     assert Device.call(device, Process, :alive?, [current])
   end
 
-  test "old code that nobody runs is purged, and only when its place is needed", context do
+  test "old code that no process runs is purged, but only when its slot is needed", context do
     %{bench: bench, device: device} = context
     version(bench, 1)
     assert Workbench.push(bench, device).status == :done
@@ -107,7 +107,7 @@ defmodule Hotpush.PurgeTest do
     assert Workbench.push(bench, device).round_trips == 1
   end
 
-  test "a fun of the replaced code lives, one of the version before last ends, and is told of",
+  test "a fun of the replaced version works; one of the version before ends, and is reported",
        %{bench: bench, device: device} do
     Device.eval(device, "Agent.start(fn -> Desk.Loop.make_fun() end, name: :keeper)")
     call = "try do Agent.get(:keeper, & &1).() rescue e in BadFunctionError -> e.__struct__ end"
@@ -115,7 +115,7 @@ defmodule Hotpush.PurgeTest do
     assert %{status: :done, notices: []} = Workbench.push(bench, device)
     assert Device.eval(device, call) == :v0
 
-    # What changes nothing purges nothing.
+    # A push that changes nothing purges nothing.
     assert Workbench.push(bench, device).round_trips == 1
     version(bench, 2)
     assert Workbench.push(bench, device, dry_run?: true).status == :planned
@@ -154,7 +154,7 @@ defmodule Hotpush.PurgeTest do
     Enum.map_join(Report.Lines.of(report), "\n", &elem(&1, 1))
   end
 
-  test "a module that is to go while its old code is in use is refused", context do
+  test "removing a module whose old code is in use is refused", context do
     %{bench: bench, device: device} = context
     start(device, :looper)
     version(bench, 1)
@@ -167,7 +167,7 @@ defmodule Hotpush.PurgeTest do
     refute Device.call(device, :erlang, :module_loaded, [Desk.Other])
   end
 
-  test "a thousand bystanders are not mistaken for users of old code", context do
+  test "a thousand other processes are not mistaken for users of old code", context do
     %{bench: bench, device: device} = context
     Device.eval(device, "for _ <- 1..1000, do: spawn(fn -> Process.sleep(:infinity) end)")
     start(device, :looper)
@@ -176,7 +176,7 @@ defmodule Hotpush.PurgeTest do
   end
 
   describe "a stack of a million frames" do
-    # No frame is like the one before it.
+    # Each frame differs from the one before it.
     @deep """
     defmodule Desk.Deep do
       def start(name), do: spawn(fn -> Process.register(self(), name); down(1_000_000, [name]) end)
@@ -211,7 +211,7 @@ defmodule Hotpush.PurgeTest do
       Workbench.write(bench, source)
     end
 
-    test "costs nothing where it is none of the push's business", context do
+    test "costs nothing if it has no frame of pushed code", context do
       %{bench: bench, device: device, pid: pid} = context
       looper = start(device, :looper)
       before = peak(device)
@@ -228,7 +228,7 @@ defmodule Hotpush.PurgeTest do
       assert peak(device) - before < 50_000
     end
 
-    test "is named, and not printed, where it is one of pushed code", context do
+    test "is named, but not printed, if it has a frame of pushed code", context do
       %{bench: bench, device: device, pid: pid, text: text} = context
       held = [{text, "deep", "Elixir.Desk.Deep"}]
       before = peak(device)

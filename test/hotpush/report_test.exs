@@ -46,7 +46,7 @@ defmodule Hotpush.ReportTest do
     ms: %{load: 38.4}
   ]
 
-  test "what the older task printed comes first, word for word" do
+  test "the older task's lines come first, word for word" do
     done = outcome([plan: plan([{"Elixir.Example", :code}, {"new", :new}], ["old"])] ++ @done)
 
     assert text(lines(done)) == [
@@ -68,7 +68,7 @@ defmodule Hotpush.ReportTest do
            )
   end
 
-  test "what --all loads has not differed" do
+  test "modules that only --all loads do not count as differing" do
     forced = [{"a", :forced}, {"b", :forced}]
     done = [status: :done, plan: plan(forced), checked: 214, ms: %{load: 1.0}]
     assert List.last(text(lines(outcome(done)))) =~ "2 modules loaded (--all) on a@b: done in 1"
@@ -81,7 +81,7 @@ defmodule Hotpush.ReportTest do
     assert List.last(text(lines(planned))) =~ "2 modules to load (--all) on a@b: nothing was"
   end
 
-  test "a dry run says what would be done, once" do
+  test "a dry run says once what would be done" do
     plan = %{plan([], ["o", "p"]) | notices: [{:new_app, "fresh"}, {:would_kill, @holders}]}
     planned = outcome(status: :planned, plan: plan, notices: plan.notices, checked: 9)
 
@@ -108,7 +108,7 @@ defmodule Hotpush.ReportTest do
     assert List.last(text(lines(outcome(failed)))) == "a@b still has 1 of the 2 modules to remove"
   end
 
-  test "a refused push says why; what would have been done, where that was asked for" do
+  test "a refused push says why, and if asked, what it would have done" do
     refusal = Error.new(:refusal, "a@b", {:otp_older, "27", "26"})
     plan = %{plan([{"m", :lines}]) | notices: [{:new_app, "fresh"}]}
     refused = outcome(status: :refused, plan: plan, refusals: [refusal], notices: plan.notices)
@@ -129,14 +129,14 @@ defmodule Hotpush.ReportTest do
     assert Report.exit_status(report(refused)) == 1
   end
 
-  test "one device that failed is enough for the status" do
+  test "one failed device is enough for a failed status" do
     good = outcome(status: :done, plan: plan([]))
     bad = Result.failed(%Result{target: @target}, Error.new(:connect, "a@b", :no_home))
     assert Report.exit_status(report([good, bad])) == 1
     assert Report.exit_status(report([good, outcome(status: :planned, plan: plan([]))])) == 0
   end
 
-  test "of more than 20 modules the first 10, and how many more; with --verbose all" do
+  test "of more than 20 modules, the first 10 and a count are shown; with --verbose, all" do
     names = for n <- 100..159, do: "m#{n}"
     plan = plan(Enum.map(names, &{&1, :code}), names)
     done = outcome(status: :done, plan: plan, loaded: names, deleted: names)
@@ -167,7 +167,7 @@ defmodule Hotpush.ReportTest do
     assert Enum.count(text(lines(few)), &(&1 =~ "Successfully deployed")) == 20
   end
 
-  test "of another project's device nothing but that is said" do
+  test "for another project's device, only that is said" do
     refusal = Error.new(:refusal, "a@b", {:other_project, ["x"], []})
     refused = outcome(status: :refused, plan: plan([{"m", :new}]), refusals: [refusal])
 
@@ -178,7 +178,7 @@ defmodule Hotpush.ReportTest do
     end
   end
 
-  test "the phases sum to what was waited for" do
+  test "the phases add up to the time that the user waited" do
     done = outcome(status: :done, plan: plan([]), ms: %{scan: 1.0, connect: 20.0, ask: 30.0})
     ms = %{start: 2_000.0, compile: 100.0, scan: 2.0, total: 2_200.0}
     report = Report.new(%Config{verbosity: :verbose}, [done], ms)
@@ -191,7 +191,7 @@ defmodule Hotpush.ReportTest do
                "2000 ms before the command: 2200 ms in all"
   end
 
-  test "--quiet leaves what went wrong" do
+  test "--quiet shows only what went wrong" do
     quiet = %Config{verbosity: :quiet}
     assert lines(outcome([plan: plan([])] ++ @done), quiet) == []
     bad = Result.failed(outcome([]), Error.new(:connect, "a@b", :no_home))
@@ -205,7 +205,7 @@ defmodule Hotpush.ReportTest do
     assert Enum.any?(text(lines), &(&1 =~ ~S(\e[2Jboo\r)))
   end
 
-  test "the document says the same, on one line" do
+  test "the JSON document says the same, on one line" do
     held = Error.new(:refusal, "a@b", {:held, [{"<0.1.0>", "\e\n", "m"}]})
     refused = outcome(status: :refused, plan: plan([{"m", :code}], ["o"]), refusals: [held])
     document = Document.of(report(refused))
@@ -246,7 +246,7 @@ defmodule Hotpush.ReportTest do
       Result.read_back(outcome, {:done, result}, @packed)
     end
 
-    test "only what the device then runs is deployed" do
+    test "only what the device then runs counts as deployed" do
       good = {"md5", @digest}
 
       assert %{status: :done, loaded: ["m"], added: ["n"], deleted: ["o"], ms: %{load: 5.0}} =
@@ -261,7 +261,7 @@ defmodule Hotpush.ReportTest do
                outcome.failures
     end
 
-    test "an on_load failure is a failure, and so is the batch behind it" do
+    test "an on_load failure is a failure, and so are the modules after it" do
       old = {"old", :none}
       failed = [{"m", :on_load_failure}]
       outcome = read_back([m: old, n: :not_loaded, o: old], failed: failed, error: :on_load)

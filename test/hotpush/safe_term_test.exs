@@ -1,5 +1,5 @@
 defmodule Hotpush.SafeTermTest do
-  @moduledoc "What somebody else wrote is read without harm, or not at all."
+  @moduledoc "Terms from outside are read without harm, or rejected."
   use ExUnit.Case, async: true
 
   alias Hotpush.Protocol.SafeTerm
@@ -7,7 +7,7 @@ defmodule Hotpush.SafeTermTest do
 
   defp encode(term, options \\ []), do: :erlang.term_to_binary(term, options)
 
-  test "what devices answer is read, plain and compressed" do
+  test "the answers of devices are read, plain and compressed" do
     for term <- [
           {:done, %{identities: [{Enum, {"md5", :none}}], failed: [], microseconds: 3}},
           [1, -1, 300, -70_000, 1.5, 123_456_789_012_345_678_901_234_567_890],
@@ -24,7 +24,7 @@ defmodule Hotpush.SafeTermTest do
     end
   end
 
-  test "atoms of older nodes are read, new ones are not made" do
+  test "atoms in the form of older nodes are read, and no new atoms are made" do
     assert SafeTerm.decode(<<131, 100, 0, 4, "true">>) == {:ok, true}
     assert SafeTerm.decode(<<131, 115, 4, "true">>) == {:ok, true}
     assert SafeTerm.decode(<<131, 118, 0, 4, "true">>) == {:ok, true}
@@ -39,14 +39,14 @@ defmodule Hotpush.SafeTermTest do
     end
   end
 
-  test "a list of bytes counts as what it becomes" do
+  test "a list of bytes counts with the size that it becomes" do
     part = :erlang.binary_part(encode(List.duplicate(7, 65_000)), 1, 65_003)
     many = <<131, 108, 100::32, :binary.copy(part, 100)::binary, 106>>
     assert SafeTerm.decode(many) == {:error, :too_many}
     assert {:ok, [_, _]} = SafeTerm.decode(<<131, 108, 2::32, part::binary, part::binary, 106>>)
   end
 
-  test "what is no data is refused, wherever it stands" do
+  test "anything but data is rejected, wherever it is" do
     for term <- [self(), make_ref(), &is_atom/1, fn -> :ok end, hd(Port.list())] do
       assert {:error, {:not_data, _}} = SafeTerm.decode(encode(term))
       assert {:error, {:not_data, _}} = SafeTerm.decode(encode({:ready, [%{term => 1}]}))
@@ -54,13 +54,13 @@ defmodule Hotpush.SafeTermTest do
     end
   end
 
-  test "sizes and depths that lie or hurt are refused" do
+  test "wrong or excessive sizes and depths are rejected" do
     deep = Enum.reduce(1..30, :none, fn _, inner -> {inner} end)
     assert SafeTerm.decode(encode(deep)) == {:error, :too_deep}
     endless = [131, List.duplicate(<<104, 1>>, 1_000_000), 106]
     assert SafeTerm.decode(IO.iodata_to_binary(endless)) == {:error, :too_deep}
 
-    # Lengths without content.
+    # Lengths without the content.
     for lie <- [<<108, 0xFFFFFFFF::32>>, <<116, 0xFFFFFFFF::32>>, <<105, 0xFFFFFFFF::32>>] do
       assert SafeTerm.decode(<<131, lie::binary, 97, 1>>) == {:error, :damaged}
     end
@@ -72,7 +72,7 @@ defmodule Hotpush.SafeTermTest do
     many = encode(List.duplicate([], 1_100_000))
     assert SafeTerm.decode(many) == {:error, :too_many}
 
-    # A bomb, honest about its size, and one that is not.
+    # A zip bomb that states its size, and one that lies about it.
     bomb = encode(:binary.copy(<<0>>, 20 * 1024 * 1024), compressed: 9)
     assert SafeTerm.decode(bomb) == {:error, :too_large}
     <<131, 80, _::32, data::binary>> = bomb
@@ -80,7 +80,7 @@ defmodule Hotpush.SafeTermTest do
     assert SafeTerm.decode(<<131, 80, 1_000::32, 1, 2, 3>>) == {:error, :damaged}
   end
 
-  test "nothing that is thrown at it raises" do
+  test "no input makes it raise" do
     good = encode({:done, %{identities: [{Enum, {"md5", :none}}], held: [~c"ab", 1.5]}})
 
     for at <- 0..(byte_size(good) - 1), byte <- [0, 1, 97, 104, 108, 110, 116, 255] do

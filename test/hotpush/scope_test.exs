@@ -1,7 +1,7 @@
 defmodule Hotpush.ScopeTest do
   @moduledoc """
-  What `--module` and `--app` select. Without it, more or less than the user asked for could be
-  pushed.
+  What `--module` and `--app` select. Without these tests, a push could have more or fewer modules than
+  the user asked for.
   """
   use ExUnit.Case, async: true
 
@@ -33,7 +33,7 @@ defmodule Hotpush.ScopeTest do
     assert ModuleFilter.includes?(:all, "anything")
   end
 
-  test "a module may be named as people name it" do
+  test "a module may be named with or without Elixir." do
     for name <- ["Example.Foo", "Elixir.Example.Foo"] do
       assert resolve([name]) == ["Elixir.Example.Foo"]
     end
@@ -41,7 +41,7 @@ defmodule Hotpush.ScopeTest do
     for name <- [":example_erl", "example_erl"], do: assert(resolve([name]) == ["example_erl"])
   end
 
-  test ".* takes those under a name, and only those" do
+  test ".* selects the modules below a name, and only those" do
     assert resolve(["Example.*"]) == ["Elixir.Example.Foo", "Elixir.Example.Foo.Bar"]
     assert resolve(["Example.Foo.*", "Example"]) == ["Elixir.Example", "Elixir.Example.Foo.Bar"]
   end
@@ -51,7 +51,7 @@ defmodule Hotpush.ScopeTest do
     assert resolve([":example_erl"], [:two]) == ["Elixir.ExampleTwo", "example_erl"]
   end
 
-  test "one that matches nothing is an error that suggests" do
+  test "a pattern that matches nothing is an error with a suggestion" do
     assert {:error, error} = resolve(["Example.Fo"])
     assert Error.message(error) =~ "no module of this project is named Example.Fo."
     assert Error.message(error) =~ "Did you mean Example.Foo"

@@ -1,6 +1,7 @@
 defmodule Hotpush.SettingsTest do
   @moduledoc """
-  Reading `hotpush.toml`. Without it, a mistake there could be ignored, or shown without its line.
+  Reading `hotpush.toml`. Without these tests, a mistake there could be ignored, or shown without its
+  line.
   """
   use ExUnit.Case, async: true
 
@@ -73,7 +74,7 @@ defmodule Hotpush.SettingsTest do
     assert Toml.read(dir, false) == {:ok, nil}
   end
 
-  test "everything that it can say", %{dir: dir} do
+  test "everything that the file can have", %{dir: dir} do
     assert {:ok, settings} = read(dir, @whole)
     assert settings.app_names == [:example, :other]
     assert settings.path == Path.join(dir, "hotpush.toml")
@@ -90,7 +91,7 @@ defmodule Hotpush.SettingsTest do
     assert {:ok, %{devices: [], groups: %{}, cookie: nil}} = read(dir, "")
   end
 
-  test "a mistake has its line and column, and what was meant", %{dir: dir} do
+  test "the message for a mistake has its line, its column and a suggestion", %{dir: dir} do
     assert told(dir, "app = 'a'\ncookei = 'sesame'") =~
              ~r/hotpush.toml:2:1: unknown key "cookei" .*\. Did you mean cookie\?\z/
 
@@ -123,7 +124,7 @@ defmodule Hotpush.SettingsTest do
     assert told(dir, "# \xFF") =~ ":1:3: this is not UTF-8."
   end
 
-  test "an application that is not there has its place", %{dir: dir} do
+  test "the message for an unknown application has its place", %{dir: dir} do
     write(dir, "app = 'hotpsuh'\n[device.a]\nnode = 'a@b'")
     assert {:ok, config} = config(dir, ["--no-compile"])
 
@@ -148,7 +149,7 @@ defmodule Hotpush.SettingsTest do
     end
   end
 
-  test "one that cannot be read", %{dir: dir} do
+  test "a file that cannot be read", %{dir: dir} do
     File.ln_s!("nowhere", Path.join(dir, "hotpush.toml"))
     assert message(Toml.read(dir)) =~ "hotpush.toml cannot be read: no such file"
     File.rm!(Path.join(dir, "hotpush.toml"))
@@ -156,12 +157,12 @@ defmodule Hotpush.SettingsTest do
     assert message(Toml.read(dir)) =~ "hotpush.toml is a directory, but it should be"
   end
 
-  test "without the native library it is an error, with the next step", %{dir: dir} do
+  test "without the native library, the file is an error that says what to do", %{dir: dir} do
     write(dir, @whole)
     message = message(Toml.read(dir, false))
     assert message =~ ~r/hotpush.toml was not read, .*HOTPUSH_NATIVE.*rustup.rs.*--force/
 
-    # What stands in it alone cannot be had; the rest can.
+    # Names that only the file has cannot be looked up; all others can.
     {:error, unread} = Toml.read(dir, false)
     assert message(Config.to_push(%Config{unread: unread})) == message
 
@@ -175,7 +176,7 @@ defmodule Hotpush.SettingsTest do
         do: assert({:ok, [_]} = Selection.targets(asked, unread, node: "a@b"))
   end
 
-  test "the nearest of several counts", %{dir: dir} do
+  test "the nearest of several files counts", %{dir: dir} do
     near = Path.join(dir, "near")
     File.mkdir_p!(near)
     write(dir, "app = 'far'")
@@ -185,12 +186,12 @@ defmodule Hotpush.SettingsTest do
     assert Toml.find([]) == {:ok, nil}
   end
 
-  describe "which devices are meant" do
+  describe "selects devices" do
     setup %{dir: dir}, do: write(dir, @whole)
 
-    test "with no option all of the file's, in its order", %{dir: dir} do
+    test "without an option: all of the file, in its order", %{dir: dir} do
       assert names(dir, []) == ~w(porch kitchen phone attic)
-      # In place of the Mix config's.
+      # They replace the Mix config's.
       assert names(dir, [], nodes: [:a@b]) == ~w(porch kitchen phone attic)
       write(dir, "app = 'example'")
       assert names(dir, [], nodes: [:a@b], ssh: ["c"]) == ~w(a@b c)
@@ -209,12 +210,12 @@ defmodule Hotpush.SettingsTest do
       assert names(dir, ["--ssh", "me@nerves-1a2b.local:2222"]) == ["kitchen"]
       assert names(dir, ["me@nerves-1a2b.local:2222", "kitchen"]) == ["kitchen"]
       assert names(dir, ["--node", "a@b", "--ssh", "c", "d"]) == ~w(d a@b c)
-      # By --ssh it is always a host.
+      # With --ssh, a name is always a host.
       assert {:ok, %{targets: [%{nickname: nil, way: {:ssh, %{host: "kitchen"}}}]}} =
                config(dir, ["--ssh", "kitchen"])
     end
 
-    test "by --device, whatever leads there", %{dir: dir} do
+    test "by --device, however the device is reached", %{dir: dir} do
       own = [nodes: [:"a@garden.local"]]
 
       for {name, means} <- [
@@ -239,7 +240,7 @@ defmodule Hotpush.SettingsTest do
                "Known names: porch, kitchen, phone, attic, a@garden.local."
     end
 
-    test "one that is not there", %{dir: dir} do
+    test "or says that there is no such device or group", %{dir: dir} do
       assert message(config(dir, ["--node", "kichten"])) =~
                "hotpush.toml has no [device.kichten]. Did you mean kitchen?"
 
@@ -257,7 +258,7 @@ defmodule Hotpush.SettingsTest do
   end
 
   describe "cookies" do
-    # By nickname; "" is the one for all.
+    # By nickname; "" is the cookie for all devices.
     defp cookies(dir, argv \\ [], env \\ %{}, own \\ []) do
       with {:ok, config} <- config(dir, argv, env, own) do
         for target <- config.targets, into: %{"" => Secret.unwrap(config.cookie)} do
@@ -300,7 +301,7 @@ defmodule Hotpush.SettingsTest do
       for env <- [%{}, %{"IT" => ""}] do
         message = message(cookies(dir, ["--node", "a"], env))
         assert message =~ ~r/hotpush.toml:1:14: the environment variable IT is not set/
-        # Not every task has it.
+        # Not every task has this option.
         refute message =~ "--cookie"
         # It costs only the device that needs it, whose failure has its name.
         {:ok, config} = config(dir, [], env)
@@ -311,7 +312,7 @@ defmodule Hotpush.SettingsTest do
         assert Error.message(error) == "a: " <> message
       end
 
-      # Where it is not needed it is not asked for.
+      # If no device needs the cookie, it is not looked up.
       assert %{"" => nil} = cookies(dir, ["--node", "b"])
       assert %{"" => :cli} = cookies(dir, ["--cookie", "cli"])
       assert %{"" => :env} = cookies(dir, [], %{"HOTPUSH_COOKIE" => "env"})
@@ -319,7 +320,7 @@ defmodule Hotpush.SettingsTest do
       assert message(cookies(dir, ["a"], bad)) =~ "the value from cookie_env is not a valid"
       refute message(cookies(dir, ["a"], bad)) =~ "sesame"
 
-      # A device's own that is missing is not made up for by the one for all.
+      # If a device's own cookie is missing, the cookie for all devices does not replace it.
       write(
         dir,
         "cookie = 'all'\n[device.a]\nnode = 'a@b'\ncookie_env = 'IT'\n[device.c]\nnode = 'c@b'"
@@ -331,11 +332,11 @@ defmodule Hotpush.SettingsTest do
                Hotpush.Transport.Targets.list(config, "s")
 
       assert message(config(dir, ["a"])) =~ "hotpush.toml:4:14"
-      # Whoever has yet to be found may need none.
+      # A device that is not found yet may need no cookie.
       assert {:ok, _} = config(dir, ["--discover", "a"])
     end
 
-    test "in hotpush.toml itself, where nobody else may read it", %{dir: dir} do
+    test "in hotpush.toml itself, if nobody else can read the file", %{dir: dir} do
       path = Path.join(dir, "hotpush.toml")
       of_one = "[device.a]\nnode = 'a@b'\ncookie = 'sesame'\n"
 
@@ -344,7 +345,7 @@ defmodule Hotpush.SettingsTest do
         write(dir, text)
         assert {:ok, %Toml{}} = Toml.read(dir)
         File.chmod!(path, mode)
-        # Whatever other cookie counts.
+        # This is an error even if another cookie is used.
         message = message(config(dir, ["--cookie", "other"]))
         assert message =~ "hotpush.toml:#{place}: there is a cookie here"
         assert message =~ "(mode #{Integer.to_string(mode, 8)}): run chmod 600 #{path}"
@@ -356,7 +357,7 @@ defmodule Hotpush.SettingsTest do
       assert {:ok, %Toml{}} = Toml.read(dir)
     end
 
-    test "in a file that nobody else may read", %{dir: dir} do
+    test "in a file that nobody else can read", %{dir: dir} do
       write(dir, "[device.a]\nnode = 'a@b'\ncookie_file = 'my cookie'")
       path = Path.join(dir, "my cookie")
       assert message(cookies(dir)) =~ ~r/hotpush.toml:3:15: .*my cookie cannot be read: no such/

@@ -1,7 +1,7 @@
 defmodule Hotpush.SettledTest do
   @moduledoc """
-  The VM's node does not change while a project is compiled. Without this, a push fails now and then with
-  a compilation error that the next one does not have.
+  The VM's node does not change while a project is compiled. Without these tests, a push could now and
+  then fail with a compilation error that the next push does not have.
   """
   use ExUnit.Case, async: false
 
@@ -16,7 +16,7 @@ defmodule Hotpush.SettledTest do
     %{dir: Run.dir("settled")}
   end
 
-  # Runs until it is told to go on, as a compilation in another process.
+  # A compilation in another process, which runs until the test ends it.
   defp compilation do
     test = self()
 
@@ -43,7 +43,7 @@ defmodule Hotpush.SettledTest do
     Task.await(task)
   end
 
-  test "it starts before the compilation, or after it", %{dir: dir} do
+  test "the node starts before the compilation, or after it", %{dir: dir} do
     Owner.start_soon(@node, dir)
     first = settled()
     assert Node.alive?()
@@ -62,7 +62,7 @@ defmodule Hotpush.SettledTest do
     assert Task.await(user) == {:ok, true, :ok}
   end
 
-  test "a compilation that is killed holds up nobody", %{dir: dir} do
+  test "a compilation that is killed delays nobody", %{dir: dir} do
     task = settled()
     user = Task.async(fn -> {Owner.start(@node, dir), Owner.finish()} end)
     assert Task.yield(user, 50) == nil

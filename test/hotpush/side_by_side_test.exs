@@ -1,5 +1,5 @@
 defmodule Hotpush.SideBySideTest do
-  @moduledoc "Pushes at once in one VM, which share its one node, and those that end too early."
+  @moduledoc "Concurrent pushes in one VM, which share its node, and pushes that are killed."
   use ExUnit.Case, async: false
 
   alias Hotpush.Test.{Device, Netns, Run, Until, Workbench}
@@ -34,7 +34,7 @@ defmodule Hotpush.SideBySideTest do
 
   defp node_gone, do: Until.until("the node to go", fn -> not Node.alive?() end)
 
-  # A process that does as it is told, one thing after the other.
+  # A process that runs the functions that it is sent, one after the other.
   defp worker do
     spawn_link(fn -> work() end)
   end
@@ -62,7 +62,7 @@ defmodule Hotpush.SideBySideTest do
     conn
   end
 
-  test "six to one device, time and again, and none disturbs another" do
+  test "six pushes to one device at once, repeatedly, do not disturb each other" do
     bench = bench()
     device = Workbench.device(bench)
     level = :logger.get_primary_config()
@@ -77,7 +77,7 @@ defmodule Hotpush.SideBySideTest do
     assert :logger.get_primary_config() == level
   end
 
-  test "a push that is killed leaves no node, no slot and no silence, and others go on" do
+  test "a push that is killed leaves no node, no slot and no muted log, and others go on" do
     bench = bench()
     [device, frozen] = for _ <- 1..2, do: Workbench.device(bench)
     Device.freeze(frozen)
@@ -89,7 +89,7 @@ defmodule Hotpush.SideBySideTest do
     slot = Dist.Host.slot_port(token, 0)
     assert {:error, :eaddrinuse} = :gen_udp.open(slot, ip: {127, 0, 0, 1})
 
-    # Another one, in the middle.
+    # Another push, while it is running.
     test = self()
     go_on = fn -> receive(do: (:go_on -> :ok)) end
 
@@ -114,7 +114,7 @@ defmodule Hotpush.SideBySideTest do
     assert {:ok, socket} = :gen_udp.open(slot, ip: {127, 0, 0, 1})
     :gen_udp.close(socket)
 
-    # At any moment of its beginning.
+    # Killed at different moments of its beginning.
     for turn <- 1..200 do
       pid =
         spawn(fn -> Dist.prepare(target(device, bench.state_dir)) && Process.sleep(:infinity) end)
@@ -123,13 +123,13 @@ defmodule Hotpush.SideBySideTest do
       Process.exit(pid, :kill)
     end
 
-    # Whatever was asked before that is done with then.
+    # By then, all earlier requests have been handled.
     Dist.finish()
     node_gone()
     assert :logger.get_primary_config() == level
   end
 
-  test "while the node starts, what others log is logged" do
+  test "while the node starts, log messages of others are not lost" do
     quiet()
     :ok = :logger.add_handler(__MODULE__, __MODULE__, %{config: %{test: self()}})
     on_exit(fn -> :logger.remove_handler(__MODULE__) end)
@@ -151,7 +151,7 @@ defmodule Hotpush.SideBySideTest do
 
   def log(event, %{config: %{test: test}}), do: send(test, {:logged, event.msg})
 
-  test "a connection goes with the last of those who use it, however that one ends" do
+  test "a connection ends with the last of its users, however that one ends" do
     device = Device.start(erlang_only: true)
     target = target(device, Run.dir("state"))
     [one, two, three] = for _ <- 1..3, do: worker()
@@ -166,7 +166,7 @@ defmodule Hotpush.SideBySideTest do
     tell(two, fn -> Dist.close(other) end)
     assert Node.list(:hidden) == [device.node]
 
-    # The third one ends without a word.
+    # The third one ends without leaving.
     send(three, :end)
     Until.until("the connection to go", fn -> Node.list(:hidden) == [] end)
     assert Node.alive?()
@@ -174,7 +174,7 @@ defmodule Hotpush.SideBySideTest do
     refute Node.alive?()
   end
 
-  test "a connection that was there, or is to stay, stays" do
+  test "a connection that existed before, or is to stay, stays" do
     device = Device.start(erlang_only: true)
     target = target(device, Run.dir("state"))
     conn = open(target)
@@ -193,7 +193,7 @@ defmodule Hotpush.SideBySideTest do
     Until.until("it to end with the connection", fn -> not Process.alive?(connection) end)
   end
 
-  test "connect/1 stays connected when the one who called it is gone, and pushes pass by it" do
+  test "connect/1 stays connected after its caller has ended, and pushes do not disturb it" do
     bench = bench()
     device = Workbench.device(bench)
     options = [node: device.node, cookie: to_string(device.cookie), timeout: 10_000]
@@ -202,14 +202,14 @@ defmodule Hotpush.SideBySideTest do
     assert Node.list(:hidden) == [device.node]
   end
 
-  test "connect/1 leaves no node where it reached nobody" do
+  test "connect/1 leaves no node if it reached no device" do
     quiet()
     assert Hotpush.connect(node: "nobody@127.0.0.1", timeout: 2_000) == []
     refute Node.alive?()
   end
 
   @tag :netns
-  test "connect/1 knows names under .local, for as long as the connection is there" do
+  test "connect/1 knows names under .local for as long as the connection exists" do
     netns = Netns.start()
     device = Device.start(netns: netns, erlang_only: true)
     host = String.to_charlist(netns.host)
@@ -219,7 +219,7 @@ defmodule Hotpush.SideBySideTest do
     assert Hotpush.connect(options) == [device.node]
     assert {:ok, _} = :inet.getaddr(host, :inet)
 
-    # Whoever comes and goes meanwhile.
+    # Other users come and go meanwhile.
     :ok = Names.lend([netns.host], 1_000)
     :ok = Names.give_back()
     assert {:ok, _} = :inet.getaddr(host, :inet)
@@ -236,7 +236,7 @@ defmodule Hotpush.SideBySideTest do
   end
 
   @tag :netns
-  test "a name stays for as long as one of those needs it who asked for it" do
+  test "a name stays for as long as one of its users needs it" do
     netns = Netns.start()
     host = String.to_charlist(netns.host)
     before = :inet_db.res_option(:lookup)

@@ -66,7 +66,7 @@ defmodule Hotpush.StagingTest do
     before = Device.call(device, Desk.M1, :v, [])
     me = self()
 
-    # A host that stages one module and says nothing more.
+    # A host that stages one module and sends nothing more.
     host =
       spawn(fn ->
         target = Workbench.target(bench, device)

@@ -1,7 +1,7 @@
 defmodule Hotpush.StubTest do
   @moduledoc """
-  The empty module in the place of a removed one. Without it, a removed module could come back at
-  the next call.
+  The empty module in the place of a removed one. Without these tests, a removed module could come back
+  at the next call.
   """
   use ExUnit.Case, async: true
 

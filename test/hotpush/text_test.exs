@@ -1,12 +1,12 @@
 defmodule Hotpush.TextTest do
   @moduledoc """
-  Text for a terminal. Without it, what a device says could control the user's terminal.
+  Text for a terminal. Without these tests, text from a device could control the user's terminal.
   """
   use ExUnit.Case, async: true
   doctest Hotpush.Text
   doctest Hotpush.Report.JSON
 
-  test "what shows nothing is shown, on a terminal and in a document" do
+  test "invisible characters are shown, on a terminal and in a document" do
     for char <- [0x7, 0x1B, 0x7F, 0x85, 0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0x202E, 0x2066] do
       for text <- [
             Hotpush.Text.printable(<<"a", char::utf8>>),
@@ -17,13 +17,13 @@ defmodule Hotpush.TextTest do
     end
   end
 
-  test "a long text takes little more than its own size" do
+  test "a long text needs little more memory than its own size" do
     text = String.duplicate("a\n", 2_000_000)
 
     for {name, fun} <- [printable: &Hotpush.Text.printable/1, json: &Hotpush.Report.JSON.encode/1] do
       caller = self()
 
-      # In words: 64 MB. As a list of characters it would take five times that.
+      # In words, this is 64 MB. As a list of characters, it would be five times that.
       options = [max_heap_size: %{size: 8_000_000, kill: true, error_logger: false}]
 
       {_, ref} =
@@ -34,7 +34,7 @@ defmodule Hotpush.TextTest do
     end
   end
 
-  test "JSON that Python reads back" do
+  test "Python reads the JSON back" do
     value = "quote \" back \\ tab \t bell \a line \n é 漢 \u2028 \u202E del \x7F"
     json = Hotpush.Report.JSON.encode(text: value, list: [1, -2, 0.1, 1.0e300], bad: <<"a", 255>>)
     refute json =~ "\n"

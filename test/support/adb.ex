@@ -56,7 +56,7 @@ defmodule Hotpush.Test.Adb do
     end
   end
 
-  # adbd runs as long as a file exists.
+  # adbd runs until a file is removed.
   @run """
   while :; do
     while [ -e off ]; do sleep 0.02; done
@@ -138,7 +138,7 @@ defmodule Hotpush.Test.Adb do
     )
   end
 
-  # It looks for its libraries where it would be installed.
+  # It expects its libraries where they would be installed.
   defp libraries do
     for dir <- ~w(android .),
         multiarch <- Path.wildcard(Path.join(@unpacked, "usr/lib/*-linux-*")) do

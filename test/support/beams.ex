@@ -11,7 +11,7 @@ defmodule Hotpush.Test.Beams do
 
   @doc """
   Sources of `count` modules as `%{"lib/mod_0001.ex" => text}`, for a generated
-  project. The modules whose numbers are in `changed` behave otherwise.
+  project. The modules whose numbers are in `changed` have other code.
   """
   @spec sources(pos_integer, Enumerable.t()) :: %{Path.t() => String.t()}
   def sources(count, changed \\ []) do
@@ -27,7 +27,7 @@ defmodule Hotpush.Test.Beams do
   def modules(count), do: Enum.map(1..count, &Source.module/1)
 
   @doc """
-  Compiles the same modules into `dir`, an `ebin`; only those in `numbers`.
+  Compiles the same modules, those in `numbers`, into the `ebin` folder `dir`.
 
   Returns how many beams it wrote. They are like those of `mix compile`, with
   debug information.
@@ -45,7 +45,7 @@ defmodule Hotpush.Test.Beams do
       File.write!(Path.join(sources, Source.file(number)), text)
     end
 
-    # In another VM: in this one, the modules would stay loaded, and collide the next time.
+    # In another VM: here, the modules would stay loaded, and the next call would redefine them.
     {"", 0} =
       System.cmd("elixirc", ["-o", dir, Path.join(sources, "*.ex")],
         env: Run.clean_env(),
@@ -82,7 +82,7 @@ defmodule Hotpush.Test.Beams do
     |> Enum.sort()
   end
 
-  # Two beams of one name do not fit into one folder.
+  # A folder cannot have two beams of the same name.
   defp copy(files, app) do
     files
     |> Enum.group_by(&Path.basename/1)

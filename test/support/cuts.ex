@@ -1,10 +1,10 @@
 defmodule Hotpush.Test.Cuts do
   @moduledoc """
-  Pushes over a link that is cut or stalled at a random byte, to real devices, over distribution
-  and over ssh. Whatever the fault, no device is half old and half new, the result says what the
-  device then runs, and the next push works.
+  Pushes to real devices over a link that is cut or stalled at a random byte, over distribution and over
+  ssh. Whatever the fault, no device runs a mix of old and new code, the result says what the device
+  then runs, and the next push works.
 
-  `bin/cuts` runs many; the suite runs a few.
+  `bin/cuts` runs many of them, the suite a few.
   """
 
   alias Hotpush.Test.{Device, Link, SshDevice, Until, Workbench}
@@ -131,7 +131,7 @@ defmodule Hotpush.Test.Cuts do
     end
   end
 
-  # Held bytes have arrived, and everything that they started has ended.
+  # Waits until the held bytes have arrived and everything that they started has ended.
   defp rest(device) do
     # Held bytes reach the device within moments.
     Process.sleep(50)

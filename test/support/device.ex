@@ -3,8 +3,8 @@ defmodule Hotpush.Test.Device do
   A real device node in its own OS process.
 
   It ends with the process that started it, with this VM, or when stopped. Tests
-  inspect it with `call/4`, which uses a separate socket. So what distribution shows
-  (`nodes(hidden)`, atoms, links) comes only from the code under test.
+  inspect it with `call/4`, which uses a separate socket, so whatever distribution shows
+  (`nodes(hidden)`, atoms, links) comes from the code under test.
   """
 
   alias Hotpush.Test.{Epmd, Link, Run, Until}
@@ -28,7 +28,7 @@ defmodule Hotpush.Test.Device do
   Starts a device and waits until it answers. Raises with its log if it does not.
 
     * `release:` - path of a release; without it, a plain `erl`
-    * `code_paths:` - for a plain node; loaded one by one where `mode:` is `:embedded`
+    * `code_paths:` - for a plain node; in `:embedded` mode, all of their modules are loaded at the start
     * `mode:` - `:embedded` (default of a release) or `:interactive` (of `erl`)
     * `erlang_only:` - a plain node without Elixir
     * `apps:` - applications to start on a plain node
@@ -184,7 +184,7 @@ defmodule Hotpush.Test.Device do
     :ok
   end
 
-  # The signal is sent before the last thread has stopped.
+  # `kill` returns before the last thread has stopped.
   defp stopped?(os_pid) do
     for stat <- Path.wildcard("/proc/#{os_pid}/task/*/stat"), {:ok, text} <- [File.read(stat)] do
       text |> String.split(") ") |> List.last() |> String.starts_with?("T")

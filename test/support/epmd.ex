@@ -1,7 +1,7 @@
 defmodule Hotpush.Test.Epmd do
   @moduledoc "The machine's epmd, shared by all runs."
 
-  @doc "Starts epmd unless it runs, and waits until it answers."
+  @doc "Starts epmd unless it is running, and waits until it answers."
   @spec ensure() :: :ok
   def ensure do
     unless running?() do
@@ -27,12 +27,12 @@ defmodule Hotpush.Test.Epmd do
     epmd
   end
 
-  @doc "Ends the epmd of a port of its own, if a command has started one there."
+  @doc "Ends the epmd on a port that a test has for itself, if a command has started one there."
   @spec stop(:inet.port_number()) :: :ok
   def stop(port) when port != 4369 do
     kill = ["-port", "#{port}", "-kill"]
 
-    # It stays for as long as it knows a node, and a device ends a moment after its test.
+    # epmd does not end while it knows a node, and a device ends a moment after its test.
     Hotpush.Test.Until.until("the epmd at #{port} to end", fn ->
       {output, _status} = System.cmd(executable(), kill, stderr_to_stdout: true)
       output =~ ~r/Killed|Cannot connect/
@@ -41,7 +41,7 @@ defmodule Hotpush.Test.Epmd do
     :ok
   end
 
-  @doc "What the epmd of a port of its own prints of the names that it knows."
+  @doc "What `epmd -names` prints for the epmd on such a port."
   @spec listed(:inet.port_number()) :: String.t()
   def listed(port) do
     {output, 0} = System.cmd(executable(), ["-port", "#{port}", "-names"])
@@ -55,7 +55,7 @@ defmodule Hotpush.Test.Epmd do
     for {name, _port} <- names, do: to_string(name)
   end
 
-  @doc "Of a device or a host of hotpush's, what is registered: devices of other tests come and go."
+  @doc "The registered names of this device and of hosts: devices of other tests come and go."
   @spec names(node()) :: [String.t()]
   def names(device) do
     [own, _host] = device |> to_string() |> String.split("@")

@@ -4,7 +4,7 @@ defmodule Hotpush.Test.History do
   commit, in embedded mode. The real `mix upload.hotswap` pushes each following commit, and the device
   is then compared with a compilation from nothing.
 
-  `bin/history` replays long ones; the suite a short one.
+  `bin/history` replays long histories, the suite a short one.
   """
 
   alias Hotpush.Test.{Device, Project}
@@ -77,7 +77,7 @@ defmodule Hotpush.Test.History do
     Library.checkout(state.library, Map.fetch!(state, where), state.kind, commit, deps)
   end
 
-  # Compiled from nothing in another folder, while the project is pushed.
+  # While the project is pushed, the same commit is compiled from nothing in another folder.
   defp fresh(state, commit) do
     checkout(state, :twin, commit)
     File.rm_rf!(Path.join(state.twin.dir, "_build"))

@@ -14,7 +14,7 @@ defmodule Hotpush.Test.Leash do
   trap '' TERM INT HUP
   (
     read -r _ <&3
-    # Right after the start, the command may not have a session of its own yet.
+    # Just after the start, the command may not yet have a session of its own.
     until kill -s KILL -- "-$pid" || ! kill -s 0 "$pid"; do sleep 0.01; done
   ) >/dev/null 2>&1 &
   watch=$!

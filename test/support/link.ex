@@ -2,8 +2,7 @@ defmodule Hotpush.Test.Link do
   @moduledoc """
   A TCP link with a delay, byte counters and faults, as a proxy in this VM.
 
-  It adds delay, but does not limit throughput: bytes arrive as they were sent,
-  half a round trip later. Opening a connection takes one round trip, which delays
+  It delays bytes by half a round trip, but does not limit throughput. Opening a connection takes one round trip, which delays
   its first bytes, since a proxy cannot delay the TCP handshake.
   """
 

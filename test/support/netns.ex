@@ -28,7 +28,7 @@ defmodule Hotpush.Test.Netns do
   @programs ~w(ip unshare nsenter mount)
   @services ["_epmd._tcp": 4369, "_ssh._tcp": 22, "_sftp-ssh._tcp": 22]
 
-  # The first process inside. The shell itself reads who it is outside.
+  # The first process inside. /proc is still the outer one, so `pid` is its process id there.
   @script """
   set -e
   PATH=$PATH:/usr/sbin:/sbin
@@ -75,7 +75,7 @@ defmodule Hotpush.Test.Netns do
   end
 
   @doc """
-  Starts one, which ends with the calling process.
+  Starts a namespace, which ends with the calling process.
 
     * `host:` - its name without `.local`; a random one by default
     * `services:` - `["_ssh._tcp": port]`; by default those of a Nerves device

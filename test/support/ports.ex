@@ -3,8 +3,8 @@ defmodule Hotpush.Test.Ports do
   Ports that the system does not assign, so that a restarted device can listen on its own again.
 
   The system takes the port of each connection, and of each listener that asks for any, from
-  `/proc/sys/net/ipv4/ip_local_port_range`, which begins at 32768. A port from there that is closed
-  for a moment may be another program's in the next.
+  `/proc/sys/net/ipv4/ip_local_port_range`, which begins at 32768. Once a
+  port from this range is closed, another program may get it.
   """
 
   @lowest 10_000
@@ -14,7 +14,7 @@ defmodule Hotpush.Test.Ports do
   @spec candidates() :: [:inet.port_number(), ...]
   def candidates, do: for(_ <- 1..20, do: Enum.random(@lowest..@highest))
 
-  @doc "A port of 127.0.0.1 on which nothing listens, to listen on later or never."
+  @doc "A port of 127.0.0.1 on which nothing listens."
   @spec free() :: :inet.port_number()
   def free do
     {:ok, socket} = first(candidates(), &:gen_tcp.listen(&1, ip: {127, 0, 0, 1}))

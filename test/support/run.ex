@@ -2,11 +2,11 @@ defmodule Hotpush.Test.Run do
   @moduledoc """
   One run of the test bed: a temporary folder and a random suffix for names.
 
-  The folder is removed by a small OS process when this VM ends, however it
-  ends. `HOTPUSH_KEEP=1` keeps it.
+  When this VM ends, in whatever way, a small OS process removes the folder.
+  `HOTPUSH_KEEP=1` keeps it.
   """
 
-  @doc "The run's temporary folder; made at the first call."
+  @doc "The run's temporary folder. The first call creates it."
   @spec root() :: Path.t()
   def root do
     with nil <- :persistent_term.get(__MODULE__, nil) do
@@ -40,7 +40,7 @@ defmodule Hotpush.Test.Run do
     end
   end
 
-  # Its port's owner has to live as long as the VM.
+  # The owner of the port has to live as long as the VM.
   defp janitor(path) do
     caller = self()
 
@@ -63,13 +63,13 @@ defmodule Hotpush.Test.Run do
   end
 
   @doc """
-  Arguments for the many VMs of a test: a scheduler without work sleeps at once. To wait busily, as
-  is the default, costs the others their share of the cores.
+  Arguments for the many VMs of a test: a scheduler without work sleeps at once. The default, to wait
+  busily, takes CPU time from the other VMs.
   """
   @spec idle() :: [String.t()]
   def idle, do: ~w(+sbwt none +sbwtdcpu none +sbwtdio none)
 
-  @doc "Environment that would reach into child processes, unset."
+  @doc "Unsets the environment variables that would affect child processes."
   @spec clean_env() :: [{String.t(), nil}]
   def clean_env do
     for {name, _value} <- System.get_env(), leaks?(name), do: {name, nil}

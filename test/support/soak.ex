@@ -1,24 +1,24 @@
 defmodule Hotpush.Test.Soak do
   @moduledoc """
-  Many calls over one session, to a real device, over distribution and over ssh. What the host and
-  the device keep of it must not grow: it is looked at after a fifth of the calls, and at the end.
+  Many calls over one session to a real device, over distribution and over ssh. What the host and the
+  device keep must not grow: it is measured after a fifth of the calls, and at the end.
 
-  `bin/soak` makes many; the suite makes a few.
+  `bin/soak` makes many calls, the suite a few.
   """
 
   alias Hotpush.Protocol.{Agents, Question, Requests, Session}
   alias Hotpush.Test.{Device, SshDevice, Until, Workbench}
   alias Hotpush.Transport
 
-  # In each so many calls there is one of each kind; the others ask for a little.
+  # One call of each kind per so many calls; all others are short questions.
   @round 100
 
-  # What may come and go, in bytes and in processes: the heap of a process grows by steps.
+  # How much may come and go, in bytes and in processes: the heap of a process grows in steps.
   @slack %{channel: 600_000, link: 600_000, device: 4_000_000, processes: 3}
 
   @doc """
-  Makes `calls` calls, and has the device write `lines` lines of its log meanwhile (over ssh, where
-  they come between what it answers). Answers what was seen after a fifth of them and at the end.
+  Makes `calls` calls while the device writes `lines` lines of its log (only over ssh, where they come
+  between its answers). Returns what was measured after a fifth of the calls and at the end.
   """
   @spec run(:dist | :ssh, pos_integer(), non_neg_integer(), (map() -> any())) :: [map()]
   def run(way, calls, lines, tell \\ &Function.identity/1) do
@@ -37,7 +37,7 @@ defmodule Hotpush.Test.Soak do
     looks
   end
 
-  # Keys are renewed, as they are after an hour.
+  # Has ssh renew its keys, as it does after an hour.
   defp start(:ssh, bench) do
     device = Workbench.ssh_device(bench)
     File.write!(device.config, File.read!(device.config) <> "RekeyLimit 4M\n")
@@ -51,7 +51,7 @@ defmodule Hotpush.Test.Soak do
 
   defp part(soak, parts, calls, tell) do
     Enum.each(1..(parts * calls), &step(soak, &1))
-    # The first look loads modules on the device.
+    # The first measurement loads modules on the device.
     if parts == 1, do: seen(soak)
     seen = seen(soak)
     tell.(Map.merge(seen, %{way: soak.way, calls: if(parts == 1, do: calls, else: 5 * calls)}))
@@ -73,7 +73,7 @@ defmodule Hotpush.Test.Soak do
 
   defp call(soak, question, timeout), do: soak.transport.call(soak.conn, question, timeout)
 
-  # On a busy machine the answer may be here first.
+  # On a busy machine, the answer may come first.
   defp give_up(soak) do
     case call(soak, {:timer, :sleep, [20]}, 1) do
       {:error, {:timeout, 1}} -> :ok
@@ -98,7 +98,7 @@ defmodule Hotpush.Test.Soak do
     soak.transport.send(conversation, {:commit, work})
     {:ok, {:done, _}} = soak.transport.receive(conversation, 20_000)
     :ok = soak.transport.stop(conversation)
-    # The next one is not to find it busy.
+    # The next call must not find the device busy.
     Until.until("the agent to be gone", fn -> transaction(soak) == :undefined end)
   end
 
@@ -111,12 +111,12 @@ defmodule Hotpush.Test.Soak do
     {:ok, :ok} = call(soak, {:io, :put_chars, [String.duplicate(line, soak.lines)]}, 20_000)
   end
 
-  # What is under way has come to an end then.
+  # By then, everything that was under way has ended.
   defp seen(soak) do
     until = fn label, fun -> Until.until(label, fun, 20_000) end
     until.("all calls to be forgotten", fn -> table(soak) == 0 end)
     before = device(soak, :erlang, :system_info, [:process_count])
-    # A call of the test bed's own leaves a process for a moment.
+    # For a moment, a call of the test itself leaves a process behind.
     device(soak, :timer, :sleep, [50])
 
     %{
@@ -133,7 +133,7 @@ defmodule Hotpush.Test.Soak do
   defp table(%{way: :dist}), do: 0
   defp table(soak), do: map_size(:sys.get_state(soak.conn.channel).exchange.calls)
 
-  # Messages that wait in the process here that holds the session, and in the caller.
+  # Messages that wait in the process that holds the session, and in the caller.
   defp queue(soak) do
     for pid <- [self(), channel_of(soak)], do: pid |> info(:message_queue_len) |> elem(1)
   end
@@ -169,14 +169,14 @@ defmodule Hotpush.Test.Soak do
     do: Device.call(soak.device, module, function, args)
 
   @doc """
-  The names of what is seen: entries in the host's table of calls, messages that wait in the caller
+  The names of what is measured: entries in the host's table of calls, messages that wait in the caller
   and in the channel, bytes of the channel and of the link on the device, bytes of all processes
-  there, how many these are, and the atoms.
+  there, their number, and the number of atoms.
   """
   @spec figures() :: [atom()]
   def figures, do: [:table, :queue, :channel, :link, :device, :processes, :atoms]
 
-  @doc "What has grown from the first look to the last, as sentences."
+  @doc "What has grown from the first measurement to the last, as sentences."
   @spec grown([map()]) :: [String.t()]
   def grown([first, last]) do
     more =

@@ -1,12 +1,12 @@
 defmodule Hotpush.Test.SshDevice do
   @moduledoc """
-  A stock Nerves device: a VM that is no node and is reached by SSH alone, and a
-  developer's `ssh` that knows it.
+  A stock Nerves device, which is a VM that is not a node and is reached only by ssh, and a developer's
+  `ssh` that knows its host key.
 
-  Underneath is a `Hotpush.Test.Device` (the field `device`), by which the test
-  looks at it: `Device.call/4`, `eval/3`, `log/1`, `freeze/1`, `kill/1`, `stop/1`.
-  It ends when its starter ends. See `Hotpush.Test.SshDevice.Firmware` for what it
-  does, `Hotpush.Test.SshDevice.Client` for the developer's side.
+  Its field `device` is a `Hotpush.Test.Device`, with which a test inspects it: `Device.call/4`, `eval/3`,
+  `log/1`, `freeze/1`, `kill/1`, `stop/1`. It ends with the process that started it. See
+  `Hotpush.Test.SshDevice.Firmware` for the device's side, and `Hotpush.Test.SshDevice.Client` for the
+  developer's.
   """
 
   alias Hotpush.Test.{Device, Link, Ports, Run}
@@ -46,21 +46,21 @@ defmodule Hotpush.Test.SshDevice do
           bin_dir: Path.t()
         }
 
-  # Loopback alone, on an IPv6 socket: 127.0.0.1 gets through to it.
+  # Only loopback, on an IPv6 socket, which also accepts connections to 127.0.0.1.
   @loopback {0, 0, 0, 0, 0, 0xFFFF, 0x7F00, 1}
 
   @doc """
-  Starts a device and waits until it takes connections. It trusts `key`, and is
-  trusted by `known_hosts`.
+  Starts a device and waits until it accepts connections. It accepts the key `key`, and `known_hosts` has
+  its host key.
 
     * `release:`, `code_paths:`, `mode:`, `apps:`, `cpu:`, `args:`, `env:`, `erl:` - as for
-      `Hotpush.Test.Device.start/1`; a release has to have `:ssh` among its applications
+      `Hotpush.Test.Device.start/1`; a release must have `:ssh` among its applications
     * `exec:` - `:elixir` (default), `:erlang`, `:shell`, `:lfe_like` or `:disabled`
-    * `banner:` - a line that the device prints before it evaluates
-    * `link:` - round trip in ms of a link, which `port` then leads to
+    * `banner:` - a line that the device prints before it evaluates anything
+    * `link:` - round trip in ms of a link; `port` is then the link's
     * `names:` - host names that lead to the device without a port, `["nerves.local"]`
     * `user:` - `"root"` by default
-    * `passwords:` - `[{user, password}]` that it takes; none by default
+    * `passwords:` - `[{user, password}]` that it accepts; none by default
     * `ip:` - where it listens, an IPv6 address; `port:` - a free one by default
   """
   @spec start(keyword) :: t
@@ -108,7 +108,7 @@ defmodule Hotpush.Test.SshDevice do
 
   @applications [:asn1, :crypto, :iex, :public_key, :ssh]
 
-  # A release says itself what it has.
+  # A release has its own code paths.
   defp with_ssh(opts) do
     opts = Keyword.put(opts, :distribution, false)
 
@@ -120,7 +120,7 @@ defmodule Hotpush.Test.SshDevice do
     end
   end
 
-  # The modules stand in no application of the device, as if linked into its firmware.
+  # The modules belong to no application of the device, as if they were linked into its firmware.
   defp boot(device, firmware) do
     for app <- [:ssh, :iex], do: {:ok, _} = ensure_started(device, app)
 
@@ -152,8 +152,7 @@ defmodule Hotpush.Test.SshDevice do
   def address(device), do: "#{device.user}@#{device.host}:#{device.port}"
 
   @doc """
-  The environment of a command that shall find the `ssh` which knows the device, or
-  each of several devices.
+  The environment for a command that is to use the `ssh` that knows the device, or several devices.
   """
   @spec env(t | [t]) :: %{String.t() => String.t()}
   def env(devices), do: %{"PATH" => program(devices) <> ":" <> System.get_env("PATH")}
@@ -174,10 +173,10 @@ defmodule Hotpush.Test.SshDevice do
   end
 
   @doc """
-  Runs the device's `ssh` with `args` after the host. Answers its output, standard
-  error within it, and its exit status (137 after a minute).
+  Runs the device's `ssh` with `args` after the host. Returns its output, including standard error, and its
+  exit status (137 after a minute).
 
-  `options:` stand before the host; `input:` is its standard input, by default empty.
+  `options:` are the arguments before the host; `input:` is its standard input, empty by default.
   """
   @spec ssh(t, [String.t()], keyword) :: {String.t(), non_neg_integer}
   def ssh(device, args, opts \\ []) do
@@ -186,7 +185,7 @@ defmodule Hotpush.Test.SshDevice do
     Client.run(program_path(device), args, Keyword.get(opts, :input, ""))
   end
 
-  @doc "Reboots the device: same port, host key and firmware; returns it anew."
+  @doc "Reboots the device, with the same port, host key and firmware. Returns the new one."
   @spec restart(t) :: t
   def restart(device) do
     again = Device.restart(device.device)
@@ -194,11 +193,11 @@ defmodule Hotpush.Test.SshDevice do
     %{device | device: again}
   end
 
-  @doc "The developer has the device's host key (as at the start)."
+  @doc "The developer knows the device's host key, as at the start."
   @spec trust_host_key(t) :: :ok
   def trust_host_key(device), do: trust(device, "ssh_host_ed25519_key.pub")
 
-  @doc "The developer has never met the device."
+  @doc "The developer does not know the device's host key."
   @spec forget_host_key(t) :: :ok
   def forget_host_key(device), do: File.write!(device.known_hosts, "")
 
@@ -209,11 +208,11 @@ defmodule Hotpush.Test.SshDevice do
   defp trust(device, public),
     do: Client.trust(device.known_hosts, Path.join(device.dir, public), device.port)
 
-  @doc "The developer has the key that the device takes (as at the start)."
+  @doc "The developer has the key that the device accepts, as at the start."
   @spec use_key(t) :: :ok
   def use_key(device), do: Client.configure(device.config, device.known_hosts, device.key)
 
-  @doc "The developer has a key that the device does not take."
+  @doc "The developer has a key that the device does not accept."
   @spec use_wrong_key(t) :: :ok
   def use_wrong_key(device),
     do: Client.configure(device.config, device.known_hosts, device.stranger_key)

@@ -2,9 +2,9 @@ defmodule Hotpush.Test.Until do
   @moduledoc "Waits for a condition, never for a time."
 
   @doc """
-  Calls `fun` until it answers something truthy, which is returned.
+  Calls `fun` until it returns a truthy value, and returns that value.
 
-  Raises after `timeout` milliseconds, with the `label` of what it waited for.
+  Raises after `timeout` milliseconds. `label` says what it waited for.
   """
   @spec until(String.t(), (... -> value), timeout :: pos_integer) :: value when value: term
   def until(label, fun, timeout \\ 10_000) do
@@ -19,7 +19,7 @@ defmodule Hotpush.Test.Until do
     end
   end
 
-  # The time between two checks; nothing depends on it.
+  # The time between two checks. Nothing depends on it.
   defp poll_later(label, fun, deadline, timeout) do
     receive do
     after

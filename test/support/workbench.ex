@@ -107,7 +107,7 @@ defmodule Hotpush.Test.Workbench do
     [code_paths: [firmware], apps: [bench.app]]
   end
 
-  @doc "A device as it is asked for. (That of ssh is reached within `SshDevice.with_path/2`.)"
+  @doc "The target of a device. (A target of ssh is reached only within `SshDevice.with_path/2`.)"
   @spec target(t(), Device.t() | SshDevice.t()) :: Target.t()
   def target(bench, %Device{} = device) do
     %Target{
