@@ -34,8 +34,11 @@ defmodule Hotpush.SettingsE2ETest do
 
   # Every test begins with the file that both devices are in.
   setup %{project: project} = context do
-    File.write!(Path.join(project.dir, ".porch"), "#{context.porch.cookie}\n")
-    File.chmod!(Path.join(project.dir, ".porch"), 0o600)
+    for {name, device} <- [{".porch", context.porch}, {".kitchen", context.kitchen}] do
+      File.write!(Path.join(project.dir, name), "#{device.cookie}\n")
+      File.chmod!(Path.join(project.dir, name), 0o600)
+    end
+
     settings(context, whole(context))
   end
 
@@ -61,6 +64,14 @@ defmodule Hotpush.SettingsE2ETest do
   defp settings(%{project: project}, text),
     do: File.write!(Path.join(project.dir, "hotpush.toml"), text)
 
+  # As above, but nothing has to be in the environment.
+  defp files_alone(context) do
+    text = String.replace(whole(context), ~r/cookie_env = .*/, "cookie_file = '.kitchen'")
+    settings(context, text)
+  end
+
+  defp swap_alone(context, args \\ []), do: run(context.project, args, %{}, context.secrets)
+
   # With the kitchen's cookie in the environment, as the file asks for.
   defp swap(context, args \\ [], env \\ %{}) do
     env = Map.merge(%{"KITCHEN_COOKIE" => to_string(context.kitchen.cookie)}, env)
@@ -85,8 +96,8 @@ defmodule Hotpush.SettingsE2ETest do
   defp deployed_to(output),
     do: for([_, name] <- Regex.scan(~r/^Successfully deployed \S+ to (\S+)$/m, output), do: name)
 
-  defp nothing_differs(context, args, names, env \\ %{}) do
-    assert {output, 0} = swap(context, args, env)
+  defp nothing_differs({output, status}, names) do
+    assert {status, output} == {0, output}
     for name <- names, do: assert(output =~ ~r/^Nothing differs on #{name}:/m)
     assert length(Regex.scan(~r/^Nothing differs on /m, output)) == length(names)
     assert deployed(output) == []
@@ -100,20 +111,22 @@ defmodule Hotpush.SettingsE2ETest do
     assert Device.eval(context.kitchen, "Desk.hi()") == answer
     # The file was read, so nothing is said of that.
     refute output =~ "note:"
-    nothing_differs(context, [], ["porch", "kitchen"])
+    files_alone(context)
+    nothing_differs(swap_alone(context), ["porch", "kitchen"])
   end
 
   # What each name means is in test/hotpush/settings_test.exs.
   test "nicknames, groups and node names, each device once", context do
     node = to_string(context.porch.node)
+    files_alone(context)
     next(context)
-    assert {output, 0} = swap(context, ["kitchen"])
+    assert {output, 0} = swap_alone(context, ["kitchen"])
     assert deployed_to(output) == ["kitchen"]
 
     args = ["--device", "kitchen", "--group", "outside", "--node", node, "--node", "porch"]
-    assert {output, 0} = swap(context, args)
+    assert {output, 0} = swap_alone(context, args)
     assert deployed_to(output) == ["porch"]
-    nothing_differs(context, args, ["kitchen", "porch"])
+    nothing_differs(swap_alone(context, args), ["kitchen", "porch"])
   end
 
   # As above.
@@ -202,7 +215,7 @@ defmodule Hotpush.SettingsE2ETest do
 
     # By its address it is the same device, and has its name.
     args = [SshDevice.address(shed), "--node", "shed", "--group", "outside"]
-    nothing_differs(context, args, ["shed", "porch"], env)
+    nothing_differs(run(context.project, args, env, context.secrets), ["shed", "porch"])
   end
 
   test "without the native library the file is left out, and that is said", context do

@@ -14,7 +14,7 @@ defmodule Hotpush.SshMistakesTest do
 
   # Restored by each test that changes it, since the device is shared.
   defp failed(project, device, args \\ [], env \\ %{}) do
-    {output, status} = push(project, device, ["--no-compile" | args], env)
+    {output, status} = push(project, device, args, env)
     assert status == 1, output
     refute output =~ "Successfully"
     [line] = output |> String.trim() |> String.split("\n")
@@ -88,7 +88,7 @@ defmodule Hotpush.SshMistakesTest do
       File.write!(device.config, config <> more)
       known = "other #{stranger}#{name} #{stranger}"
       File.write!(device.known_hosts, known)
-      {output, 1} = run(project, args ++ ["--no-compile"], SshDevice.env(device))
+      {output, 1} = run(project, args, SshDevice.env(device))
       [_, command] = Regex.run(~r/run "(ssh-keygen [^"]*)"/, output)
 
       for [shell | options] <- @shells, System.find_executable(shell) do
@@ -174,7 +174,7 @@ defmodule Hotpush.SshMistakesTest do
     ]
 
     devices = for {exec, _} <- says, do: SshDevice.start(exec: exec)
-    args = Enum.map(devices, &SshDevice.address/1) ++ ["--no-compile"]
+    args = Enum.map(devices, &SshDevice.address/1)
     {output, 1} = run(project, args, SshDevice.env(devices))
     refute output =~ "Successfully"
 
@@ -240,7 +240,7 @@ defmodule Hotpush.SshMistakesTest do
     File.chmod!(Path.join(bin, "ssh"), 0o755)
     args = for {name, _} <- scripts, do: to_string(name)
     env = %{"PATH" => bin <> ":" <> System.get_env("PATH")}
-    {output, 1} = run(project, args ++ ["--no-compile"], env)
+    {output, 1} = run(project, args, env)
     output
   end
 
@@ -248,7 +248,7 @@ defmodule Hotpush.SshMistakesTest do
     device = SshDevice.start(link: 100)
     {_, 0} = SshDevice.ssh(device, ["1"])
     before = Device.eval(device.device, "length(Process.list())")
-    # It is asked, and does not answer: the push hangs in the middle.
+    # It is asked, and does not answer: the push hangs in the middle. (In a VM of its own.)
     task = Task.async(fn -> push(context.project, device, ["--no-compile"]) end)
     Until.until("ssh to run", fn -> ssh(device) != [] end, 20_000)
 
