@@ -18,6 +18,15 @@ defmodule Hotpush.ReadmeTest do
     end
   end
 
+  defp mix(project, ["upload.hotswap" | args], env, secrets),
+    do: Hotswap.run(project, args, env, secrets)
+
+  defp mix(project, args, env, secrets) do
+    {output, status} = Project.mix(project, args, env)
+    Hotswap.decent(output, secrets)
+    {output, status}
+  end
+
   @tag :ssh
   test "every mix command, and the code for iex, works in the project that it describes" do
     name = Run.name("example")
@@ -48,8 +57,7 @@ defmodule Hotpush.ReadmeTest do
 
     for ["mix" | args] <- typed do
       args = Enum.map(args, &String.replace(&1, "example@nerves.local", node))
-      {output, status} = Project.mix(project, args, SshDevice.env(stock))
-      Hotswap.decent(output, [cookie])
+      {output, status} = mix(project, args, SshDevice.env(stock), [cookie])
       assert {0, output} == {status, output}
       # What it found is for its reader to take in; here the config stays.
       if args == ["hotpush.init"], do: File.rm!(Path.join(project.dir, "hotpush.toml"))
