@@ -48,6 +48,7 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Protocol.Schema,
     Hotpush.Scanner.Portable.Diff,
     Hotpush.Scanner.Problems,
+    Hotpush.Transport.Dist.Owner.Links,
     Hotpush.Transport.Ssh.Calls,
     Hotpush.Transport.Ssh.Command,
     Hotpush.Transport.Ssh.Exchange,

@@ -11,10 +11,11 @@ defmodule Hotpush.Transport.Dist.Owner do
   alias Hotpush.Application.Backup
   alias Hotpush.Error
   alias Hotpush.Transport.Dist.Host
+  alias Hotpush.Transport.Dist.Owner.Links
 
-  # `ours` is the node started here; `users` are processes; `links` has, for each node at the other end,
-  # its holds, `%{hold => process}`; `monitors` are by process. `settled` are the processes that need the
-  # node to be as it is, and `starts` wait for them.
+  # `ours` is the node started here; `users` are processes; `links` are its connections;
+  # `monitors` are by process. `settled` are the processes that need the node to be as it is, and `starts`
+  # wait for them.
   defstruct [:ours, users: MapSet.new(), links: %{}, monitors: %{}, settled: [], starts: []]
 
   @doc "Starts it."
@@ -82,7 +83,7 @@ defmodule Hotpush.Transport.Dist.Owner do
 
   @impl true
   def terminate(_reason, state) do
-    for {node, %{ours?: true}} <- state.links, do: Node.disconnect(node)
+    Enum.each(Links.ours(state.links), &Node.disconnect/1)
     stop(state.ours, node())
     Backup.delete(__MODULE__)
   end
@@ -105,17 +106,15 @@ defmodule Hotpush.Transport.Dist.Owner do
   def handle_call(:stay, _from, state), do: {:reply, :ok, kept(%{state | ours: nil})}
 
   def handle_call({:join, node}, {pid, _}, state) do
-    hold = make_ref()
-    link = state.links[node] || %{ours?: node not in Node.list(:connected), holds: %{}}
-    link = %{link | holds: Map.put(link.holds, hold, pid)}
-    {:reply, hold, kept(watch(%{state | links: Map.put(state.links, node, link)}, [pid]))}
+    {hold, links} = Links.join(state.links, node, pid, Node.list(:connected))
+    {:reply, hold, kept(watch(%{state | links: links}, [pid]))}
   end
 
   def handle_call({:leave, node, hold}, _from, state),
     do: {:reply, :ok, kept(left(state, node, hold))}
 
   def handle_call({:keep, node, hold}, _from, state) do
-    state = if state.links[node], do: put_in(state.links[node].ours?, false), else: state
+    state = %{state | links: Links.keep(state.links, node)}
     {:reply, :ok, kept(left(state, node, hold))}
   end
 
@@ -129,7 +128,7 @@ defmodule Hotpush.Transport.Dist.Owner do
 
   @impl true
   def handle_info({:DOWN, _monitor, :process, pid, _reason}, state) do
-    holds = for {node, link} <- state.links, {hold, ^pid} <- link.holds, do: {node, hold}
+    holds = Links.of(state.links, pid)
     state = Enum.reduce(holds, state, fn {node, hold}, state -> left(state, node, hold) end)
     user? = pid in state.users
     state = state |> drop(pid) |> unsettle(pid)
@@ -180,8 +179,7 @@ defmodule Hotpush.Transport.Dist.Owner do
 
   # Processes that are no longer users and hold no link.
   defp kept(state) do
-    holding = for {_node, link} <- state.links, {_hold, pid} <- link.holds, do: pid
-    needed = holding ++ MapSet.to_list(state.users) ++ state.settled
+    needed = Links.holders(state.links) ++ MapSet.to_list(state.users) ++ state.settled
     {monitors, done} = Map.split(state.monitors, needed)
     for {_pid, monitor} <- done, do: Process.demonitor(monitor, [:flush])
     Backup.put(__MODULE__, %{state | monitors: monitors})
@@ -206,19 +204,8 @@ defmodule Hotpush.Transport.Dist.Owner do
   defp stop(_ours, _node), do: :ok
 
   defp left(state, node, hold) do
-    case state.links[node] do
-      nil ->
-        state
-
-      link ->
-        link = %{link | holds: Map.delete(link.holds, hold)}
-        gone? = link.holds == %{}
-        if gone? and link.ours?, do: Node.disconnect(node)
-
-        links =
-          if gone?, do: Map.delete(state.links, node), else: Map.put(state.links, node, link)
-
-        %{state | links: links}
-    end
+    {nodes, links} = Links.leave(state.links, node, hold)
+    Enum.each(nodes, &Node.disconnect/1)
+    %{state | links: links}
   end
 end
