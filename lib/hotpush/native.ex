@@ -10,7 +10,7 @@ defmodule Hotpush.Native do
   @on_load :load
 
   # Must equal the library's number: a library that was built from other sources is refused.
-  @interface 6
+  @interface 7
 
   @doc false
   @spec load() :: :ok
@@ -53,6 +53,11 @@ defmodule Hotpush.Native do
   @doc false
   @spec times([binary()]) :: [{binary(), integer()}]
   def times(_paths), do: :erlang.nif_error(:nif_not_loaded)
+
+  @doc false
+  @spec watch(integer(), [{folder :: binary(), below? :: boolean()}]) ::
+          {:ok, reference()} | {:error, {:limit | :missing | :text, binary()}}
+  def watch(_tag, _folders), do: :erlang.nif_error(:nif_not_loaded)
 
   @typedoc "A text of `hotpush.toml`, its line and its column."
   @type text :: {String.t(), pos_integer(), pos_integer()}

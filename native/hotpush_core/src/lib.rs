@@ -23,6 +23,7 @@ mod scan;
 mod seen;
 mod settings;
 mod times;
+pub mod watch;
 
 pub use beam::{Beam, Chunk};
 pub use diff::{diff, Answer, Diff, Local, Reason};

@@ -14,11 +14,12 @@ mod scan;
 mod settings;
 mod terms;
 mod times;
+mod watch;
 
 use rustler::{Env, Term};
 
 /// Must equal the number in `Hotpush.Native`; otherwise, the library has another version.
-const INTERFACE: i64 = 6;
+const INTERFACE: i64 = 7;
 
 fn load(_env: Env<'_>, info: Term<'_>) -> bool {
     // A panic becomes an error term; its text must not disturb a terminal to which others write.

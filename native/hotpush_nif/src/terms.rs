@@ -9,13 +9,13 @@ use rustler::{Atom, Binary, Env, NewBinary};
 
 mod atoms {
     rustler::atoms! {
-        ok, error, new, code, lines, text, variable, file,
+        ok, error, new, code, lines, text, variable, file, limit, lost, missing,
         truncated, empty, not_a_beam, bad_gzip, too_large, bad_chunk, unreadable, dangling_link,
         vanished, changed_while_reading, wrong_name, duplicate_module, missing_folder
     }
 }
 
-pub(crate) use atoms::{code, error, file, lines, new, ok, text, variable};
+pub(crate) use atoms::{code, error, file, limit, lines, lost, missing, new, ok, text, variable};
 
 /// `{path, kind, posix | nil, detail}`
 pub(crate) type ProblemTerm<'a> = (Binary<'a>, Atom, Option<Atom>, Binary<'a>);
