@@ -34,6 +34,7 @@ defmodule Hotpush.Config do
             force?: false,
             docs?: false,
             discover?: false,
+            watch?: false,
             discovery: [],
             note?: true,
             verbosity: :normal
@@ -69,6 +70,7 @@ defmodule Hotpush.Config do
           force?: boolean(),
           docs?: boolean(),
           discover?: boolean(),
+          watch?: boolean(),
           discovery: [module()],
           note?: boolean(),
           verbosity: :quiet | :normal | :verbose
@@ -145,6 +147,7 @@ defmodule Hotpush.Config do
         force?: given.force,
         docs?: given.docs,
         discover?: given.discover == true,
+        watch?: given.watch,
         verbosity: verbosity(Map.from_struct(given))
     }
   end

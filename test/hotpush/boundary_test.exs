@@ -68,6 +68,9 @@ defmodule Hotpush.BoundaryTest do
     Hotpush.Discovery.Devices.Table,
     Hotpush.Discovery.Found,
     Hotpush.Discovery.Trust,
+    Hotpush.Report.Reload,
+    Hotpush.Watch.Away,
+    Hotpush.Watch.Gathering,
     Hotpush.Error.Fault
   ]
   @hands [File, :file, Process, GenServer, Agent, Task, Node, :erpc, :net_kernel, System, Port] ++
@@ -122,7 +125,8 @@ defmodule Hotpush.BoundaryTest do
       Hotpush.Scanner.Times,
       Hotpush.Scanner,
       Hotpush.Config.Toml,
-      Hotpush.Discovery.Mdns
+      Hotpush.Discovery.Mdns,
+      Hotpush.Watch.Events
     ]
 
     assert callers -- allowed == []

@@ -16,6 +16,7 @@ defmodule Hotpush.Config.Given do
                 force: false,
                 docs: false,
                 discover: nil,
+                watch: false,
                 quiet: false,
                 verbose: false
               ]
@@ -42,6 +43,7 @@ defmodule Hotpush.Config.Given do
           force: boolean(),
           docs: boolean(),
           discover: boolean() | nil,
+          watch: boolean(),
           quiet: boolean(),
           verbose: boolean()
         }

@@ -52,6 +52,10 @@ defmodule Hotpush.Config.Switches do
      push only this application; may be repeated. This is the only way to push a development-only
      dependency
      """},
+    {:watch, :flag, ["upload.hotswap"],
+     """
+     push once, and then after each save, until you press `q` and Enter or the input ends
+     """},
     {:all, :flag, @push,
      """
      also push modules that do not differ

@@ -23,6 +23,24 @@ defmodule Hotpush.Project.Consolidation do
     :ok
   end
 
+  @doc """
+  Forgets the consolidated protocols in the folder `path`, as if this VM had not compiled them: otherwise
+  the compiler warns that a new implementation has no effect. The next compilation brings them back.
+  """
+  @spec forget(Path.t()) :: :ok
+  def forget(path) do
+    :code.del_path(String.to_charlist(path))
+
+    for file <- path |> Path.join("*.beam") |> Path.wildcard() |> Enum.map(&String.to_charlist/1),
+        protocol = file |> Path.basename(".beam") |> String.to_atom(),
+        :code.which(protocol) == file do
+      :code.purge(protocol)
+      :code.delete(protocol)
+    end
+
+    :ok
+  end
+
   defp write(protocol, paths, dir) do
     implementations = Protocol.extract_impls(protocol, paths)
     # A loaded protocol may come from the deleted folder, and its file would be read.

@@ -72,7 +72,8 @@ defmodule Hotpush.Project.Workspace do
   @spec compile(Config.t()) :: :ok | {:error, Error.t()}
   def compile(%Config{compile?: false}), do: consolidate()
 
-  def compile(%Config{}) do
+  def compile(%Config{} = config) do
+    if config.watch?, do: forget()
     if Mix.Project.umbrella?(), do: keep_loadable()
     keep_crypto()
     record = Record.read(record())
@@ -94,6 +95,17 @@ defmodule Hotpush.Project.Workspace do
     :exit, {:shutdown, status} -> {:error, Error.new(:compile, nil, {:compile, status})}
   end
 
+  # So that Mix does what it does in a VM of its own: a command compiles path dependencies first, and has
+  # loaded no protocol that is consolidated.
+  defp forget do
+    Consolidation.forget(Mix.Project.consolidation_path())
+
+    if dependencies(Keyword.keys(own_places())) != [] do
+      keep_loadable()
+      Mix.Task.clear()
+    end
+  end
+
   # Mix compiled path dependencies before this task: compile those with such a source again.
   defp show_late_saves(record) do
     own = own_places()
@@ -105,6 +117,14 @@ defmodule Hotpush.Project.Workspace do
     end
 
     deps ++ for {_app, place} <- own, do: LateSaves.show(place, record)
+  end
+
+  @doc "The folders with sources: of the project, its children, and its path dependencies."
+  @spec source_folders() :: [Path.t()]
+  def source_folders do
+    own = own_places()
+    places = own ++ dependencies(Keyword.keys(own))
+    Enum.uniq(for {_app, {sources, _ebin, _manifests}} <- places, folder <- sources, do: folder)
   end
 
   defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])

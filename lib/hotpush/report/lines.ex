@@ -23,6 +23,20 @@ defmodule Hotpush.Report.Lines do
     |> Enum.map(fn {level, text} -> {level, Text.printable(text)} end)
   end
 
+  @doc "Only what went wrong or needs attention: notices, refusals and failures."
+  @spec troubles(Report.t()) :: [line()]
+  def troubles(%Report{} = report) do
+    for outcome <- report.outcomes,
+        line <- notices(outcome, report) ++ wrong(outcome, report),
+        do: {elem(line, 0), Text.printable(elem(line, 1))}
+  end
+
+  defp wrong(outcome, report) do
+    Enum.map(outcome.refusals, &{:error, "refused: " <> Error.message(&1)}) ++
+      failures(outcome, report) ++
+      for({:error, _} = line <- summary(outcome, outcome.target.name), do: line)
+  end
+
   defp outcome(outcome, report) do
     name = outcome.target.name
 

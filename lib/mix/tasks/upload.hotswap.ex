@@ -124,6 +124,23 @@ defmodule Mix.Tasks.Upload.Hotswap do
   and its size stays the same. The command sets the time of such a file one second later, so that
   Mix compares its content.
 
+  ## Watching
+
+  With `--watch`, the command pushes once, and then again whenever you save. Each of these pushes is a
+  line:
+
+      reloaded 1 of 214 modules on nerves.local in 84 ms (compile 52 ms, push 31 ms)
+
+  It watches the folders with the sources of your project, of its children in an umbrella, and of its
+  path dependencies. If the project does not compile, the devices keep what they run, and the next
+  push has all changes since. A device that cannot be reached is tried again every two seconds, and
+  is brought up to date when it is back. Press `p` and Enter to push at once, for example after a
+  change in a file that the command does not watch, and `q` and Enter to quit. The command also ends
+  with its input, so give it one in a script.
+
+  Start the command again after a change in `mix.exs`, in `config/` or in `hotpush.toml`: Mix reads
+  them only once.
+
   ## What it does not do
 
   Nothing is executed again. Processes keep their state and run the new code from their next call
@@ -166,7 +183,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   use Mix.Task
 
-  alias Hotpush.{CLI, Config, Error, Push, Report}
+  alias Hotpush.{CLI, Config, Error, Push, Report, Watch}
+  alias Hotpush.CLI.Keys
   alias Hotpush.Config.Arguments
   alias Hotpush.Project.{Builder, Workspace}
   alias Hotpush.Push.Stopwatch
@@ -205,6 +223,16 @@ defmodule Mix.Tasks.Upload.Hotswap do
       if config.targets == [],
         do: fail(Error.new(:usage, "--discover", :none_confirmed)),
         else: push(config)
+    else
+      {:error, error} -> fail(error)
+    end
+  end
+
+  defp push(%{watch?: true} = config) do
+    with :ok <- Workspace.check(), :ok <- Watch.check(config) do
+      {:ok, _} = Keys.start_link()
+      Watch.run(config, &CLI.say/1, since())
+      {0, []}
     else
       {:error, error} -> fail(error)
     end
