@@ -16,9 +16,9 @@ defmodule Hotpush.WatchTest do
     %{project: project, release: Project.release(project)}
   end
 
-  defp watch(project, device, args \\ []) do
-    env = %{"HOTPUSH_COOKIE" => to_string(device.cookie)}
-    command = ["upload.hotswap", "--watch", "--node", to_string(device.node) | args]
+  defp watch(project, device, env \\ %{}) do
+    env = Map.put(env, "HOTPUSH_COOKIE", to_string(device.cookie))
+    command = ["upload.hotswap", "--watch", "--node", to_string(device.node)]
     live = Live.start(project, command, env)
     Live.wait(live, ~r/^Watching \d+ files in lib\b/m)
     live
@@ -56,7 +56,8 @@ defmodule Hotpush.WatchTest do
     Project.write(project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: nobody()\nend\n")
     Project.write(project, "lib/lamp.ex", "defmodule Lamp do\n  def hi, do: 33\nend\n")
     Live.wait(live, ~r/does not compile, so nothing was pushed/)
-    assert Device.eval(device, "{Desk.hi(), Lamp.hi()}") == {22, 1}
+    assert {22, lamp} = Device.eval(device, "{Desk.hi(), Lamp.hi()}")
+    assert lamp != 33
 
     # As many an editor saves: another file takes its place.
     beside = Path.join(project.dir, "lib/.desk.ex.new")
@@ -139,6 +140,22 @@ defmodule Hotpush.WatchTest do
     runs(device, "Desk.hi()", 88_888)
     quit(live, device)
     assert length(Regex.scan(~r/^failed: /m, Live.output(live))) == 1
+    again(context.project, device)
+  end
+
+  test "without the native library it looks twice a second", context do
+    device = Device.start(release: context.release)
+    live = watch(context.project, device, %{"HOTPUSH_NATIVE" => "off"})
+    assert Live.output(live) =~ "files in lib (twice a second)."
+
+    Project.write(
+      context.project,
+      "lib/lamp.ex",
+      "defmodule Lamp do\n  def hi, do: 9_999_999\nend\n"
+    )
+
+    runs(device, "Lamp.hi()", 9_999_999)
+    quit(live, device)
     again(context.project, device)
   end
 
