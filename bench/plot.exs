@@ -11,7 +11,8 @@ defmodule Hotpush.Bench.Speed do
   @results Path.expand("results", __DIR__)
 
   def draw do
-    m = Results.read(Path.join(@results, "hotswap.json"))
+    bytes = Results.read(Path.join(@results, "bytes.json"))
+    m = Map.merge(Results.read(Path.join(@results, "hotswap.json")), bytes)
     groups = times(m) ++ bytes(m) ++ scan(Path.join(@results, "scan.json"))
     File.write!(Path.join(@results, "speed.svg"), Plot.svg(groups))
   end

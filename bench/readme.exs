@@ -11,7 +11,8 @@ defmodule Hotpush.Bench.Readme do
   @readme Path.join(@root, "README.md")
 
   def write do
-    whole = Results.read(Path.join(@root, "bench/results/hotswap.json"))
+    bytes = Results.read(Path.join(@root, "bench/results/bytes.json"))
+    whole = Map.merge(Results.read(Path.join(@root, "bench/results/hotswap.json")), bytes)
     scan = Results.read(Path.join(@root, "bench/results/scan.json"))
     ssh = Results.read(Path.join(@root, "bench/results/ssh.json"))
     readme = File.read!(@readme)

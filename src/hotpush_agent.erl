@@ -2,6 +2,9 @@
 %% removes it. If the work needs them, hotpush_stage (modules in chunks), hotpush_on_load,
 %% hotpush_remove and hotpush_lives travel with it. All of them call only kernel and stdlib, so they also run on a node
 %% without Elixir.
+%%
+%% This module, hotpush_on_load and hotpush_remove are also run by erl_eval, as one fun: see
+%% Hotpush.Protocol.Interpreted. So they have no records.
 -module(hotpush_agent).
 
 -export([run/1]).

@@ -218,15 +218,15 @@ ask(Apps, Own, Extra, Known, Seen, Cut) ->
           end},
         [{compressed, 9}]).
 
-%% @doc Loads the agent's modules, calls Function of the first one, and removes all of them, whatever
-%% happened. The modules and the function's argument come as one external term, since they are smaller if
-%% they are compressed together.
+%% @doc Loads modules of the agent, calls Run, and removes the modules, whatever happened. Run is a part of
+%% the program: see Hotpush.Protocol.Question. The modules and Run's argument come as one external term,
+%% since they are smaller if they are compressed together.
 %%
 %% The registered name is the lock: two pushes to one device would remove each other's agent. Who holds
 %% it, and since when, is in the holder's dictionary. The group leader is the device's own, since code
 %% that starts here outlives the visit.
--spec transact(binary(), atom(), binary()) -> term().
-transact(Packed, Function, Who) ->
+-spec transact(binary(), fun((term()) -> term()), binary()) -> term().
+transact(Packed, Run, Who) ->
     Me = self(),
     {Agents, Given} = binary_to_term(Packed),
     %% A host without a pid here names one by its text.
@@ -242,7 +242,7 @@ transact(Packed, Function, Who) ->
             try
                 [{module, _} = code:load_binary(M, atom_to_list(M) ++ ".beam", B)
                  || {M, B} <- Agents],
-                (element(1, hd(Agents))):Function(Argument)
+                Run(Argument)
             after
                 [code:delete(M) || {M, _} <- Agents],
                 [code:purge(M) || {M, _} <- Agents],
@@ -258,8 +258,9 @@ transact(Packed, Function, Who) ->
                 {_, {Name, Since}} -> {busy, Name, erlang:monotonic_time(second) - Since};
                 _ -> {busy, <<>>, 0}
             end,
-            case Function of
-                stage -> {Host, Ref} = Argument, Host ! {Ref, Busy};
+            %% A host that has chunks to send waits for a message.
+            case Argument of
+                {Host, Ref} -> Host ! {Ref, Busy};
                 _ -> Busy
             end
     end.

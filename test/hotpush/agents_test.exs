@@ -2,7 +2,7 @@ defmodule Hotpush.AgentsTest do
   @moduledoc "What travels with a push: its size, and that no more travels than is needed."
   use ExUnit.Case, async: true
 
-  alias Hotpush.Protocol.{Agents, Stub}
+  alias Hotpush.Protocol.{Agents, Question, Stub}
 
   defp erlang(source) do
     forms =
@@ -21,7 +21,8 @@ defmodule Hotpush.AgentsTest do
     names(Agents.run(%{steps: steps}))
   end
 
-  defp names(agents), do: Enum.map(agents, &elem(&1, 0))
+  # Those that travel as text, and those that travel compiled.
+  defp names({interpreted, loaded}), do: {interpreted, Enum.map(loaded, &elem(&1, 0))}
 
   test "on_load and who lives by what come where they are needed" do
     plain = erlang("-module(agents_plain).\n-export([v/0]).\nv() -> on_load.")
@@ -29,25 +30,27 @@ defmodule Hotpush.AgentsTest do
     gone = [{"gone", :desk, Stub.beam("gone", :desk)}]
     core = [:hotpush_agent]
 
-    assert run([plain], []) == core
-    assert run([plain, starts], []) == core ++ [:hotpush_on_load]
-    remove = [:hotpush_remove, :hotpush_lives]
-    assert run([], gone) == core ++ remove
-    assert run([starts], gone) == core ++ [:hotpush_on_load | remove]
+    assert run([plain], []) == {core, []}
+    assert run([plain, starts], []) == {core ++ [:hotpush_on_load], []}
+    assert run([], gone) == {core ++ [:hotpush_remove], [:hotpush_lives]}
+
+    assert run([starts], gone) ==
+             {core ++ [:hotpush_on_load, :hotpush_remove], [:hotpush_lives]}
+
     # The loader here does not tell, so it may be one.
-    assert run([{"agents_plain", :desk, "no beam"}], []) == core ++ [:hotpush_on_load]
+    assert run([{"agents_plain", :desk, "no beam"}], []) == {core ++ [:hotpush_on_load], []}
     # It was asked, and has loaded nothing.
     refute :erlang.module_loaded(:agents_plain)
 
-    assert [:hotpush_stage | all] = names(Agents.stage())
-    assert Enum.sort(all) == Enum.sort(core ++ [:hotpush_on_load | remove])
-    assert names(Agents.lives()) == [:hotpush_lives]
+    assert {[], [:hotpush_stage | all]} = names(Agents.stage())
+    assert Enum.sort(all) == ~w(hotpush_agent hotpush_lives hotpush_on_load hotpush_remove)a
+    assert names(Agents.lives()) == {[], [:hotpush_lives]}
   end
 
   # Each push that loads brings the first; bench/README.md says how much all of it may be.
   test "none of them grows unseen" do
-    sizes =
-      Map.new(Agents.stage(), fn {module, beam} -> {module, byte_size(:zlib.gzip(beam))} end)
+    {[], loaded} = Agents.stage()
+    sizes = Map.new(loaded, fn {module, beam} -> {module, byte_size(:zlib.gzip(beam))} end)
 
     for {module, most} <- [
           hotpush_agent: 5_800,
@@ -57,5 +60,13 @@ defmodule Hotpush.AgentsTest do
           hotpush_stage: 1_400
         ],
         do: assert({module, sizes[module]} <= {module, most})
+
+    # With the program that runs them.
+    for {modules, most} <- Enum.zip(Agents.interpreted(), [3_900, 3_600, 3_200, 2_800]) do
+      {:erl_eval, :expr, [_, bindings, _, _, _]} =
+        Question.transact({modules, []}, :run, %{}, "ada@host")
+
+      assert {modules, byte_size(bindings[:P])} <= {modules, most}
+    end
   end
 end

@@ -208,10 +208,11 @@ defmodule Hotpush.LostAnswerTest do
   test "a push waits for a transaction that takes longer than the visit" do
     bench = Workbench.new(:desk, "defmodule Desk.Old do\nend\n")
     device = Workbench.device(bench)
-    Workbench.write(bench, "defmodule Desk.Slow do\nend\n")
+    bench |> Workbench.remove(Desk.Old) |> Workbench.write("defmodule Desk.Slow do\nend\n")
     :ok = Device.call(device, :timer, :start, [])
 
-    # The agent has its own time limit, and the loader may be busy before the agent starts.
+    # The agent has its own time limit, but the loader may be busy before the agent starts: to remove a
+    # module, the agent needs a module that is loaded.
     steps = fn
       {:loading, _, _} -> Device.call(device, :sys, :suspend, [:code_server])
       {:asking_again, _} -> Device.call(device, :timer, :apply_after, resumed())

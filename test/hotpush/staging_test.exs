@@ -102,7 +102,7 @@ defmodule Hotpush.StagingTest do
 
     Device.spawn(device, """
     come = fn come ->
-      for {module, beam} <- :erlang.binary_to_term(#{inspect(:erlang.term_to_binary(Agents.stage()), limit: :infinity)}) do
+      for {module, beam} <- :erlang.binary_to_term(#{inspect(:erlang.term_to_binary(elem(Agents.stage(), 1)), limit: :infinity)}) do
         :code.load_binary(module, ~c"none", beam)
         :code.delete(module)
         :code.purge(module)

@@ -7,8 +7,8 @@ defmodule Hotpush.Protocol.Program do
   @doc """
   Reads an Erlang file: the body of each function, which has one clause.
 
-  A device does not need names and positions. So variables are numbered in the order in which they
-  first occur, and every line is 1.
+  A device does not need names and positions. So variables are renamed in the order in which they first
+  occur, the arguments first, and every line is 1.
   """
   @spec read(Path.t(), [charlist()]) :: %{atom() => t()}
   def read(path, includes) do
@@ -16,9 +16,9 @@ defmodule Hotpush.Protocol.Program do
 
     for {:function, _, name, _, [{:clause, _, arguments, [], body}]} <- forms, into: %{} do
       block = :erl_parse.map_anno(fn _ -> 1 end, {:block, 1, body})
-      {block, names} = rename(block, %{})
-      variables = for {:var, _, variable} <- arguments, do: Map.fetch!(names, variable)
-      {name, {block, variables}}
+      {variables, names} = rename(for({:var, _, v} <- arguments, do: {:var, 1, v}), %{})
+      {block, _names} = rename(block, names)
+      {name, {block, for({:var, 1, variable} <- variables, do: variable)}}
     end
   end
 
@@ -58,30 +58,39 @@ defmodule Hotpush.Protocol.Program do
 
   defp kind(_char), do: :operator
 
-  defp rename({:var, 1, :_} = any, names), do: {any, names}
+  @doc """
+  Gives short names to the variables of a term of parsed code whose every line is 1. `names` are those
+  that are already given.
+  """
+  @spec rename(term(), %{atom() => atom()}) :: {term(), %{atom() => atom()}}
+  def rename({:var, 1, :_} = any, names), do: {any, names}
 
-  defp rename({:var, 1, variable}, names) do
-    short = names[variable] || :"V#{map_size(names)}"
+  def rename({:var, 1, variable}, names) do
+    short = names[variable] || short(map_size(names))
     {{:var, 1, short}, Map.put(names, variable, short)}
   end
 
   # A named fun has the bare name of its variable.
-  defp rename({:named_fun, 1, variable, clauses}, names) do
+  def rename({:named_fun, 1, variable, clauses}, names) do
     {{:var, 1, short}, names} = rename({:var, 1, variable}, names)
     {clauses, names} = rename(clauses, names)
     {{:named_fun, 1, short, clauses}, names}
   end
 
-  defp rename(tuple, names) when is_tuple(tuple) do
+  def rename(tuple, names) when is_tuple(tuple) do
     {list, names} = rename(Tuple.to_list(tuple), names)
     {List.to_tuple(list), names}
   end
 
-  defp rename([head | tail], names) do
+  def rename([head | tail], names) do
     {head, names} = rename(head, names)
     {tail, names} = rename(tail, names)
     {[head | tail], names}
   end
 
-  defp rename(other, names), do: {other, names}
+  def rename(other, names), do: {other, names}
+
+  # A to Z, A1 to Z1, and so on.
+  defp short(number) when number < 26, do: :"#{<<?A + number>>}"
+  defp short(number), do: :"#{<<?A + rem(number, 26)>>}#{div(number, 26)}"
 end

@@ -6,7 +6,7 @@ defmodule Hotpush.Protocol.Question do
   small when it is compiled. `:erl_eval` runs them on a device on which nothing of Hotpush is installed.
   """
 
-  alias Hotpush.Protocol.Program
+  alias Hotpush.Protocol.{Agents, Interpreted, Program}
 
   @source Path.expand("../../../src/hotpush_question.erl", __DIR__)
   @external_resource @source
@@ -15,9 +15,38 @@ defmodule Hotpush.Protocol.Question do
   @link Path.expand("../../../src/hotpush_link.erl", __DIR__)
   @external_resource @link
 
-  @programs for {name, {block, variables}} <- Program.read(@source, [~c"src"]),
+  @src Path.dirname(@source)
+  for module <- Enum.uniq(Enum.concat(Agents.interpreted())),
+      do: @external_resource(Path.join(@src, "#{module}.erl"))
+
+  @read Program.read(@source, [String.to_charlist(@src)])
+  @programs for {name, {block, variables}} <- @read,
+                name != :transact,
                 into: %{},
                 do: {name, {Program.text(block), variables}}
+
+  # A transaction in which `Run` is what the agent has to do.
+  transact = fn run ->
+    %{transact: {{:block, 1, body}, [packed, variable, who]}} = @read
+    block = {:block, 1, [{:match, 1, {:var, 1, variable}, run} | body]}
+    {Program.text(block), [packed, who]}
+  end
+
+  @interpreted Map.new(Agents.interpreted(), fn modules ->
+                 {{modules, :run}, transact.(Interpreted.read(modules, :run, @src))}
+               end)
+  @loaded (for {module, function} <- [
+                 hotpush_stage: :stage,
+                 hotpush_lives: :lives,
+                 hotpush_lives: :orphaned
+               ],
+               into: %{} do
+             run =
+               {:fun, 1, {:function, {:atom, 1, module}, {:atom, 1, function}, {:integer, 1, 1}}}
+
+             {{[], function}, transact.(run)}
+           end)
+  @transacts Map.merge(@interpreted, @loaded)
   @links Program.read(@link, [])
 
   # Unpacks a program there. With `value`, `erl_eval:expr/5` returns no bindings, which would send
@@ -41,19 +70,14 @@ defmodule Hotpush.Protocol.Question do
     do: program(:ask, [apps, own, extra, known, seen, cut])
 
   @doc """
-  The call that brings the agent's modules (see `Hotpush.Protocol.Agents`) and has the first one
-  work: see `hotpush_question:transact/3`. `who` is shown to others who find the device busy.
+  The call that brings the agent's modules (see `Hotpush.Protocol.Agents`) and calls a function of
+  theirs: see `hotpush_question:transact/3`. `who` is shown to others who find the device busy.
   """
-  @spec transact(
-          [Hotpush.Protocol.Agents.packed(), ...],
-          :run | :stage | :lives | :orphaned,
-          term(),
-          String.t()
-        ) :: t()
-  def transact(agents, function, argument, who),
-    do: program(:transact, [packed({agents, argument}), function, who])
-
-  defp packed(term), do: :erlang.term_to_binary(term, compressed: 9)
+  @spec transact(Agents.t(), :run | :stage | :lives | :orphaned, term(), String.t()) :: t()
+  def transact({interpreted, loaded}, function, argument, who) do
+    packed = :erlang.term_to_binary({loaded, argument}, compressed: 9)
+    @transacts |> Map.fetch!({interpreted, function}) |> program([packed, who])
+  end
 
   @doc "The call that waits until nothing of a broken visit is running: see `hotpush_question:settle/2`."
   @spec settle(charlist() | :none, pos_integer()) :: t()
@@ -69,8 +93,10 @@ defmodule Hotpush.Protocol.Question do
     {:block, 1, [{:match, 1, {:var, 1, variable}, {:integer, 1, silence}} | body]}
   end
 
-  defp program(name, arguments) do
-    {text, variables} = Map.fetch!(@programs, name)
+  defp program(name, arguments) when is_atom(name),
+    do: @programs |> Map.fetch!(name) |> program(arguments)
+
+  defp program({text, variables}, arguments) do
     bindings = Map.new(Enum.zip(variables, arguments))
     {:erl_eval, :expr, [@unpack, [B: bindings, P: text], :none, :none, :value]}
   end
