@@ -51,6 +51,15 @@ defmodule Hotpush.ChunksTest do
     assert Chunks.of(load: []) == %Chunks{rest: [load: []]}
   end
 
+  test "what is too much for one call is seen by what would travel" do
+    file = fn content -> [load: [{"m", :desk, content}], note: "who"] end
+    refute Chunks.large?(file.(:rand.bytes(200_000)))
+    assert Chunks.large?(file.(:rand.bytes(300_000)))
+    refute Chunks.large?(file.(String.duplicate("m", 300_000)))
+    assert Chunks.large?(file.(String.duplicate("m", 500_000)))
+    refute Chunks.large?(note: "who")
+  end
+
   test "a bundle that claims to be too large is not unpacked" do
     <<131, 80, _::32, rest::binary>> = Bundle.pack([{"m", :desk, String.duplicate("m", 999)}])
     bomb = <<131, 80, 0xFFFFFFFF::32, rest::binary>>

@@ -103,7 +103,7 @@ defmodule Hotpush.OnLoadTest do
 
     test "is ended in a new module, too, in a push that came in chunks", %{bench: bench} do
       device = Workbench.device(bench, mode: :embedded)
-      noise = Base.encode64(for n <- 1..30_000, into: "", do: :erlang.md5("#{n}"))
+      noise = Base.encode64(for n <- 1..20_000, into: "", do: :erlang.md5("#{n}"))
       starter(bench, "timer:sleep(infinity)", ~s("#{noise}"))
       outcome = Workbench.push(bench, device, timeout: 5_000)
       assert %{status: :failed, added: [], round_trips: 3} = outcome

@@ -12,6 +12,10 @@ defmodule Hotpush.Protocol.Chunks do
   @bundle 256 * 1024
   @message 32 * 1024
 
+  # The most that travels in one call, and what is usually more than that before it is compressed.
+  @call 256 * 1024
+  @uncompressed 448 * 1024
+
   defstruct messages: [], rest: [], modules: 0
 
   @typedoc "The messages in order, the steps without what travels in them, and how many modules do."
@@ -24,10 +28,17 @@ defmodule Hotpush.Protocol.Chunks do
   @typedoc "A part of a bundle. The last part comes as a chunk, which names the step."
   @type message :: {:piece, binary()} | {:chunk, atom(), binary()}
 
-  @doc "How many bytes could travel in chunks, uncompressed."
-  @spec size([Step.packed()]) :: non_neg_integer()
-  def size(steps),
-    do: Enum.sum(for {_kind, list} <- lists(steps), file <- list, do: content(file))
+  @doc """
+  Whether this is too much for one call. In chunks, the progress line moves, and a slow link does not look
+  like a dead one.
+  """
+  @spec large?([Step.packed()]) :: boolean()
+  def large?(steps) do
+    size = Enum.sum(for {_kind, list} <- lists(steps), file <- list, do: content(file))
+    size > @uncompressed or (size > @call and compressed(lists(steps)) > @call)
+  end
+
+  defp compressed(term), do: term |> :erlang.term_to_binary([:compressed]) |> byte_size()
 
   @doc "Packs the steps."
   @spec of([Step.packed()]) :: t()

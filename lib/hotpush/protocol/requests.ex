@@ -8,10 +8,6 @@ defmodule Hotpush.Protocol.Requests do
   alias Hotpush.Protocol.{Agents, Answer, Chunks, Device, Memory, Parts, Question}
   alias Hotpush.Protocol.{Session, Staging}
 
-  # Above this size, which compression brings to about 256 kB or less, modules travel in chunks, so that
-  # the progress line moves and a slow link does not look like a dead one.
-  @stage_above 448 * 1024
-
   # How long (ms) a push that is already done may wait for a notice.
   @notice 5_000
 
@@ -63,7 +59,7 @@ defmodule Hotpush.Protocol.Requests do
   @spec stage(Session.t(), work(), boolean(), (term() -> any())) ::
           {:ok, staged(), Session.t()} | {:error, Error.t(), Session.t()}
   def stage(session, work, apart?, progress) do
-    if apart? or Chunks.size(work.steps) > @stage_above,
+    if apart? or Chunks.large?(work.steps),
       do: session |> start(work, progress) |> arrived(apart?),
       else: {:ok, work, session}
   end
