@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
   @moduledoc """
-  Real adb, real adbd and real nodes, each phone in a network namespace of its own: its node
-  listens on loopback there, so what reaches it goes through adb's tunnels.
+  Real adb, real adbd and real nodes. Each phone is in a network namespace of its own, where its node
+  listens on loopback, so it is reached only through adb's tunnels.
   """
   use ExUnit.Case, async: false
 
@@ -20,7 +20,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     end)
   end
 
-  # The way of a node's packets to this host's epmd, as Hotpush or another program makes it.
+  # The tunnel from a phone's node to this host's epmd, as Hotpush or another program sets it up.
   defp phone do
     phone = Adb.phone()
     Adb.adb(["-s", phone.serial, "reverse", "tcp:4369", "tcp:4369"])
@@ -45,10 +45,10 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     end
   end
 
-  test "both tunnels, once; the node and its name are found; what was set up is taken down" do
+  test "sets up both tunnels once, finds the node and its name, and takes down what it set up" do
     phone = Adb.phone()
 
-    # No node yet. The tunnel to epmd stands from now on, so that one can register.
+    # There is no node yet. From now on, the tunnel to epmd exists, so that a node can register.
     assert {:error, error} = Tunnel.open(phone.serial)
     assert {:adb_no_node, _} = error.reason
     assert Error.message(error) =~ "The tunnel to epmd is open now"
@@ -66,10 +66,10 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
 
     before = {forwards(), reverses(phone)}
     assert Tunnel.open(phone.serial, device.node) == {:ok, device.node}
-    # A prefix that fits no other.
+    # A prefix of this serial number only.
     assert Tunnel.open(String.trim_trailing(phone.serial, "5")) == {:ok, device.node}
     assert {forwards(), reverses(phone)} == before
-    # Greeting it, it was told no cookie, and left nothing but one name.
+    # The greeting sent no cookie, and left only one name behind.
     assert Device.call(device, :erlang, :nodes, [:connected]) == []
 
     assert Tunnel.close(phone.serial) == :ok
@@ -91,10 +91,10 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     refute Enum.any?(forwards(), &(&1 =~ phone.serial))
   end
 
-  test "all of a device's are taken down when asked, whoever set them up; other programs' stay" do
+  test "takes down all of a device's tunnels on request, whoever set them up, but not other programs'" do
     phone = phone()
     device = node_on(phone)
-    # As by another VM: this one does not know that they are Hotpush's.
+    # As if by another VM: this one does not know that these tunnels are Hotpush's.
     serial = phone.serial
     port = device.dist_port
     Adb.adb(["-s", serial, "forward", "tcp:#{port}", "tcp:#{port}"])
@@ -113,7 +113,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     assert reverse =~ "tcp:8081 tcp:8081"
     assert Hotpush.Transport.Adb.Teardown.run(serial) == {:ok, [], nil}
 
-    # What this VM has set up, and its connection.
+    # The tunnels that this VM has set up, and its connection.
     assert Tunnel.open(serial) == {:ok, device.node}
     {:ok, target} = Target.adb(serial)
     cookie = Hotpush.Config.Secret.wrap(device.cookie)
@@ -161,14 +161,14 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     phone = phone()
     [one, two] = nodes = for _ <- 1..2, do: node_on(phone)
     assert {:error, %{reason: {:adb_nodes, names}} = error} = Tunnel.open(phone.serial)
-    # Beside them may be nodes that other tests are just starting or stopping on this host.
+    # Other tests may be starting or stopping nodes on this host at the same time.
     assert Enum.map(nodes, &hd(String.split("#{&1.node}", "@"))) -- names == []
     assert Error.message(error) =~ Enum.join(names, ", ")
     assert Tunnel.open(phone.serial, two.node) == {:ok, two.node}
     assert Tunnel.open(phone.serial, one.node) == {:ok, one.node}
   end
 
-  test "a node that is not there, or that is another host's" do
+  test "a node that does not exist, or that runs on another host" do
     phone = phone()
     device = node_on(phone)
     assert {:error, error} = Tunnel.open(phone.serial, :"absent@127.0.0.1")
@@ -200,7 +200,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     assert Error.message(error) =~ "adb -s #{phone.serial} reverse --remove tcp:4369"
   end
 
-  test "the port is another program's on this host" do
+  test "another program on this host uses the port" do
     phone = phone()
     device = node_on(phone)
     {:ok, socket} = :gen_tcp.listen(device.dist_port, ip: {127, 0, 0, 1})
@@ -211,7 +211,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     assert Tunnel.open(phone.serial) == {:ok, device.node}
   end
 
-  test "two phones whose nodes have one port, or one name" do
+  test "two phones whose nodes have the same port, or the same name" do
     [first, second] = [phone(), phone()]
     one = node_on(first)
     same_port = ["-kernel", "inet_dist_listen_min", "#{one.dist_port}", "inet_dist_listen_max"]
@@ -227,11 +227,11 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     assert {:adb_same_node, node, serials} = error.reason
     assert {node, serials} == {one.node, Enum.sort([first.serial, second.serial])}
     for serial <- serials, do: assert(Error.message(error) =~ serial)
-    # Neither's tunnel was touched.
+    # The tunnels of both stay.
     assert reachable?("127.0.0.1", one.dist_port)
   end
 
-  test "one that does not allow debugging" do
+  test "a phone that does not allow debugging" do
     address = Adb.Locked.start()
     Adb.adb(["connect", address])
     on_exit(fn -> Adb.adb(["disconnect", address]) end)
@@ -284,7 +284,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     defp write(bench, version),
       do: Workbench.write(bench, String.replace(@source, ":one", inspect(version)))
 
-    test "two phones; one that goes offline in between costs only itself",
+    test "to two phones; one that goes offline in between does not affect the other",
          %{bench: bench, phones: [{first, _}, _] = phones} do
       write(bench, :two)
       assert for(o <- push(bench, phones), do: {o.status, o.failures}) == [done: [], done: []]
@@ -320,7 +320,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
       end
 
       assert [off, %{status: :done}] = push(bench, phones, progress: cut, timeout: 5_000)
-      # It could not be asked what became of it.
+      # It could not be asked what it runs.
       assert %{status: :unknown, failures: [%{stage: :load, reason: reason}]} = off
       assert {:unknown, :connection_lost, _} = reason
       Adb.on(first)
@@ -329,7 +329,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
       assert [%{round_trips: 1}, %{round_trips: 1}] = push(bench, phones)
     end
 
-    test "two that are said to have one node are refused but for the first",
+    test "of two phones with the same node name, all but the first are refused",
          %{bench: bench, phones: [{first, device}, {second, _}] = phones} do
       write(bench, :two)
       outcomes = push(bench, [{first, device}, {second, device}], node: device.node)
@@ -340,7 +340,7 @@ defmodule Hotpush.Transport.Adb.Devices.TunnelTest do
     end
   end
 
-  test "an adb that takes too long is not waited for: its phone alone is lost" do
+  test "do not wait for an adb that takes too long; only its phone fails" do
     phone = phone()
     node_on(phone)
     bench = Workbench.new(:desk, @source)

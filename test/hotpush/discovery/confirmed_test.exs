@@ -1,6 +1,6 @@
 defmodule Hotpush.Discovery.ConfirmedTest do
   @moduledoc """
-  Devices that the user has confirmed. Without it, a push could go to a stranger's device.
+  Devices that the user has confirmed. Without these tests, a push could go to a stranger's device.
   """
   use ExUnit.Case, async: true
 
@@ -17,7 +17,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
   defp key(name), do: %HostKey{fingerprint: "SHA256:#{name}", public: "ssh-ed25519 #{name}"}
   defp no_keys(host), do: flunk("#{host} was asked for its keys")
 
-  test "what is confirmed is remembered, and is its owner's alone" do
+  test "confirmed devices are remembered, in a file that only its owner can access" do
     path = path()
     {:ok, none} = Confirmed.read(path)
     assert Confirmed.verdict(none, {:node, "a@b"}, &no_keys/1) == :unknown
@@ -32,7 +32,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     assert Confirmed.verdict(two, {:ssh, "h.local"}, &no_keys/1) == :unknown
   end
 
-  test "a host is the one that was confirmed by its key, until it has another" do
+  test "a host counts as confirmed as long as it has the same key" do
     {:ok, none} = Confirmed.read(path())
     host = {:ssh, "h.local"}
     {:ok, known} = Confirmed.add(none, host, ["SHA256:one", "SHA256:two"])
@@ -50,7 +50,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     assert Confirmed.verdict(known, host, fn _ -> [key("one")] end) == :changed
   end
 
-  test "a damaged file confirms nothing, and its line is named" do
+  test "a damaged file confirms nothing, and the message names the line" do
     path = path()
     File.mkdir_p!(Path.dirname(path))
 
@@ -76,7 +76,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     assert Error.message(error) =~ "cannot read" or Error.message(error) =~ "by others"
   end
 
-  test "where it cannot be kept, that is said" do
+  test "if the file cannot be written, the message says so" do
     path = path()
     File.mkdir_p!(Path.dirname(Path.dirname(path)))
     File.write!(Path.dirname(path), "a file")
@@ -88,7 +88,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
     defp found(name, offers),
       do: %Found{how: :mdns, name: name, host: name, addresses: ["10.0.0.9"], offers: offers}
 
-    test "by configuration, by confirmation, and the rest" do
+    test "configured devices, confirmed ones, and the rest" do
       {:ok, kitchen} = Target.ssh("kitchen.local")
       {:ok, one} = Confirmed.add(%Confirmed{}, {:ssh, "porch.local"}, ["SHA256:porch"])
       {:ok, confirmed} = Confirmed.add(one, {:ssh, "attic.local"}, ["SHA256:attic"])
@@ -115,7 +115,7 @@ defmodule Hotpush.Discovery.ConfirmedTest do
       assert Error.message(changed) =~ "the host key of attic.local is not the one"
     end
 
-    test "each node of a host counts by itself" do
+    test "each node of a host is a separate device" do
       host = found("h.local", node: "a@h.local", node: "b@h.local", ssh: "h.local")
       {:ok, confirmed} = Confirmed.add(%Confirmed{}, {:node, "b@h.local"})
       sorted = Trust.sort([host], [], confirmed, &no_keys/1)

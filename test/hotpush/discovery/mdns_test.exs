@@ -1,5 +1,5 @@
 defmodule Hotpush.Discovery.MdnsTest do
-  @moduledoc "A real avahi-daemon in a network namespace announces; this VM hears."
+  @moduledoc "A real avahi-daemon in a network namespace announces services, and this VM finds them."
   use ExUnit.Case
 
   alias Hotpush.Discovery.{Mdns, Names}
@@ -11,7 +11,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     on_exit(&Names.give_back/0)
   end
 
-  # A search takes all of its time, so it has little, and is made until it hears what is expected.
+  # A search always takes its whole time, so it gets little, and is repeated until it finds what is expected.
   defp heard(netns, expected?) do
     Until.until("#{netns.host} to be heard", fn ->
       {:ok, found} = Mdns.discover(timeout: 700)
@@ -23,10 +23,10 @@ defmodule Hotpush.Discovery.MdnsTest do
 
   defp offering(count), do: &match?([%{offers: offers}] when length(offers) == count, &1)
 
-  test "a device is one device, with its host, address, nodes and ssh" do
+  test "finds one device, with its host, address, nodes and ssh" do
     netns = Netns.start()
     device = Device.start(netns: netns)
-    # All of it: its IPv4 address may be heard a little after the others.
+    # The IPv4 address may come a little after the rest.
     whole? = &(offering(2).(&1) and netns.address in hd(&1).addresses)
     assert [found] = heard(netns, whole?)
     assert %{how: :mdns, notice: nil, targets: []} = found
@@ -34,7 +34,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     assert hd(found.addresses) == netns.address
     assert found.offers == [node: to_string(device.node), ssh: netns.host]
 
-    # By configuration as well, and still one.
+    # It is also configured, and is still one device.
     Names.learn([found])
     {found, []} = Hotpush.Discovery.Search.all(timeout: 3_000, hosts: [netns.host])
     assert [%{how: :mdns, also: [:epmd]}] = Enum.filter(found, &(&1.host == netns.host))
@@ -42,7 +42,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     assert [%{offers: [{:ssh, _}]}] = heard(netns, offering(1))
   end
 
-  test "ssh at another port is said so; a host with neither has a notice" do
+  test "shows another ssh port; a host with neither node nor ssh has a notice" do
     odd = Netns.start(services: ["_ssh._tcp": 8022])
     silent = Netns.start(services: ["_epmd._tcp": 4369])
     assert [%{offers: [ssh: offer], notice: nil}] = heard(odd, offering(1))
@@ -52,7 +52,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     assert Exception.message(notice) =~ "#{silent.host} runs epmd, but no node"
   end
 
-  test "it is gone when it is gone, and a thread per search does not stay" do
+  test "a device that is gone is not found, and no thread of a search stays" do
     netns = Netns.start()
     assert [_] = heard(netns, &match?([_], &1))
     Netns.stop(netns)
@@ -62,7 +62,7 @@ defmodule Hotpush.Discovery.MdnsTest do
     Until.until("the threads to end", fn -> threads() <= threads end)
   end
 
-  test "a search ends with the one who asked for it" do
+  test "a search ends with its caller" do
     threads = threads()
     pids = for _ <- 1..8, do: spawn(fn -> Mdns.discover(timeout: 120_000) end)
     Until.until("the searches to begin", fn -> threads() >= threads + 16 end)
@@ -76,7 +76,7 @@ defmodule Hotpush.Discovery.MdnsTest do
   defp threads, do: length(File.ls!("/proc/self/task"))
 
   describe "a name under .local that the resolver does not know" do
-    test "is known in this VM for as long as it is lent" do
+    test "is known in this VM while it is lent" do
       netns = Netns.start()
       host = String.to_charlist(netns.host)
       before = :inet_db.res_option(:lookup)
@@ -92,14 +92,14 @@ defmodule Hotpush.Discovery.MdnsTest do
       assert :inet_db.res_option(:lookup) == before
     end
 
-    test "is asked for by itself, whatever services there are" do
+    test "is asked for by itself, whatever services the host has" do
       netns = Netns.start(services: ["_http._tcp": 80])
       assert {:ok, heard} = Mdns.addresses([netns.host, "nobody-#{netns.host}"], 1_500)
       assert [{host, [address | _]}] = Map.to_list(heard)
       assert {host, address} == {netns.host, netns.address}
     end
 
-    test "stays unknown where nobody answers, and a setting made meanwhile stays" do
+    test "stays unknown if nobody answers, and a setting that was made meanwhile stays" do
       before = :inet_db.res_option(:lookup)
       netns = Netns.start()
       :ok = Names.lend(["nobody-there.local"], 200)

@@ -1,5 +1,5 @@
 defmodule Hotpush.Discovery.SurveyTest do
-  @moduledoc "The timeout is honoured by how asking is built: nothing here measures time."
+  @moduledoc "Asking keeps its timeout, whatever hangs. Nothing here measures time."
   use ExUnit.Case
 
   alias Hotpush.{Config, Project, Scanner}
@@ -8,7 +8,7 @@ defmodule Hotpush.Discovery.SurveyTest do
   alias Hotpush.Discovery.Survey
   alias Hotpush.Test.{Device, Until}
 
-  # A transport that says what it was told, and does as its target says.
+  # A transport that reports its calls, and behaves as its target says.
   defmodule Stub do
     @behaviour Hotpush.Transport
 
@@ -58,7 +58,7 @@ defmodule Hotpush.Discovery.SurveyTest do
   end
 
   setup do
-    # The process of the test before may still be on its way out.
+    # The process of the previous test may not have ended yet.
     Until.until("the name to be free", fn -> Process.whereis(__MODULE__) == nil end)
     Process.register(self(), __MODULE__)
     :ok
@@ -79,17 +79,17 @@ defmodule Hotpush.Discovery.SurveyTest do
 
   defp hung(outcomes), do: for(%{failures: [%{reason: {:timeout, ms}}]} <- outcomes, do: ms)
 
-  test "whatever hangs, and however many: each has an outcome, and none goes on" do
+  test "however many hang, and wherever: each has a result, and none runs on" do
     targets =
       for number <- 1..50, do: target(Enum.at([:open_hangs, :call], rem(number, 2)), number)
 
     outcomes = Survey.ask(visit(), targets, 300)
     assert Enum.map(outcomes, & &1.target.name) == Enum.map(targets, & &1.name)
-    # The time that was asked for, not the rest of it that there was.
+    # The message has the time that the user chose, not what was left of it.
     assert hung(outcomes) == List.duplicate(3_600_000, 50)
     assert_received :finished
 
-    # Every one of them was at it, at once, and was given no more than there was.
+    # All of them ran at the same time, and none got more than the time that was left.
     pids =
       for _ <- 1..50 do
         assert_received {:hangs, _node, where, timeout, pid} when where in [:open, :call]
@@ -101,7 +101,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     refute_received {_tag, _index, _late}
   end
 
-  test "also what hangs before a visit; those before it have been visited" do
+  test "the same if preparing hangs; the targets before it have been visited" do
     adb = %{target(:prepare_hangs) | way: {:adb, "R5CT", nil}}
     assert [_, _] = outcomes = Survey.ask(visit(), [adb, target(:open_fails)], 300)
     assert length(hung(outcomes)) == 1
@@ -110,7 +110,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     refute Process.alive?(pid)
   end
 
-  test "who answers is not kept by who does not, and errors are told" do
+  test "devices that answer do not wait for those that do not, and errors are reported" do
     targets =
       for node <- [:open_fails, :prepare_fails, :open_raises, :open_exits], do: target(node)
 
@@ -126,7 +126,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     assert Survey.ask(visit(), [], 60_000) == []
   end
 
-  test "devices join while others are asked, and have their outcomes in that order" do
+  test "devices join while others are asked, and their results come in that order" do
     survey = Survey.start(visit(), [target(:open_hangs)], 1_000)
     assert_receive {:hangs, :open_hangs, :open, _, _pid}, 10_000
     Survey.add(survey, [target(:open_fails), target(:open_raises)])
@@ -139,7 +139,7 @@ defmodule Hotpush.Discovery.SurveyTest do
              for(%{failures: [error]} <- outcomes, do: error.reason)
   end
 
-  test "who joins when the time is over has an outcome as well" do
+  test "a device that joins too late has a result, too" do
     survey = Survey.start(visit(), [target(:open_hangs)], 300)
     assert_receive {:hangs, :open_hangs, :open, _, pid}, 10_000
     Until.until("the time to be over", fn -> not Process.alive?(pid) end)
@@ -147,14 +147,14 @@ defmodule Hotpush.Discovery.SurveyTest do
     assert [_, _] = hung(Survey.results(survey))
   end
 
-  test "who lacks the cookie is not begun with" do
+  test "a device without its cookie is not visited" do
     error = Hotpush.Error.new(:usage, "hotpush.toml:1:1", {:cookie_not_set, "IT"})
     target = %{target(:prepare_hangs) | cookie_error: error}
     assert [%{failures: [^error], device: nil}] = Survey.ask(visit(), [target], 60_000)
     refute_received {:hangs, _, _, _, _}
   end
 
-  # Its queue is full, so that whoever else connects waits for ever.
+  # Its queue is full, so that other connections wait for ever.
   defp full_port do
     {:ok, listener} = :gen_tcp.listen(0, ip: {127, 0, 0, 1}, backlog: 0)
     {:ok, port} = :inet.port(listener)
@@ -166,7 +166,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     with {:ok, _held} <- :gen_tcp.connect({127, 0, 0, 1}, port, [], 500), do: fill(port)
   end
 
-  test "why a node hangs is told, within the time" do
+  test "the result says why a node hangs, within the time" do
     {listener, port} = full_port()
     name = Hotpush.Test.Run.name("hang")
     held = Hotpush.Test.Epmd.register(name, port)
@@ -185,7 +185,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     :gen_tcp.close(listener)
   end
 
-  test "what hangs ends with whoever asked" do
+  test "work that hangs ends with the caller" do
     me = self()
     asker = spawn(fn -> Survey.ask(visit(), [target(:open_hangs)], 3_600_000) end)
     assert_receive {:hangs, :open_hangs, :open, _, pid}, 10_000
@@ -194,7 +194,7 @@ defmodule Hotpush.Discovery.SurveyTest do
     Until.until("the visit to end", fn -> not Process.alive?(pid) end)
   end
 
-  test "a real device that is frozen costs only itself" do
+  test "a real device that is frozen does not affect the others" do
     frozen = Device.start()
     Device.freeze(frozen)
 

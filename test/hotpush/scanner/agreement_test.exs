@@ -1,6 +1,6 @@
 defmodule Hotpush.Scanner.AgreementTest do
   @moduledoc """
-  Both scanners say the same. Without it, a push would depend on whether Rust is installed.
+  Both scanners return the same. Without these tests, a push could depend on whether Rust is installed.
   """
   use ExUnit.Case, async: true
 
@@ -10,7 +10,7 @@ defmodule Hotpush.Scanner.AgreementTest do
 
   @scanners if Hotpush.Native.loaded?(), do: [Portable, Native], else: [Portable]
 
-  # Releases of OTP that may stand beside the running one.
+  # Other releases of OTP that may be installed next to the running one.
   @elsewhere Path.wildcard("/opt/{erlang,otp}*/lib/*/ebin") ++
                Path.wildcard(
                  Path.join(System.get_env("HOTPUSH_OTHER_OTP", "/nowhere"), "lib/*/ebin")
@@ -22,14 +22,14 @@ defmodule Hotpush.Scanner.AgreementTest do
     Enum.uniq(otp ++ Enum.map(elixir, &Path.expand/1))
   end
 
-  # Two versions of an application may be installed: a duplicate is no fault of the files.
+  # Two versions of an application may be installed, so a duplicate is not an error.
   defp faults(scan), do: Enum.reject(scan.problems, &(&1.kind == :duplicate_module))
 
   for scanner <- @scanners do
     @scanner scanner
 
     @tag timeout: 120_000
-    test "#{inspect(scanner)} answers as beam_lib does for what is installed" do
+    test "#{inspect(scanner)} agrees with beam_lib on all installed modules" do
       scan = @scanner.scan(installed())
       assert faults(scan) == []
       assert length(scan.entries) > 500
@@ -51,7 +51,7 @@ defmodule Hotpush.Scanner.AgreementTest do
       assert scan.entries != []
     end
 
-    test "#{inspect(scanner)} answers as the emulator does for loaded modules" do
+    test "#{inspect(scanner)} agrees with the emulator on loaded modules" do
       scan = @scanner.scan([Application.app_dir(:elixir, "ebin")])
 
       for module <- [Enum, String, :elixir_module, Kernel],
@@ -64,7 +64,7 @@ defmodule Hotpush.Scanner.AgreementTest do
 
   if Hotpush.Native.loaded?() do
     @tag timeout: 120_000
-    test "both say the same of all that is installed, compressed or not" do
+    test "both return the same for all installed modules, compressed or not" do
       dirs = installed() ++ @elsewhere
       native = Native.scan(dirs)
       assert details(native) == details(Digested.scan(Portable.scan(dirs)))
@@ -94,11 +94,11 @@ defmodule Hotpush.Scanner.AgreementTest do
                native.entries |> Enum.take_every(7) |> Enum.map(&Map.drop(&1, place))
     end
 
-    # The words of the system differ from one library to the other.
+    # The system's error messages differ between the two.
     defp details(scan), do: %{scan | problems: Enum.map(scan.problems, &{&1.path, &1.kind})}
   end
 
-  test "BLAKE3 is what it is known to be" do
+  test "BLAKE3 returns the published test values" do
     assert hex(Blake3.hash("")) ==
              "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 

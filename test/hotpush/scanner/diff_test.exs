@@ -1,6 +1,7 @@
 defmodule Hotpush.Scanner.DiffTest do
   @moduledoc """
-  What differs between here and a device. Without it, a changed module could stay behind.
+  What differs between the project and a device. Without these tests, a push could leave out a changed
+  module.
   """
   use ExUnit.Case, async: true
 
@@ -31,7 +32,7 @@ defmodule Hotpush.Scanner.DiffTest do
   for scanner <- @scanners do
     @scanner scanner
     describe inspect(scanner) do
-      test "each reason, and none" do
+      test "returns each reason, or none" do
         e = entry("m")
 
         for {expected, md5, stamp, line} <- [
@@ -63,7 +64,7 @@ defmodule Hotpush.Scanner.DiffTest do
         assert @scanner.diff([lineless], [{"m", e.md5, "", other()}]).changed == [{"m", :lines}]
       end
 
-      test "is sorted, and counts" do
+      test "sorts and counts" do
         entries = for name <- ~w(d b a c), do: entry(name)
 
         answers = [
@@ -72,7 +73,7 @@ defmodule Hotpush.Scanner.DiffTest do
           {"x", "", "", ""},
           {"b", other(), "", ""},
           stamped(entry("c")),
-          # Said twice: the first one counts.
+          # Answered twice: the first one counts.
           {"c", other(), "", ""}
         ]
 
@@ -85,7 +86,7 @@ defmodule Hotpush.Scanner.DiffTest do
         assert @scanner.diff([], []) == %{changed: [], gone: [], unchanged: 0}
       end
 
-      test "once all is pushed there is nothing more" do
+      test "returns nothing once all is pushed" do
         entries = @scanner.scan([Application.app_dir(:elixir, "ebin")], []).entries
         answers = entries |> Enum.take_every(2) |> Enum.map(&{&1.module, &1.md5, other(), ""})
         first = @scanner.diff(entries, answers)

@@ -1,7 +1,7 @@
 defmodule Hotpush.Scanner.ManifestTest do
   @moduledoc """
-  The manifest of the last scan. Without it, a changed file could be taken for unchanged, or a
-  damaged manifest crash the VM.
+  The manifest of the last scan. Without these tests, a changed file could count as unchanged, or a damaged
+  manifest could crash the VM.
   """
   use ExUnit.Case, async: true
 
@@ -11,7 +11,7 @@ defmodule Hotpush.Scanner.ManifestTest do
 
   @scanners if Hotpush.Native.loaded?(), do: [Portable, Native], else: [Portable]
 
-  # Files are relied on when they are two seconds old; no one can set back a ctime.
+  # The manifest is used only for files that are two seconds old, and a ctime cannot be set.
   @settled 2_100
   @names ~w(Elixir.Enum Elixir.List Elixir.String Elixir.Version)
 
@@ -61,10 +61,10 @@ defmodule Hotpush.Scanner.ManifestTest do
       @describetag scanner: scanner
 
       @tag place: "again"
-      test "a second scan reads nothing but what it could not use", ctx do
+      test "a second scan reads only the files that could not be used", ctx do
         young = folder(Path.join(Path.dirname(ctx.dir), "young"))
 
-        # Too young: not relied on.
+        # Too recent: the manifest is not used.
         assert counts(@scanner.scan([young], manifest: ctx.manifest)) == {5, 0, 4, 1}
         assert counts(@scanner.scan([young], manifest: ctx.manifest)) == {5, 0, 4, 1}
         refute File.exists?(ctx.manifest)
@@ -75,7 +75,7 @@ defmodule Hotpush.Scanner.ManifestTest do
         second = @scanner.scan([ctx.dir], manifest: ctx.manifest)
         assert counts(second) == {1, 4, 4, 1}
 
-        # Nothing new, so not written; and nothing is left beside it.
+        # Nothing is new, so it is not written, and no other file is left.
         assert version(ctx.manifest) == written
         assert File.ls!(Path.dirname(ctx.manifest)) == ["manifest"]
 
@@ -84,7 +84,7 @@ defmodule Hotpush.Scanner.ManifestTest do
       end
 
       @tag place: "changed"
-      test "a change shows even with the old size and time, and only it is read", ctx do
+      test "a change is found even with the old size and time, and only that file is read", ctx do
         @scanner.scan([ctx.dir], manifest: ctx.manifest)
         path = beam(ctx.dir, "Elixir.Enum")
         %{mtime: mtime, size: size} = File.stat!(path, time: :posix)
@@ -103,7 +103,7 @@ defmodule Hotpush.Scanner.ManifestTest do
       end
 
       @tag place: "damaged"
-      test "one that is damaged, of other chunks, or a folder is as none", ctx do
+      test "a damaged manifest, one for other chunks, or a folder counts as none", ctx do
         wanted = answers(@scanner.scan([ctx.dir]))
         @scanner.scan([ctx.dir], manifest: ctx.manifest)
         written = File.read!(ctx.manifest)
@@ -135,7 +135,7 @@ defmodule Hotpush.Scanner.ManifestTest do
   end
 
   @tag scanner: Portable, place: "digests"
-  test "the portable one computes a digest only where there is a stamp, and once", ctx do
+  test "the portable one computes a digest only if there is a stamp, and only once", ctx do
     scan = fn -> Portable.scan([ctx.dir], manifest: ctx.manifest) end
     entries = scan.().entries
     [enum, list | _] = entries
@@ -151,19 +151,19 @@ defmodule Hotpush.Scanner.ManifestTest do
     assert Portable.diff(entries, plain).changed == []
     assert digests.() == []
 
-    # The code is another: no digest would change that.
+    # The code differs, so no digest is needed.
     other = :binary.copy("x", 32)
     answers = [{enum.module, enum.md5, hd(packed), ""}, {list.module, other, other, ""} | plain]
     assert Portable.diff(entries, answers).changed == [{list.module, :code}]
     assert digests.() == [{enum.path, hd(packed)}]
 
-    # Known from now on; and a scan keeps it.
+    # It is known from now on, and a scan keeps it.
     written = version(ctx.manifest)
     assert counts(scan.()) == {1, 4, 4, 1}
     assert Portable.diff(scan.().entries, answers).changed == [{list.module, :code}]
     assert version(ctx.manifest) == written
 
-    # What changed since the scan differs from any stamp, as does what is gone.
+    # A file that changed since the scan, or is gone, differs from any stamp.
     File.write!(enum.path, File.read!(list.path))
     assert {enum.module, :lines} in Portable.diff(entries, answers).changed
     File.rm!(enum.path)

@@ -1,6 +1,6 @@
 defmodule Hotpush.Scanner.PackTest do
   @moduledoc """
-  Modules as they travel. Without it, what runs on a device could differ from what was compiled.
+  Modules as they travel. Without these tests, what runs on a device could differ from what was compiled.
   """
   use ExUnit.Case, async: true
 
@@ -38,13 +38,13 @@ defmodule Hotpush.Scanner.PackTest do
     {:ok, dir: dir, module: module, path: Path.join(dir, "#{module}.beam")}
   end
 
-  # What the emulator answers; a call of the module would be checked against its absence here.
+  # Asks the emulator, since the compiler would warn about a call of a module that does not exist here.
   defp info(module, item), do: :erlang.get_module_info(module, item)
 
   for scanner <- @scanners do
     @scanner scanner
     describe inspect(scanner) do
-      test "what it packs loads, and says where it is from", ctx do
+      test "a packed module loads, and names its application", ctx do
         %{module: module, path: path} = ctx
         %{entries: [entry]} = Digested.scan(@scanner.scan([ctx.dir], []))
         [{:ok, packed}] = @scanner.pack([{path, "my_app"}], [])
@@ -70,7 +70,7 @@ defmodule Hotpush.Scanner.PackTest do
             assert where[:line] == 6
         end
 
-        # Packed again it is the same but for the stamp: so is its digest.
+        # Packed again, only the stamp differs, so the digest is the same.
         target = Path.join(ctx.dir, "packed/#{module}.beam")
         File.write!(target, packed.beam)
 
@@ -83,7 +83,7 @@ defmodule Hotpush.Scanner.PackTest do
         assert twice.beam == packed.beam
       end
 
-      test "what it keeps is what it is told to", ctx do
+      test "keeps the chunks that it is told to keep", ctx do
         ids = fn packed -> packed.beam |> Beam.parse() |> elem(1) end
         [{:ok, plain}] = @scanner.pack([{ctx.path, "app"}], [])
         [{:ok, more}] = @scanner.pack([{ctx.path, "app"}], keep: ["Dbgi"])
@@ -99,7 +99,7 @@ defmodule Hotpush.Scanner.PackTest do
         assert digest == more.digest
       end
 
-      test "one without CInf gets its stamp at the end", ctx do
+      test "a module without CInf gets its stamp at the end", ctx do
         {:ok, chunks} = Beam.parse(File.read!(ctx.path))
         File.write!(ctx.path, Beam.build(List.keydelete(chunks, "CInf", 0)))
         [{:ok, packed}] = @scanner.pack([{ctx.path, "app"}], [])
@@ -107,7 +107,7 @@ defmodule Hotpush.Scanner.PackTest do
         assert info(ctx.module, :compile) == [hotpush: {:app, packed.digest}]
       end
 
-      test "answers come in the order asked for", ctx do
+      test "returns results in the order of the files", ctx do
         enum = Application.app_dir(:elixir, "ebin/Elixir.Enum.beam")
         missing = Path.join(ctx.dir, "missing.beam")
         files = [{enum, "elixir"}, {missing, "app"}, {ctx.path, "app"}, {enum, "other"}]

@@ -1,6 +1,6 @@
 defmodule Hotpush.Scanner.ProblemsTest do
   @moduledoc """
-  Files that are no modules. Without it, one broken file could stop a push, or fill the memory.
+  Files that are not modules. Without these tests, one broken file could stop a push, or fill the memory.
   """
   use ExUnit.Case, async: true
 
@@ -46,7 +46,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
 
   defp without(beam, id), do: beam |> chunks() |> List.keydelete(id, 0) |> Beam.build()
 
-  test "thousands of files that cannot be used are told as 20 and a count", %{dir: dir} do
+  test "of thousands of files that cannot be used, 20 and a count are reported", %{dir: dir} do
     for n <- 1..3_000, do: File.write!(Path.join(dir, "broken#{n}.beam"), "broken")
     app = %Project.App{name: :desk, kind: :own, ebin: dir, modules: []}
     project = %Project{apps: [app], state_dir: dir, target: :host}
@@ -55,7 +55,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
       for scanner <- @scanners do
         inventory = Inventory.from_scan(project, 0, scanner.scan([dir]))
         assert Map.keys(inventory.beams) == ["hotpush_good"]
-        # None of them is taken for a module that the project no longer has.
+        # None of them counts as a module that the project no longer has.
         assert MapSet.size(inventory.broken) == 3_000
         assert List.last(inventory.problems).reason == {:more_problems, 2_980}
 
@@ -74,7 +74,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
     assert byte_size(document) < 10_000
   end
 
-  # What each bad file holds.
+  # The content of each bad file.
   defp bad(good) do
     middle = div(byte_size(good), 2)
     <<head::binary-size(4), _size::32, tail::binary>> = good
@@ -126,7 +126,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
         end
       end
 
-      test "is not held up by what is no file", %{dir: dir} do
+      test "does not hang on something that is not a regular file", %{dir: dir} do
         File.mkdir!(Path.join(dir, "a_folder.beam"))
         File.ln_s!("nowhere", Path.join(dir, "b_dangling.beam"))
         File.ln_s!("c_loop.beam", Path.join(dir, "c_loop.beam"))
@@ -171,7 +171,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
         assert {loop.kind, loop.posix} == {:unreadable, :eloop}
       end
 
-      test "says that it may not read", %{dir: dir} do
+      test "says that it has no permission to read", %{dir: dir} do
         file = Path.join(dir, "hotpush_good.beam")
         File.chmod!(file, 0o000)
 
@@ -216,7 +216,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
         assert %{problems: [], entries: [%{dir: 0}, %{dir: 1}]} =
                  @scanner.scan([dir, second], overlay: 1)
 
-        # A bad file there does not let the one that it stands for through.
+        # If the consolidated file is bad, the plain module is not used instead.
         top = Path.join(dir, "hotpush_good.beam")
         File.write!(top, binary_part(good, 0, 100))
 
@@ -260,7 +260,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
   end
 
   if Hotpush.Native.loaded?() do
-    test "both say the same of files with a few wrong bytes", %{dir: dir, good: good} do
+    test "both return the same for files with a few wrong bytes", %{dir: dir, good: good} do
       :rand.seed(:exsss, {1, 2, 3})
 
       for number <- 1..400 do
@@ -268,7 +268,7 @@ defmodule Hotpush.Scanner.ProblemsTest do
 
         bytes =
           Enum.reduce(1..count, good, fn _, bytes ->
-            # The headers are where it matters most.
+            # Errors in the headers matter most.
             at = :rand.uniform(Enum.random([64, byte_size(bytes)])) - 1
 
             {head, <<_, tail::binary>>} =

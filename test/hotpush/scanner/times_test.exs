@@ -1,5 +1,5 @@
 defmodule Hotpush.Scanner.TimesTest do
-  @moduledoc "Which sources were saved late depends on these: native and portable say the same."
+  @moduledoc "The times that show which sources were saved late. Native and portable return the same."
   use ExUnit.Case, async: true
 
   alias Hotpush.Scanner.Times

@@ -1,5 +1,5 @@
 defmodule Hotpush.Config.Toml.TemplateTest do
-  @moduledoc "The file that `mix hotpush.init` writes. Without it, that file could fail to load."
+  @moduledoc "The file that `mix hotpush.init` writes. Without these tests, that file could fail to load."
   use ExUnit.Case, async: true
 
   alias Hotpush.Config.Toml
@@ -46,7 +46,7 @@ defmodule Hotpush.Config.Toml.TemplateTest do
       refute text =~ "again"
     end
 
-    test "a stranger stands in a comment, and is taken in by taking the # away" do
+    test "an unknown device is in a comment, and becomes a device when the # is removed" do
       stranger = %{entry("nerves-1a2b.local", ssh: "nerves-1a2b.local") | own?: false}
       text = Template.render(:example, [stranger])
       assert %{devices: [], groups: %{}} = read(text)
@@ -60,7 +60,7 @@ defmodule Hotpush.Config.Toml.TemplateTest do
       assert %{devices: [%{nickname: "R5CT"}], groups: %{"all" => ["R5CT"]}} = both
     end
 
-    test "of several strangers two are taken in, and a group of them" do
+    test "of several unknown devices, two and a group of them are taken out of the comment" do
       names = ~w(a.local b.local c.local)
       text = Template.render(:x, Enum.map(names, &%{entry(&1, ssh: &1) | own?: false}))
       chosen = ~r/^# (?=\[device\.[ac]\]|ssh = "[ac]\.|\[group|devices = |\]|  "[ac]")/m
@@ -73,7 +73,7 @@ defmodule Hotpush.Config.Toml.TemplateTest do
       text = Template.render(nil, [])
       assert %{devices: [], groups: %{}, cookie: nil, app_names: []} = read(text)
 
-      # But of the three cookies one.
+      # Only one of the three cookies, since they exclude each other.
       uncommented =
         text
         |> String.replace(~r/^# (cookie|cookie_env) = .*\n/m, "")
@@ -86,7 +86,7 @@ defmodule Hotpush.Config.Toml.TemplateTest do
                settings
     end
 
-    test "whatever a stranger calls itself" do
+    test "whatever name an unknown device has" do
       names = [
         "a\"]\nnode = \"x@y",
         "\e[2J",
@@ -115,7 +115,7 @@ defmodule Hotpush.Config.Toml.TemplateTest do
       assert Enum.uniq(nicknames) == nicknames
       assert settings.groups["all"] == nicknames
 
-      # Under each nickname stands what the device said, or nothing of it does.
+      # The address under each nickname is one that a device announced, unchanged.
       for device <- settings.devices, do: assert(device.address in names)
     end
   end

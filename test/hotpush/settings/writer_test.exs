@@ -1,6 +1,6 @@
 defmodule Hotpush.Config.Toml.WriterTest do
   @moduledoc """
-  Text in `hotpush.toml`. Without it, a name with quotes in it could make the file unreadable.
+  Writing `hotpush.toml`. Without these tests, others could read a cookie in it, or a file could be lost.
   """
   use ExUnit.Case, async: true
 
@@ -14,7 +14,7 @@ defmodule Hotpush.Config.Toml.WriterTest do
 
   defp mode(path), do: Bitwise.band(File.stat!(path).mode, 0o777)
 
-  test "a new file is its owner's alone; one that is there stays, unless it is replaced",
+  test "only its owner can read a new file; an existing one stays unless it is replaced",
        context do
     %{path: path, dir: dir} = context
     refute Writer.there?(path)
@@ -28,7 +28,7 @@ defmodule Hotpush.Config.Toml.WriterTest do
     assert File.ls!(dir) == ["hotpush.toml"]
   end
 
-  test "nothing is written to where a link leads", %{path: path, dir: dir} do
+  test "nothing is written through a link", %{path: path, dir: dir} do
     elsewhere = Path.join(dir, "elsewhere")
     File.ln_s!(elsewhere, path)
     assert Writer.there?(path)

@@ -1,13 +1,13 @@
 defmodule Hotpush.Transport.Ssh.CallsTest do
   @moduledoc """
-  The calls of a session over ssh. Without it, an answer could reach the wrong call, or be kept
+  The calls of a session over ssh. Without these tests, an answer could reach the wrong call, or be kept
   for ever.
   """
   use ExUnit.Case, async: true
 
   alias Hotpush.Transport.Ssh.Calls
 
-  test "a call has one answer, and one that is started has many, in order" do
+  test "a call has one answer; a conversation has many, in order" do
     calls = Calls.new() |> Calls.open(1, :call, nil) |> Calls.open(2, :start, nil)
     assert {:ok, calls, []} = Calls.answered(calls, :ready, "hello")
     assert {:ok, calls, []} = Calls.answered(calls, 1, "one")
@@ -21,7 +21,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     assert {:ok, "b", _} = Calls.take(calls, 2)
   end
 
-  test "what nobody asked for, or not so much of, is refused" do
+  test "an answer that nobody asked for, or too many of them, are rejected" do
     calls = Calls.open(Calls.new(), 2, :start, nil)
     for id <- [7, :other, "2", {2}], do: assert(Calls.answered(calls, id, "x") == :error)
 
@@ -53,7 +53,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     assert {:now, _} = Calls.message(calls, 2, "19th")
   end
 
-  test "what was answered is forgotten" do
+  test "an answered call is forgotten" do
     {:ok, calls, []} = Calls.answered(Calls.new(), :ready, "hello")
     {:ok, "hello", calls} = Calls.take(calls, :ready)
 
@@ -67,7 +67,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     end
   end
 
-  test "what was given up is forgotten when the device says so; until then its answers are dropped" do
+  test "a call that was given up is forgotten when the device confirms it; its answers are dropped" do
     calls = Calls.open(%{}, 1, :call, self())
     assert {:tell, calls} = Calls.give_up(calls, 1)
     assert Calls.owners(calls) == []
@@ -79,7 +79,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     assert calls == %{}
     for id <- [1, 2, :ready], do: assert(Calls.stopped(calls, id) == :error)
 
-    # Of a conversation there may be many, and messages that were held are not sent any more.
+    # A conversation may have many answers, and its waiting messages are no longer sent.
     calls = Calls.open(%{}, 2, :start, self())
     calls = Enum.reduce(1..20, calls, fn n, calls -> elem(Calls.message(calls, 2, n), 1) end)
     assert Calls.owners(calls) == [{2, self()}]
@@ -89,7 +89,7 @@ defmodule Hotpush.Transport.Ssh.CallsTest do
     assert {:ok, calls} = Calls.stopped(calls, 2)
     assert {calls, Calls.answered(calls, 2, :staged)} == {%{}, :error}
 
-    # One whose answer came at the same moment.
+    # A call whose answer came at the same moment.
     {:ok, calls, []} = %{} |> Calls.open(3, :call, self()) |> Calls.answered(3, "in time")
     assert {:over, %{} = none} = Calls.give_up(calls, 3)
     assert none == %{}

@@ -1,13 +1,13 @@
 defmodule Hotpush.Transport.Ssh.ChannelTest do
   @moduledoc """
-  A program in the place of ssh: one that ends while it is written to, and one that floods this host.
+  Programs in the place of ssh: one that ends while it is written to, and one that floods this host.
   """
   use ExUnit.Case, async: false
 
   alias Hotpush.Test.{Run, SshDevice, Until}
   alias Hotpush.Transport.Ssh.{Channel, Command}
 
-  # Says why, takes no more input, and ends only later.
+  # Prints the reason, closes its input, and ends only later.
   @ssh """
   #!/bin/sh
   echo "ssh: connect to host 127.0.0.1 port 1: Connection refused" >&2
@@ -17,7 +17,7 @@ defmodule Hotpush.Transport.Ssh.ChannelTest do
   exit 255
   """
 
-  test "what it said is there, though its input broke first" do
+  test "its output is read although its input was closed first" do
     dir = Run.dir("bin")
     File.write!(Path.join(dir, "ssh"), @ssh)
     File.chmod!(Path.join(dir, "ssh"), 0o755)
@@ -38,7 +38,7 @@ defmodule Hotpush.Transport.Ssh.ChannelTest do
 
   @ready "hotpush " <> Base.encode64(:erlang.term_to_binary({:ready, ~c"<0.1.0>"}))
 
-  test "noise is borne while it can be read, and a flood of it ends the session" do
+  test "noise is tolerated as long as it can be read; a flood ends the session" do
     for {megabytes, lives?} <- [{10, true}, {100, false}] do
       dir = Run.dir("bin")
       go = Path.join(dir, "go")
@@ -59,7 +59,7 @@ defmodule Hotpush.Transport.Ssh.ChannelTest do
         command = Command.new(%{user: nil, host: "127.0.0.1", port: 1}, 5_000, [])
         {:ok, channel} = Channel.start(command, Path.join(dir, "log"))
         assert {:ok, ~c"<0.1.0>"} = Channel.ready(channel, 5_000)
-        # All of it is there before any of it is read.
+        # All of it has arrived before any of it is read.
         :erlang.suspend_process(channel)
         File.write!(go, "")
         Until.until("all to be said", fn -> File.read!(go) == "said\n" end)

@@ -1,6 +1,6 @@
 defmodule Hotpush.Transport.Ssh.FrameTest do
   @moduledoc """
-  Frames on a line that others write to. Without it, a device's log could garble an answer.
+  Frames in an output that others also write to. Without these tests, a device's log could garble an answer.
   """
   use ExUnit.Case, async: true
 
@@ -20,7 +20,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
 
   defp answer(term), do: "hotpush #{Base.encode64(:erlang.term_to_binary(term))}"
 
-  # As the device does, in pieces of 15 bytes.
+  # As the device sends it, in pieces of 15 bytes.
   defp long_answer(term, line_end) do
     {last, pieces} = List.pop_at(for(<<b::binary-size(15) <- binary(term)>>, do: b), -1)
 
@@ -28,7 +28,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
       ["hotpush #{Base.encode64(last)}"]
   end
 
-  # Of a length that is a multiple of 15.
+  # With a length that is a multiple of 15.
   defp binary(text) do
     binary = :erlang.term_to_binary(text)
     if rem(byte_size(binary), 15) == 0, do: binary, else: binary(text <> "x")
@@ -48,7 +48,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     parts ++ [binary_part(text, size * length(parts), byte_size(text) - size * length(parts))]
   end
 
-  test "requests of any size go out in lines that a small device reads quickly" do
+  test "requests of any size are sent in lines that a small device reads quickly" do
     for size <- [0, 1, 12_287, 12_288, 12_289, 100_000] do
       term = {:call, 1, {:m, :f, [:rand.bytes(size)]}}
       lines = Frame.encode(term)
@@ -62,7 +62,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     end
   end
 
-  test "answers are found, however they are cut and whatever stands around them" do
+  test "answers are found, however they are cut and whatever is around them" do
     text =
       "Welcome\n" <>
         answer({:ready, ~c"a"}) <>
@@ -75,7 +75,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     end
   end
 
-  test "a frame in lines is found, though the device's log stands between them" do
+  test "a frame in several lines is found, although the device's log is between them" do
     text = String.duplicate("a text of some length. ", 20)
 
     for line_end <- ["\n", "\r\n"], size <- [1, 7, 64, 1_000] do
@@ -86,7 +86,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     end
   end
 
-  test "any amount of noise is borne once there was a frame, and its beginning and end are kept" do
+  test "after the first frame, any amount of noise is tolerated; its beginning and end are kept" do
     {[:ready], state} = decode(["Welcome\n", answer(:ready), "\n"])
     kinds = ["12:00:00 [info] hotpush is at it\n", "no line end", "hotpush+ ?\n", "hotpush AA"]
 
@@ -105,7 +105,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     end
   end
 
-  test "there are bounds" do
+  test "noise and frames have limits" do
     assert {:error, {:bad_frame, {:not_data, _}}, _} =
              Frame.decode(%Frame{}, answer(self()) <> "\n")
 
@@ -113,7 +113,7 @@ defmodule Hotpush.Transport.Ssh.FrameTest do
     noise = String.duplicate("noise\n", 20_000)
     assert {:error, :too_much_noise, _} = Frame.decode(%Frame{}, noise)
 
-    # Of a frame, in however many lines.
+    # The limit of a frame, in however many lines.
     {[:ready], state} = decode([answer(:ready), "\n"])
     part = "hotpush+ #{Base.encode64(:binary.copy("a", 36_864))}\n"
 

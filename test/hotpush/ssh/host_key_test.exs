@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Ssh.HostKeyTest do
   @moduledoc """
-  Real ssh, a real daemon, and a developer's ssh config that takes every host key: what was
-  confirmed, or learnt from the network, is checked all the same.
+  Real ssh, a real daemon, and a developer's ssh config that accepts every host key: the key of a device
+  that was confirmed, or found on the network, is checked all the same.
   """
   use ExUnit.Case, async: false
 
@@ -20,7 +20,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
     {:ok, state_dir: Run.dir("state")}
   end
 
-  # Before what the config says already: ssh takes the first value.
+  # At the beginning of the config: ssh uses the first value.
   defp configure(device, lines),
     do: File.write!(device.config, [lines, File.read!(device.config)])
 
@@ -51,7 +51,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
   defp learn(host, address),
     do: Names.learn([%Found{how: :mdns, name: host, host: host, addresses: [address]}])
 
-  test "a confirmed key is the only one that does, whatever the config says", context do
+  test "only a confirmed key is accepted, whatever the config says", context do
     device = SshDevice.start()
     lax(device)
     confirmed = public(device, "ssh_host_ed25519_key")
@@ -64,7 +64,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
     assert sentence =~ "mix upload.hotswap --discover"
     refute sentence =~ "ssh-keygen -R"
 
-    # A connection that somebody has checked by other rules is not used.
+    # An existing connection that was checked by other rules is not used.
     socket = Path.join(Run.dir("s"), "c")
     options = ["-M", "-S", socket, "-f", "-N", "-o", "ControlPersist=60"]
     {_, 0} = SshDevice.ssh(device, [], options: options)
@@ -75,7 +75,8 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
     Until.until("nothing to be left", fn -> File.ls!(context.state_dir) == [] end)
   end
 
-  test "the file of a confirmed key goes with who is killed while it connects", context do
+  test "the file of a confirmed key is removed if its owner is killed while it connects",
+       context do
     test = self()
     path = Path.join([context.state_dir, "a \"b\" 100%", "keys"])
 
@@ -102,10 +103,10 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
     reached(open(device, context, nil, [public(device, "ssh_host_ed25519_key")]))
   end
 
-  test "what ssh's config says of a host counts before what mDNS says", context do
+  test "ssh's config takes precedence over mDNS", context do
     name = "porch-#{System.unique_integer([:positive])}.local"
     device = SshDevice.start(names: [name])
-    # Where nobody listens.
+    # An address at which nothing listens.
     learn(name, "127.0.0.99")
     key = public(device, "ssh_host_ed25519_key")
     File.write!(device.known_hosts, "* #{key}\n")
@@ -115,7 +116,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
              SshDevice.with_path(device, fn -> HostKey.of("root@" <> name) end)
   end
 
-  test "an address that mDNS gave is a host whose key has to be known", context do
+  test "at an address from mDNS, the host's key must be known", context do
     name = "attic-#{System.unique_integer([:positive])}.local"
     device = SshDevice.start()
     lax(device)
@@ -135,7 +136,7 @@ defmodule Hotpush.Transport.Ssh.HostKeyTest do
     reached(open(device, context, address))
   end
 
-  test "nothing stays when it is left; a connection that is there is used", context do
+  test "nothing stays after a visit; an existing connection is used", context do
     device = SshDevice.start()
     socket = Path.join(Run.dir("s"), "c")
     configure(device, "ControlMaster auto\nControlPersist 60\nControlPath #{socket}\n")

@@ -1,7 +1,7 @@
 defmodule Hotpush.Transport.Ssh.LengthTest do
   @moduledoc """
-  Answers of every length: without a terminal, too, OTP 29's daemon writes a blank and a backspace
-  behind a text that fills its lines of 80 columns.
+  Answers of every length. Even without a terminal, OTP 29's daemon writes a space and a backspace after a
+  text that fills its lines of 80 columns.
   """
   use ExUnit.Case, async: true
 
@@ -11,7 +11,7 @@ defmodule Hotpush.Transport.Ssh.LengthTest do
 
   @moduletag :ssh
 
-  test "whatever its length, an answer comes whole" do
+  test "an answer of any length arrives whole" do
     device = SshDevice.start()
     {:ok, %Target{way: way}} = Target.ssh(SshDevice.address(device))
     target = %Target{name: "device", way: way, state_dir: Run.dir("length")}
@@ -29,6 +29,6 @@ defmodule Hotpush.Transport.Ssh.LengthTest do
     end)
   end
 
-  # Random, as what is sent is compressed.
+  # Random bytes, since what is sent is compressed.
   defp call(conn, bytes), do: Transport.Ssh.call(conn, {:rand, :bytes, [bytes]}, 10_000)
 end
