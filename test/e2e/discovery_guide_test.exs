@@ -36,7 +36,8 @@ defmodule Hotpush.DiscoveryGuideTest do
           "fleet.txt" => "kiosk-17.example 192.0.2.17\n"
         },
         project: paths,
-        config: "import Config\nunless System.get_env(\"BEFORE\") do\n#{config}\nend\n" <> @gone
+        config:
+          "import Config\nif System.get_env(\"BEFORE\") == nil do\n#{config}\nend\n" <> @gone
       )
 
     %{project: project, release: Project.release(project)}
