@@ -35,7 +35,7 @@ defmodule Hotpush.SshMistakesTest do
     hosts = [good, "me@no-such-host.invalid", "me@127.0.0.1:1", "240.0.0.1"]
 
     # The first of them is another project's.
-    {output, 1} = run(project, hosts ++ ["--timeout", "5000"], SshDevice.env(device))
+    {output, 1} = run(project, hosts ++ ["--timeout", "10000"], SshDevice.env(device))
     assert output =~ "Successfully connected to #{good}"
     assert line(output, "no-such-host") =~ "no-such-host.invalid does not resolve"
     assert line(output, "no-such-host") =~ "use --node me@no-such-host.invalid"
