@@ -49,7 +49,8 @@ defmodule Hotpush.Bench.Readme do
 
   defp whole(number), do: round(number)
   defp one(number), do: Float.round(number / 1, 1)
-  defp kb(bytes) when bytes < 1_000_000, do: "#{one(bytes / 1000)} kB"
+  defp kb(bytes) when bytes < 100_000, do: "#{one(bytes / 1000)} kB"
+  defp kb(bytes) when bytes < 1_000_000, do: "#{whole(bytes / 1000)} kB"
   defp kb(bytes), do: "#{one(bytes / 1_000_000)} MB"
 end
 
