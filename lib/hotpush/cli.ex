@@ -83,6 +83,15 @@ defmodule Hotpush.CLI do
     end
   end
 
+  @doc """
+  Starts this VM's command line again, in the same process of the operating system.
+  """
+  @spec restart() :: no_return()
+  def restart do
+    :init.restart()
+    Process.sleep(:infinity)
+  end
+
   @doc "Prints lines in order, errors to standard error, all others to standard output."
   @spec say([{:good | :info | :error, String.t()}]) :: :ok
   def say(lines) do

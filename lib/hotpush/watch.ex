@@ -13,11 +13,11 @@ defmodule Hotpush.Watch do
   alias Hotpush.Push.Stopwatch
   alias Hotpush.Report.{Lines, Reload}
   alias Hotpush.Scanner.Times
-  alias Hotpush.Watch.{Away, Events, Gathering}
+  alias Hotpush.Watch.{Away, Events, Gathering, ReadOnce}
 
   @retry_ms 2_000
 
-  defstruct [:config, :say, :events, :folders, :retrying] ++
+  defstruct [:config, :say, :events, :folders, :retrying, :read, :restart] ++
               [away: MapSet.new(), gathering: %Gathering{}, pushed: 0]
 
   @typedoc "Prints lines."
@@ -36,12 +36,13 @@ defmodule Hotpush.Watch do
 
   @doc """
   Watches until a message `{:key, :quit}` arrives. `{:key, :push}` pushes at once. `since` is when the
-  user began to wait for the first push, see `Hotpush.Push.run/2`.
+  user began to wait for the first push, see `Hotpush.Push.run/2`. `restart` is called when a file has
+  changed that Mix reads only when it starts. It returns only if the watch cannot start again.
   """
-  @spec run(Config.t(), say(), keyword()) :: :ok
-  def run(%Config{} = config, say, since) do
+  @spec run(Config.t(), say(), keyword(), (() -> {:error, Error.t()})) :: :ok
+  def run(%Config{} = config, say, since, restart) do
     # It watches before it pushes: what is saved meanwhile is not missed.
-    state = watch(%__MODULE__{config: config, say: say})
+    state = watch(%__MODULE__{config: config, say: say, restart: restart, read: read_once()})
     state = state |> push(config, since, &Lines.of(&1)) |> retry()
     say.(info: watching(state))
     loop(state)
@@ -75,8 +76,27 @@ defmodule Hotpush.Watch do
   defp stop(state), do: Events.stop(state.events)
 
   defp reload(state, first) do
-    {there, _away} = Away.split(state.config.targets, state.away)
     state = watch(%{state | gathering: %Gathering{}, pushed: state.pushed + 1})
+    read = read_once()
+
+    case ReadOnce.compare(state.read, read) do
+      :same -> push_again(state, first)
+      {:changed, file} -> start_again(state, file)
+      {:broken, file} -> told({:error, broken(file)}, %{state | read: read}, &[&1])
+    end
+  end
+
+  defp broken(file), do: Error.new(:compile, Path.relative_to_cwd(file), :syntax)
+
+  defp start_again(state, file) do
+    state.say.(info: "#{Text.printable(Path.relative_to_cwd(file))} changed, starting again")
+    told(state.restart.(), %{state | read: read_once()}, &[&1])
+  end
+
+  defp read_once, do: ReadOnce.read(Workspace.read_once())
+
+  defp push_again(state, first) do
+    {there, _away} = Away.split(state.config.targets, state.away)
 
     if there == [],
       do: retry(state),
@@ -111,13 +131,15 @@ defmodule Hotpush.Watch do
 
   # A folder that was deleted and made again, as by a checkout, is another one.
   defp watch(state) do
-    folders = for folder <- Workspace.source_folders(), do: {folder, inode(folder)}
+    sources = for folder <- Workspace.source_folders(), do: {folder, true}
+    watched = Enum.uniq(sources ++ ReadOnce.folders(Workspace.read_once()))
+    folders = for {folder, below?} <- watched, do: {folder, below?, inode(folder)}
 
     if folders == state.folders do
       state
     else
       if state.events, do: Events.stop(state.events)
-      {:ok, events} = Events.start_link(for {folder, _inode} <- folders, do: folder)
+      {:ok, events} = Events.start_link(watched)
       %{state | folders: folders, events: events}
     end
   end
@@ -158,7 +180,7 @@ defmodule Hotpush.Watch do
     retry(state)
   end
 
-  defp watching(%{events: events, folders: folders}) do
+  defp watching(%{events: events}) do
     how =
       case Events.how(events) do
         :system -> ""
@@ -166,7 +188,7 @@ defmodule Hotpush.Watch do
         {:polling, _} -> " (twice a second)"
       end
 
-    folders = for {folder, inode} when is_integer(inode) <- folders, do: folder
+    folders = Enum.filter(Workspace.source_folders(), &File.dir?/1)
     count = Text.count(length(Times.of(folders)), "file")
     names = Enum.map_join(folders, ", ", &Path.relative_to_cwd/1)
     "Watching #{count} in #{names}#{how}. Press p and Enter to push, q and Enter to quit"

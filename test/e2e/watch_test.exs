@@ -143,6 +143,42 @@ defmodule Hotpush.WatchTest do
     again(context.project, device)
   end
 
+  test "a change in mix.exs and in hotpush.toml starts it again; a mistake there does not end it",
+       context do
+    %{project: project, release: release} = context
+    [device, other] = for _ <- 1..2, do: Device.start(release: release)
+    path = Path.join(project.dir, "hotpush.toml")
+    on_exit(fn -> File.rm(path) end)
+
+    put = fn text ->
+      File.write!(path, text)
+      File.chmod!(path, 0o600)
+    end
+
+    entry = &~s([device.#{&1}]\nnode = "#{&2.node}"\ncookie = "#{&2.cookie}"\n)
+    put.(entry.("porch", device))
+    live = Live.start(project, ["upload.hotswap", "--watch"])
+    Live.wait(live, ~r/^Watching /m)
+
+    put.("[device.porch]\nnoed = 1\n")
+    Live.wait(live, ~r/^hotpush.toml:2:1: /m)
+    put.(entry.("porch", device) <> entry.("hall", other))
+    Live.wait(live, ~r/^Watching /m, 2)
+
+    mix = File.read!(Path.join(project.dir, "mix.exs"))
+    on_exit(fn -> File.write!(Path.join(project.dir, "mix.exs"), mix) end)
+    Project.write(project, "mix.exs", mix <> "(")
+    Live.wait(live, ~r/^mix.exs is not valid Elixir/m)
+    Project.write(project, "mix.exs", mix)
+    Live.wait(live, ~r/^Watching /m, 3)
+
+    Project.write(project, "lib/lamp.ex", "defmodule Lamp do\n  def hi, do: 555_555\nend\n")
+    for device <- [device, other], do: runs(device, "Lamp.hi()", 555_555)
+    quit(live, device)
+    File.rm!(path)
+    again(project, device)
+  end
+
   test "without the native library it looks twice a second", context do
     device = Device.start(release: context.release)
     live = watch(context.project, device, %{"HOTPUSH_NATIVE" => "off"})

@@ -27,6 +27,9 @@ defmodule Hotpush.Error.Prose do
       Enum.join(String.split(message), " ")
   end
 
+  def sentence(%{stage: :compile, subject: file, reason: :syntax}),
+    do: "#{file} is not valid Elixir. The watch starts again when you have corrected it."
+
   def sentence(%{stage: :compile}),
     do: "the project does not compile, so nothing was pushed: see the compiler's messages."
 

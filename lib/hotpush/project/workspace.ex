@@ -127,6 +127,24 @@ defmodule Hotpush.Project.Workspace do
     Enum.uniq(for {_app, {sources, _ebin, _manifests}} <- places, folder <- sources, do: folder)
   end
 
+  @doc """
+  What Mix and the command read only when they start: files, and folders with everything below them.
+  """
+  @spec read_once() :: [Path.t()]
+  def read_once do
+    children = Map.values(Mix.Project.apps_paths() || %{})
+    scms = Mix.Project.deps_scms()
+
+    deps =
+      for {app, path} <- Mix.Project.deps_paths(),
+          app != :hotpush and not scms[app].fetchable?(),
+          do: path
+
+    for folder <- Enum.uniq(settings_dirs() ++ Enum.map(children ++ deps, &Path.expand/1)),
+        name <- ~w(mix.exs mix.lock hotpush.toml .tool-versions config),
+        do: Path.join(folder, name)
+  end
+
   defp record, do: Path.join([Mix.Project.build_path(), ".hotpush", "saves"])
 
   # Distribution loads crypto when it starts, while the compiler runs. If Mix (1.15 and newer) removes

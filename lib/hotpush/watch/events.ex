@@ -2,7 +2,7 @@ defmodule Hotpush.Watch.Events do
   @every_ms 500
 
   @moduledoc """
-  Tells its owner when something below these folders changes: `{:changed, events}`, where `events` is
+  Tells its owner when something in these folders changes: `{:changed, events}`, where `events` is
   this process.
 
   The native library asks the system. Without it, or if the system allows no more watches, the folders
@@ -16,8 +16,10 @@ defmodule Hotpush.Watch.Events do
   @typedoc "Who watches: the system, or nobody, and why."
   @type how :: :system | {:polling, :no_native_library | :limit | {:text, String.t()}}
 
-  @doc "Starts to watch folders and everything below them. Folders that do not exist are left out."
-  @spec start_link([Path.t()]) :: {:ok, pid()}
+  @doc """
+  Starts to watch folders, each alone or with everything below it. Folders that do not exist are left out.
+  """
+  @spec start_link([{Path.t(), below? :: boolean()}]) :: {:ok, pid()}
   def start_link(folders), do: GenServer.start_link(__MODULE__, {folders, self()})
 
   @doc "Who watches."
@@ -53,8 +55,10 @@ defmodule Hotpush.Watch.Events do
 
   defp watch(%{tag: tag, folders: folders} = state) do
     with true <- Native.loaded?(),
-         {:error, {:missing, gone}} <- Native.watch(tag, for(f <- there(folders), do: {f, true})) do
-      watch(%{state | folders: folders -- [gone]})
+         there = Enum.filter(folders, &File.dir?(elem(&1, 0))),
+         {:error, {:missing, gone}} <- Native.watch(tag, there) do
+      # It has gone in between.
+      watch(%{state | folders: Enum.reject(folders, &(elem(&1, 0) == gone))})
     else
       false -> {:error, :no_native_library}
       {:ok, watch} -> {:ok, watch}
@@ -62,8 +66,6 @@ defmodule Hotpush.Watch.Events do
       {:error, why} -> {:error, why}
     end
   end
-
-  defp there(folders), do: Enum.filter(folders, &File.dir?/1)
 
   defp changed(state) do
     send(state.owner, {:changed, self()})
@@ -77,8 +79,9 @@ defmodule Hotpush.Watch.Events do
 
   # A file that is saved again has another time, size or inode.
   defp seen(folders) do
-    for folder <- folders, path <- [folder | Path.wildcard(folder <> "/**", match_dot: true)] do
-      {path, File.lstat(path, time: :posix)}
-    end
+    for {folder, below?} <- folders,
+        path <-
+          Path.wildcard(Path.join(folder, if(below?, do: "**", else: "*")), match_dot: true),
+        do: {path, File.lstat(path, time: :posix)}
   end
 end

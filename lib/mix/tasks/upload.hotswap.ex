@@ -138,8 +138,8 @@ defmodule Mix.Tasks.Upload.Hotswap do
   change in a file that the command does not watch, and `q` and Enter to quit. The command also ends
   with its input, so give it one in a script.
 
-  Start the command again after a change in `mix.exs`, in `config/` or in `hotpush.toml`: Mix reads
-  them only once.
+  If you change `mix.exs`, `mix.lock`, `hotpush.toml`, `.tool-versions` or a file in `config/`, the
+  command starts again by itself, since Mix reads these files only when it starts.
 
   ## What it does not do
 
@@ -197,19 +197,26 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
   defp upload(argv) do
     CLI.command(Arguments.json("upload.hotswap", argv), &Document.of_error/1, fn ->
-      with {:ok, given} <- Arguments.parse("upload.hotswap", argv),
-           {:ok, config} <- Workspace.config(given),
-           {:ok, config} <- if(given.discover, do: {:ok, config}, else: Config.to_push(config)) do
-        CLI.left_out(config)
-        if config.discover?, do: discover(config), else: push(config)
-      else
-        {:error, error} -> fail(error)
+      case config(argv) do
+        {:ok, config} ->
+          CLI.left_out(config)
+          restart = fn -> with {:ok, _config} <- config(argv), do: CLI.restart() end
+          if config.discover?, do: discover(config, restart), else: push(config, restart)
+
+        {:error, error} ->
+          fail(error)
       end
     end)
   end
 
+  defp config(argv) do
+    with {:ok, given} <- Arguments.parse("upload.hotswap", argv),
+         {:ok, config} <- Workspace.config(given),
+         do: if(given.discover, do: {:ok, config}, else: Config.to_push(config))
+  end
+
   # Devices that are found but neither named nor confirmed are listed, and offered nothing.
-  defp discover(config) do
+  defp discover(config, restart) do
     ask = if config.json != "-" and Choice.terminal?(), do: &Mix.shell().yes?(&1, default: :no)
 
     with :ok <- Workspace.check(),
@@ -222,23 +229,23 @@ defmodule Mix.Tasks.Upload.Hotswap do
 
       if config.targets == [],
         do: fail(Error.new(:usage, "--discover", :none_confirmed)),
-        else: push(config)
+        else: push(config, restart)
     else
       {:error, error} -> fail(error)
     end
   end
 
-  defp push(%{watch?: true} = config) do
+  defp push(%{watch?: true} = config, restart) do
     with :ok <- Workspace.check(), :ok <- Watch.check(config) do
       {:ok, _} = Keys.start_link()
-      Watch.run(config, &CLI.say/1, since())
+      Watch.run(config, &CLI.say/1, since(), restart)
       {0, []}
     else
       {:error, error} -> fail(error)
     end
   end
 
-  defp push(config) do
+  defp push(config, _restart) do
     with :ok <- Workspace.check(),
          {:ok, report} <- Push.run(config, since()) do
       CLI.say(Lines.of(report))

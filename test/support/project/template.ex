@@ -54,8 +54,12 @@ defmodule Hotpush.Test.Project.Template do
       if shared, do: File.mkdir_p!(shared)
 
       case File.mkdir(dir) do
-        :ok -> build(dir) && File.touch!(done)
-        {:error, :eexist} -> Until.until("the template", fn -> File.exists?(done) end, 110_000)
+        :ok ->
+          build(dir)
+          File.touch!(done)
+
+        {:error, :eexist} ->
+          Until.until("the template", fn -> File.exists?(done) end, 110_000)
       end
 
       :persistent_term.put(__MODULE__, dir)
@@ -70,7 +74,7 @@ defmodule Hotpush.Test.Project.Template do
     File.write!(Path.join(dir, "mix.exs"), Source.app(spec))
 
     case Command.mix(dir, home, ["compile"], []) do
-      {_output, 0} -> true
+      {_output, 0} -> :ok
       {output, _status} -> raise "hotpush does not compile as a dependency:\n" <> output
     end
   end
