@@ -7,7 +7,6 @@ defmodule Hotpush.Watch do
   """
 
   alias Hotpush.{Config, Error, Push, Text}
-  alias Hotpush.Config.Switch
   alias Hotpush.Error.Fault
   alias Hotpush.Project.Workspace
   alias Hotpush.Push.Stopwatch
@@ -23,17 +22,6 @@ defmodule Hotpush.Watch do
   @typedoc "Prints lines."
   @type say :: ([Lines.line()] -> any())
 
-  @doc "Returns an error if an option has no meaning for a watch."
-  @spec check(Config.t()) :: :ok | {:error, Error.t()}
-  def check(%Config{} = config) do
-    wrong = [json: config.json != nil, dry_run: config.dry_run?, no_compile: not config.compile?]
-
-    case for {option, true} <- wrong, do: option do
-      [] -> :ok
-      [option | _] -> {:error, Error.new(:usage, "--watch", {:not_with, Switch.flag(option)})}
-    end
-  end
-
   @doc """
   Watches until a message `{:key, :quit}` arrives. `{:key, :push}` pushes at once. `since` is when the
   user began to wait for the first push, see `Hotpush.Push.run/2`. `restart` is called when a file has
@@ -42,11 +30,14 @@ defmodule Hotpush.Watch do
   @spec run(Config.t(), say(), keyword(), (() -> {:error, Error.t()})) :: :ok
   def run(%Config{} = config, say, since, restart) do
     # It watches before it pushes: what is saved meanwhile is not missed.
+    say = if config.verbosity == :quiet, do: &say.(errors(&1)), else: say
     state = watch(%__MODULE__{config: config, say: say, restart: restart, read: read_once()})
     state = state |> push(config, since, &Lines.of(&1)) |> retry()
     say.(info: watching(state))
     loop(state)
   end
+
+  defp errors(lines), do: for({:error, _} = line <- lines, do: line)
 
   defp loop(%{events: events, retrying: retrying} = state) do
     receive do

@@ -201,10 +201,5 @@ defmodule Hotpush.WatchTest do
     command = ["upload.hotswap", "--watch", "--node", to_string(device.node)]
     assert {output, 0} = Project.mix(context.project, command, env)
     assert output =~ ~r/^Watching \d+ files in lib/m
-
-    for option <- ["--json=-", "--dry-run", "--no-compile"] do
-      assert {output, 2} = Project.mix(context.project, command ++ [option], env)
-      assert output =~ "--watch cannot be combined with #{String.trim_trailing(option, "=-")}"
-    end
   end
 end

@@ -170,6 +170,11 @@ defmodule Hotpush.ConfigTest do
     refute message(build(["--colour"])) =~ "Did you mean"
     for help <- ["-h", "--help"], do: assert(message(build([help])) =~ "mix help upload.hotswap")
     assert message(build(["--quiet", "--verbose"])) =~ "--quiet and --verbose contradict"
+
+    for option <- ["--json", "--dry-run", "--no-compile"] do
+      args = if option == "--json", do: ["--json", "-"], else: [option]
+      assert message(build(["--watch" | args])) =~ "--watch and #{option} contradict each other"
+    end
   end
 
   test "so does a mistake in every other task and in functions" do

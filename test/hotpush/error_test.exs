@@ -59,7 +59,13 @@ defmodule Hotpush.ErrorTest do
       for(kind <- kinds, do: {:scan, {kind, 2}}) -- for kind <- tl(system), do: {:scan, {kind, 2}}
 
     scan = scan ++ for kind <- system, do: {:scan, {kind, 3}}
-    top = [compile: {:compile, 2}, fault: {:fault, 3}, usage: {:settings_value, 2}]
+
+    top = [
+      compile: {:compile, 2},
+      compile: :syntax,
+      fault: {:fault, 3},
+      usage: {:settings_value, 2}
+    ]
 
     written =
       for {stage, reason} <- written ++ device ++ scan ++ top, reason != nil, do: {stage, reason}

@@ -117,6 +117,15 @@ defmodule Hotpush.Config.Arguments do
   defp consistent(%Given{quiet: true, verbose: true}),
     do: usage("--quiet", {:contradiction, "--verbose"})
 
+  defp consistent(%Given{watch: true, json: json}) when json != nil,
+    do: usage("--watch", {:contradiction, "--json"})
+
+  defp consistent(%Given{watch: true, dry_run: true}),
+    do: usage("--watch", {:contradiction, "--dry-run"})
+
+  defp consistent(%Given{watch: true, compile: false}),
+    do: usage("--watch", {:contradiction, "--no-compile"})
+
   defp consistent(_given), do: :ok
 
   # A short option is not similar to any.

@@ -42,6 +42,7 @@ defmodule Hotpush.Error.Reasons do
   ## :compile
 
     * `{:compile, message}` - the compiler's message, or its exit status
+    * `:syntax` - a file that Mix reads when it starts is not valid Elixir
 
   ## :scan
 

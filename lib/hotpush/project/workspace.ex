@@ -128,7 +128,7 @@ defmodule Hotpush.Project.Workspace do
   end
 
   @doc """
-  What Mix and the command read only when they start: files, and folders with everything below them.
+  The files that are read only when the command starts: files, and folders with everything below them.
   """
   @spec read_once() :: [Path.t()]
   def read_once do
@@ -141,7 +141,7 @@ defmodule Hotpush.Project.Workspace do
           do: path
 
     for folder <- Enum.uniq(settings_dirs() ++ Enum.map(children ++ deps, &Path.expand/1)),
-        name <- ~w(mix.exs mix.lock hotpush.toml .tool-versions config),
+        name <- ~w(mix.exs mix.lock hotpush.toml config),
         do: Path.join(folder, name)
   end
 

@@ -121,13 +121,13 @@ defmodule Mix.Tasks.Upload.Hotswap do
   refuses the push and names the process. Stop that process on the device, or update the firmware.
 
   Mix cannot see that a source changed if you save it again in the second in which it was compiled
-  and its size stays the same. The command sets the time of such a file one second later, so that
-  Mix compares its content.
+  and its size stays the same. The command sets the time of such a file to one second after that
+  compilation, so that Mix compares its content.
 
   ## Watching
 
-  With `--watch`, the command pushes once, and then again whenever you save. Each of these pushes is a
-  line:
+  With `--watch`, the command pushes once, and then again whenever you save. A push that changes
+  something is a line:
 
       reloaded 1 of 214 modules on nerves.local in 84 ms (compile 52 ms, push 31 ms)
 
@@ -136,10 +136,11 @@ defmodule Mix.Tasks.Upload.Hotswap do
   push has all changes since. A device that cannot be reached is tried again every two seconds, and
   is brought up to date when it is back. Press `p` and Enter to push at once, for example after a
   change in a file that the command does not watch, and `q` and Enter to quit. The command also ends
-  with its input, so give it one in a script.
+  with its input, so keep its input open in a script. The exit status is then 0, whatever the last
+  push came to.
 
-  If you change `mix.exs`, `mix.lock`, `hotpush.toml`, `.tool-versions` or a file in `config/`, the
-  command starts again by itself, since Mix reads these files only when it starts.
+  If you change `mix.exs`, `mix.lock`, `hotpush.toml` or a file in `config/`, the command starts again
+  by itself, since these files are read only when it starts.
 
   ## What it does not do
 
@@ -236,12 +237,14 @@ defmodule Mix.Tasks.Upload.Hotswap do
   end
 
   defp push(%{watch?: true} = config, restart) do
-    with :ok <- Workspace.check(), :ok <- Watch.check(config) do
-      {:ok, _} = Keys.start_link()
-      Watch.run(config, &CLI.say/1, since(), restart)
-      {0, []}
-    else
-      {:error, error} -> fail(error)
+    case Workspace.check() do
+      :ok ->
+        {:ok, _} = Keys.start_link()
+        Watch.run(config, &CLI.say/1, since(), restart)
+        {0, []}
+
+      {:error, error} ->
+        fail(error)
     end
   end
 

@@ -11,9 +11,6 @@ defmodule Hotpush.Error.Prose.Usage do
       "mix upload.hotswap nerves.local."
   end
 
-  def sentence(option, {:not_with, other}),
-    do: "#{option} cannot be combined with #{other}. Leave out one of the two."
-
   def sentence(option, {:unknown_option, task, near}),
     do: "unknown option #{option}: \"mix help #{task}\" lists them." <> did_you_mean(near)
 
