@@ -1,5 +1,5 @@
-%% @doc The device's end of a visit over ssh. Never sent as a module: like those of hotpush_question,
-%% its body travels parsed, to the evaluator behind `ssh host '<expression>'`.
+%% @doc The device's end of a visit over ssh. Never sent as a module: its body
+%% travels parsed, to the evaluator behind `ssh host '<expression>'`.
 %%
 %% Frames come in as lines of base64 after `+' (more follows) or `.' (the last line), and go out as
 %% lines of base64 after "hotpush+ " (more follows) or "hotpush " (the last line). They contain

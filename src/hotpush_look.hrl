@@ -1,5 +1,5 @@
 %% Expressions that both the question (evaluated by erl_eval on a device without Hotpush's code) and
-%% the agent (compiled) need. They are macros, since neither can call the other.
+%% the agent need. They are macros, since neither can call the other.
 
 %% Which processes run *old* code of these modules: [{Pid, Who, Module}], all as text.
 %%

@@ -1,5 +1,5 @@
-%% @doc What a device is asked. This module is never sent: the device's own erl_eval evaluates the
-%% *parsed* bodies of these functions, so a device can answer even if it could load none of Hotpush's
+%% @doc What a device is asked. This module is never sent: the bodies of its functions travel as text, which the
+%% device's own erl_eval evaluates, so a device can answer even if it could load none of Hotpush's
 %% code. Hence one clause per function, no local calls, and only calls of kernel and stdlib.
 -module(hotpush_question).
 

@@ -2,8 +2,8 @@ defmodule Hotpush.Project.MixFile do
   @moduledoc """
   What `mix.exs` says about the project, as data.
 
-  `Hotpush.Project` makes a project from it and from the build. Only this module, `Hotpush.Project.Workspace`
-  and `lib/mix` call Mix.
+  `Hotpush.Project` makes a project from it and from the build. Only this module, `Hotpush.Project.Workspace`,
+  `Hotpush.CLI` and `lib/mix` call Mix.
   """
 
   defstruct [:app, :children, :build_path, :target, :consolidated] ++
