@@ -6,7 +6,7 @@ defmodule Hotpush.Watch do
   seconds, beside the others, until it is up to date.
   """
 
-  alias Hotpush.{Config, Error, Push, Text}
+  alias Hotpush.{Config, Error, Push, Text, Turn}
   alias Hotpush.Error.Fault
   alias Hotpush.Project.Workspace
   alias Hotpush.Push.Stopwatch
@@ -16,8 +16,9 @@ defmodule Hotpush.Watch do
 
   @retry_ms 2_000
 
-  defstruct [:config, :say, :events, :folders, :retrying, :read, :restart] ++
-              [away: MapSet.new(), gathering: %Gathering{}, pushed: 0]
+  # `built?` says whether the last compilation has succeeded, `failed` is the error of the last retry.
+  defstruct [:config, :say, :events, :watched, :retrying, :read, :restart, :failed] ++
+              [away: MapSet.new(), gathering: %Gathering{}, pushed: 0, built?: false]
 
   @typedoc "Prints lines."
   @type say :: ([Lines.line()] -> any())
@@ -43,6 +44,11 @@ defmodule Hotpush.Watch do
     receive do
       {:changed, ^events} ->
         loop(%{state | gathering: Gathering.add(state.gathering, Stopwatch.now())})
+
+      # Nothing in the old folder is seen any more.
+      {:replaced, ^events} ->
+        gathering = Gathering.add(state.gathering, Stopwatch.now())
+        loop(%{state | gathering: gathering, watched: nil})
 
       {:key, :push} ->
         state |> reload(Stopwatch.now()) |> loop()
@@ -84,23 +90,22 @@ defmodule Hotpush.Watch do
     told(state.restart.(), %{state | read: read_once()}, &[&1])
   end
 
-  defp read_once, do: ReadOnce.read(Workspace.read_once())
+  # A push in another process may have another project as Mix's current one.
+  defp ask_mix(fun), do: Turn.take(:build, fun)
 
+  defp read_once, do: ReadOnce.read(ask_mix(&Workspace.read_once/0))
+
+  # If no device is there, this only compiles: the code is ready for who comes back.
   defp push_again(state, first) do
     {there, _away} = Away.split(state.config.targets, state.away)
-
-    if there == [],
-      do: retry(state),
-      else:
-        state
-        |> push(%{state.config | targets: there}, [since: first], &reloaded(&1, first))
-        |> retry()
+    lines = &Reload.of(&1, Stopwatch.now() - first)
+    state |> push(%{state.config | targets: there}, [since: first], lines) |> retry()
   end
 
-  defp reloaded(report, first), do: Reload.of(report, Stopwatch.now() - first)
-
-  defp push(state, config, since, lines),
-    do: config |> pushed(since) |> told(state, lines)
+  defp push(state, config, since, lines) do
+    answer = pushed(config, since)
+    told(answer, %{state | built?: match?({:ok, _}, answer)}, lines)
+  end
 
   # A crash of the project's own compiler does not end the watch.
   defp pushed(config, since) do
@@ -122,16 +127,17 @@ defmodule Hotpush.Watch do
 
   # A folder that was deleted and made again, as by a checkout, is another one.
   defp watch(state) do
-    sources = for folder <- Workspace.source_folders(), do: {folder, true}
-    watched = Enum.uniq(sources ++ ReadOnce.folders(Workspace.read_once()))
-    folders = for {folder, below?} <- watched, do: {folder, below?, inode(folder)}
+    {sources, read_once} = ask_mix(fn -> {Workspace.source_folders(), Workspace.read_once()} end)
 
-    if folders == state.folders do
+    {folders, files} = Enum.split_with(sources ++ read_once, &File.dir?/1)
+    watched = {for(folder <- folders, do: {folder, inode(folder)}), files}
+
+    if watched == state.watched do
       state
     else
       if state.events, do: Events.stop(state.events)
-      {:ok, events} = Events.start_link(watched)
-      %{state | folders: folders, events: events}
+      {:ok, events} = Events.start_link(folders, files)
+      %{state | watched: watched, events: events}
     end
   end
 
@@ -150,11 +156,13 @@ defmodule Hotpush.Watch do
   defp retry(state), do: state
 
   # What was compiled last goes over; a compilation would take its turn from a save.
+  defp try_again(%{built?: false} = state), do: retry(state)
+
   defp try_again(state) do
     {_there, away} = Away.split(state.config.targets, state.away)
     watch = self()
     tag = make_ref()
-    config = %{state.config | targets: away, compile?: false}
+    config = %{state.config | targets: away, compile?: false, wait: nil}
     pushed = state.pushed
 
     {:ok, _} = Task.start_link(fn -> send(watch, {tag, :retried, pushed, pushed(config, [])}) end)
@@ -165,11 +173,19 @@ defmodule Hotpush.Watch do
   # If there was a push meanwhile, a device that is back may have missed it.
   defp retried(state, pushed, answer) do
     before = state.away
-    state = told(answer, %{state | retrying: nil}, &Reload.of(&1, &1.ms.total))
+    state = again(answer, %{state | retrying: nil})
     missed? = pushed != state.pushed and MapSet.size(state.away) < MapSet.size(before)
     state = if missed?, do: reload(state, Stopwatch.now()), else: state
     retry(state)
   end
+
+  # It would fail with the same error every two seconds.
+  defp again({:error, error}, %{failed: error} = state), do: state
+
+  defp again({:error, error} = answer, state),
+    do: told(answer, %{state | failed: error}, &Lines.of/1)
+
+  defp again(answer, state), do: told(answer, state, &Reload.of(&1, &1.ms.total))
 
   defp watching(%{events: events}) do
     how =
@@ -179,7 +195,7 @@ defmodule Hotpush.Watch do
         {:polling, _} -> " (twice a second)"
       end
 
-    folders = Enum.filter(Workspace.source_folders(), &File.dir?/1)
+    folders = Enum.filter(ask_mix(&Workspace.source_folders/0), &File.dir?/1)
     count = Text.count(length(Times.of(folders)), "file")
     names = Enum.map_join(folders, ", ", &Path.relative_to_cwd/1)
     "Watching #{count} in #{names}#{how}. Press p and Enter to push, q and Enter to quit"

@@ -64,7 +64,8 @@ defmodule Hotpush.DependenciesTest do
     interactive = Device.start(release: release, mode: :interactive, cookie: embedded.cookie)
     devices = [embedded, interactive]
     named = for device <- devices, arg <- ["--node", "#{device.node}"], do: arg
-    env = %{"HOTPUSH_COOKIE" => "#{embedded.cookie}"}
+    # A session would take the project's DynamicSupervisor for its own.
+    env = %{"HOTPUSH_COOKIE" => "#{embedded.cookie}", "HOTPUSH_TEST_SESSIONS" => "off"}
     to_both = &run(project, named ++ ["--no-compile" | &1], env, [env["HOTPUSH_COOKIE"]])
 
     md5s = "{DynamicSupervisor.__info__(:md5), :win32reg.module_info(:md5)}"
@@ -103,7 +104,7 @@ defmodule Hotpush.DependenciesTest do
     Project.delete(project, "src/win32reg.erl")
 
     for device <- devices do
-      output = push!(project, device)
+      output = push!(project, device, [], %{"HOTPUSH_TEST_SESSIONS" => "off"})
       assert deployed(output) == ["megaco"]
       assert deleted(output) == ["Elixir.DynamicSupervisor"]
       assert output =~ "note: #{device.node} runs its own Elixir.DynamicSupervisor again"

@@ -135,9 +135,34 @@ defmodule Hotpush.WatchTest do
     )
 
     Live.wait(live, ~r/^failed: #{device.node}/m)
+
+    # A save while no device is there is compiled, and a mistake is shown. Whoever comes back meanwhile gets
+    # nothing, and loses nothing.
+    Project.write(context.project, "lib/lamp.ex", "defmodule Lamp do\n  def hi, do: 4_321\nend\n")
+    Live.wait(live, ~r/^Compiling /m, 3)
+
+    Project.write(
+      context.project,
+      "lib/desk.ex",
+      "defmodule Desk do\n  def hi, do: nobody()\nend\n"
+    )
+
+    Live.wait(live, ~r/does not compile, so nothing was pushed/)
     device = Device.restart(device)
+    command = ["upload.hotswap", "--no-compile", "--node", to_string(device.node)]
+    env = %{"HOTPUSH_COOKIE" => to_string(device.cookie)}
+    {output, 0} = Project.mix(context.project, command, env)
+    refute output =~ "deleted"
+    assert Device.eval(device, "Code.ensure_loaded?(Desk)")
+
+    Project.write(
+      context.project,
+      "lib/desk.ex",
+      "defmodule Desk do\n  def hi, do: 88_888\nend\n"
+    )
+
     Live.wait(live, ~r/^#{device.node} is back$/m)
-    runs(device, "Desk.hi()", 88_888)
+    runs(device, "{Desk.hi(), Lamp.hi()}", {88_888, 4_321})
     quit(live, device)
     assert length(Regex.scan(~r/^failed: /m, Live.output(live))) == 1
     again(context.project, device)

@@ -35,7 +35,8 @@ defmodule Hotpush.Project.Inventory do
   @typedoc """
     * `:beams` - by module name
     * `:problems` - files that could not be used: the first ones, and a count
-    * `:broken` - names of those files: such a module does not count as gone
+    * `:broken` - names of those files, and of modules that should have one: such a module does not count
+      as gone
     * `:siblings` - modules of own applications that were left out
     * `:dispatched` - the implementations that consolidated protocols know: see `dispatching/2`
     * `:ways` - the project's own modules that find devices; they only run on this computer, so they
@@ -99,7 +100,7 @@ defmodule Hotpush.Project.Inventory do
       beams: beams,
       apps: project.apps,
       problems: Problems.errors(scan.problems),
-      broken: MapSet.new(scan.problems, &Path.basename(&1.path, ".beam")),
+      broken: broken(project, scan),
       system: MapSet.new(project.system),
       platform: MapSet.new(project.platform),
       siblings: MapSet.new(project.siblings),
@@ -110,6 +111,19 @@ defmodule Hotpush.Project.Inventory do
       docs?: "Docs" in project.keep,
       known: project.known && MapSet.new(project.known)
     }
+  end
+
+  # A compilation that fails has deleted the files of modules that it was to replace. Their .app file still
+  # lists them.
+  defp broken(project, scan) do
+    there = MapSet.new(scan.entries, & &1.module)
+    unusable = MapSet.new(scan.problems, &Path.basename(&1.path, ".beam"))
+
+    for %{editable?: true} = app <- project.apps,
+        name <- Enum.map(app.modules, &to_string/1),
+        name not in there,
+        into: unusable,
+        do: name
   end
 
   @doc "A short digest of the code of all modules."

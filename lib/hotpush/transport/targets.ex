@@ -37,7 +37,7 @@ defmodule Hotpush.Transport.Targets do
     # The engine, too, prepares devices behind adb last.
     by_node = Enum.sort_by(targets, &match?({:adb, _, _}, &1.way))
 
-    with %Target{} = target <- Enum.find(by_node, & &1.node),
+    with %Target{} = target <- Enum.find(by_node, &(&1.node && &1.cookie_error == nil)),
          do: Owner.start_soon(target.node, target.state_dir)
 
     :ok

@@ -1,10 +1,11 @@
 defmodule Hotpush.Watch.Away do
   @moduledoc """
-  The devices of a watch that cannot be reached. They are tried again beside the others, which do not
-  wait for them. Pure.
+  The devices of a watch that cannot be reached, that do not answer, or that are busy with somebody else's
+  push. They are tried again beside the others, which do not wait for them. Pure.
   """
 
   alias Hotpush.Config.Target
+  alias Hotpush.Push.Retry
   alias Hotpush.Report
   alias Hotpush.Report.Result
 
@@ -29,5 +30,8 @@ defmodule Hotpush.Watch.Away do
     {away, %{report | outcomes: said}, back}
   end
 
-  defp away?(%Result{failures: failures}), do: Enum.any?(failures, &(&1.stage == :connect))
+  defp away?(%Result{status: :unknown}), do: true
+
+  defp away?(%Result{failures: failures} = result),
+    do: Enum.any?(failures, &(&1.stage in [:connect, :ask])) or Retry.passing(result) != nil
 end

@@ -4,26 +4,26 @@ defmodule Hotpush.Watch.ReadOnce do
   start again.
   """
 
+  alias Hotpush.Scanner.Times
+
   @typedoc "The content of each file."
   @type t :: %{Path.t() => binary()}
 
-  @doc "Reads the files at and below these paths. What does not exist is left out."
+  @doc """
+  Reads the files at and below these paths. Leaves out what does not exist, and what editors write beside a
+  file.
+  """
   @spec read([Path.t()]) :: t()
   def read(paths) do
-    for path <- paths,
-        file <- [path | Path.wildcard(path <> "/**", match_dot: true)],
+    for {file, _time} <- Times.of(paths),
+        file in paths or not beside?(Path.basename(file)),
         {:ok, content} <- [File.read(file)],
         into: %{},
         do: {file, content}
   end
 
-  @doc "The folders to watch, so that a change of one of these files is seen: `{folder, below?}`."
-  @spec folders([Path.t()]) :: [{Path.t(), boolean()}]
-  def folders(paths) do
-    beside = for path <- paths, do: {Path.dirname(path), false}
-    below = for path <- paths, File.dir?(path), do: {path, true}
-    Enum.uniq(beside ++ below)
-  end
+  # Vim's swap files, Emacs' locks and its automatic saves, backups.
+  defp beside?(name), do: name =~ ~r/^\.|^#.*#$|~$/
 
   @doc """
   Compares the files with what was read before: the same, changed, or changed into something that is not

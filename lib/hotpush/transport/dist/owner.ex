@@ -131,7 +131,8 @@ defmodule Hotpush.Transport.Dist.Owner do
     holds = Links.of(state.links, pid)
     state = Enum.reduce(holds, state, fn {node, hold}, state -> left(state, node, hold) end)
     user? = pid in state.users
-    state = state |> drop(pid) |> unsettle(pid)
+    # One that has ended needs nothing any more, however often it said so.
+    state = drop(%{state | settled: Enum.uniq(state.settled)}, pid) |> unsettle(pid)
     {:noreply, if(user?, do: rest(state), else: kept(state))}
   end
 
