@@ -12,6 +12,7 @@ defmodule Hotpush.Project do
               apps: [],
               consolidated: nil,
               consolidate?: false,
+              compiled?: true,
               keep: [],
               state_dir: nil,
               folder: "",
@@ -31,6 +32,7 @@ defmodule Hotpush.Project do
   Among others:
 
     * `:folder` - a digest of the name of its folder
+    * `:compiled?` - whether it has been compiled just now; otherwise, its last compilation may have failed
     * `:system` - other modules than the applications' that consolidation here knew
     * `:siblings` - modules of the project's own applications that were left out (`app_name:`)
     * `:protocols` - Elixir's own consolidated protocols
@@ -41,6 +43,7 @@ defmodule Hotpush.Project do
           apps: [App.t()],
           consolidated: Path.t() | nil,
           consolidate?: boolean(),
+          compiled?: boolean(),
           keep: [String.t()],
           state_dir: Path.t(),
           folder: String.t(),
@@ -76,6 +79,7 @@ defmodule Hotpush.Project do
          taken: OtherModules.taken(apps, platform),
          consolidated: mix.consolidated,
          consolidate?: mix.consolidate?,
+         compiled?: config.compile?,
          keep: keep(mix, config),
          state_dir: Workspace.state_dir(),
          folder: Workspace.folder(),

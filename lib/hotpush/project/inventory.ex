@@ -114,12 +114,15 @@ defmodule Hotpush.Project.Inventory do
   end
 
   # A compilation that fails has deleted the files of modules that it was to replace. Their .app file still
-  # lists them.
+  # lists them. (After a compilation that succeeded, the files count: in the second of the one before, Mix
+  # writes no new .app file.)
   defp broken(project, scan) do
     there = MapSet.new(scan.entries, & &1.module)
     unusable = MapSet.new(scan.problems, &Path.basename(&1.path, ".beam"))
 
-    for %{editable?: true} = app <- project.apps,
+    apps = if project.compiled?, do: [], else: project.apps
+
+    for %{editable?: true} = app <- apps,
         name <- Enum.map(app.modules, &to_string/1),
         name not in there,
         into: unusable,
