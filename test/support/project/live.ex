@@ -30,13 +30,11 @@ defmodule Hotpush.Test.Project.Live do
   @doc "Waits until something new in the output matches, and returns all of the output."
   @spec wait(t, Regex.t(), pos_integer) :: String.t()
   def wait(live, pattern, times \\ 1) do
-    Until.until(
-      "#{inspect(pattern)} in the output",
-      fn -> length(Regex.scan(pattern, output(live))) >= times end,
-      60_000
-    )
-
+    there? = fn -> length(Regex.scan(pattern, output(live))) >= times end
+    Until.until("#{inspect(pattern)} in the output", there?, 60_000)
     output(live)
+  rescue
+    error in RuntimeError -> raise Exception.message(error) <> ":\n" <> output(live)
   end
 
   @doc "Types a line."
