@@ -6,6 +6,8 @@ defmodule Hotpush.WatchTest do
   alias Hotpush.Test.{Device, Project, Until}
   alias Hotpush.Test.Project.Live
 
+  @moduletag timeout: 300_000
+
   setup_all do
     files = %{
       "lib/desk.ex" => "defmodule Desk do\n  def hi, do: 1\nend\n",

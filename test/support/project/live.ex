@@ -31,7 +31,7 @@ defmodule Hotpush.Test.Project.Live do
   @spec wait(t, Regex.t(), pos_integer) :: String.t()
   def wait(live, pattern, times \\ 1) do
     there? = fn -> length(Regex.scan(pattern, output(live))) >= times end
-    Until.until("#{inspect(pattern)} in the output", there?, 60_000)
+    Until.until("#{inspect(pattern)} in the output", there?, 110_000)
     output(live)
   rescue
     error in RuntimeError -> raise Exception.message(error) <> ":\n" <> output(live)
@@ -47,7 +47,7 @@ defmodule Hotpush.Test.Project.Live do
     receive do
       {^port, {:exit_status, status}} -> status
     after
-      60_000 -> raise "it does not end"
+      110_000 -> raise "it does not end"
     end
   end
 end
