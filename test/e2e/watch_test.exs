@@ -127,7 +127,9 @@ defmodule Hotpush.WatchTest do
     device = Device.start(release: context.release)
     live = watch(context.project, device)
     Project.write(context.project, "lib/desk.ex", "defmodule Desk do\n  def hi, do: 7_777\nend\n")
-    runs(device, "Desk.hi()", 7_777)
+    # It runs before the push has been read back.
+    Live.wait(live, ~r/^reloaded 1 of/m)
+    assert Device.eval(device, "Desk.hi()") == 7_777
     Device.kill(device)
 
     Project.write(
